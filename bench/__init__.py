@@ -1,0 +1,1 @@
+"""Benchmarks: one module a promise; every figure beside what it is compared with."""

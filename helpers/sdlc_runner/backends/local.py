@@ -1,0 +1,225 @@
+"""Attempts as detached processes on this machine, each with its own clone. It is no sandbox.
+
+Whoever holds the lock on an attempt's ``alive`` file is the attempt: the starter takes it and
+hands it to the wrapper it starts, so there is no moment in which two could start, and none in
+which a dead attempt looks alive.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner import attempt, naming, process
+from sdlc_runner.backends import Sighting
+from sdlc_runner.errors import Code, RunnerError
+from sdlc_runner.events import EventType, parse
+from sdlc_runner.git import disk_full
+from sdlc_runner.outcome import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sdlc_runner.attempt import AttemptSpec
+
+_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_LOCK_TRIES = 10
+_LOCK_PAUSE = 0.02
+_PID_SECONDS = 5.0
+_TAIL_BYTES = 256 * 1024
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class LocalBackend:
+    """Attempts below ``state``, the user's own state directory."""
+
+    state: Path
+    environ: Mapping[str, str]
+    kind: str = field(default="local", init=False)
+
+    @property
+    def where(self) -> str:
+        """This machine and state directory, without telling their names."""
+        return "local:" + naming.digest(socket.gethostname(), str(self.state))[:12]
+
+    @property
+    def _attempts(self) -> Path:
+        return self.state / "attempts"
+
+    def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[Sighting, bool]:
+        """Start the wrapper, unless the attempt is alive or (without ``renew``) has ended here."""
+        folder = self._attempts / _name(spec)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            alive = os.open(folder / "alive", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        try:
+            started = _take(alive) and (renew or not (folder / "exit.json").exists())
+            if started:
+                self._launch(folder, spec, alive)
+        except OSError as error:
+            raise _unwritable(folder, error) from error
+        finally:
+            os.close(alive)
+        return Sighting(folder.name, str(folder), spec), started
+
+    def _launch(self, folder: Path, spec: AttemptSpec, alive: int) -> None:
+        """Start the wrapper with the lock in its hands; what an earlier start left is removed."""
+        for leftover in ("git", "work", "pid", "cancel", "exit.json"):
+            _remove(folder / leftover)
+        new = folder / "spec.json.new"
+        new.write_text(spec.to_json(), encoding="utf-8")
+        new.replace(folder / "spec.json")
+        env = {**self.environ, "PYTHONPATH": str(_PACKAGE_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        with (folder / "wrapper.log").open("ab") as log:
+            process.start_detached(
+                (sys.executable, "-m", "sdlc_runner.wrapper", str(folder), self.where),
+                cwd=folder,
+                env=env,
+                output=log,
+                pass_fds=(alive,),
+            )
+
+    def sightings(self, feature: str, remote: str) -> list[Sighting]:
+        """Return the attempts of a feature that have a folder here."""
+        wanted = naming.normalize_remote(remote)
+        found = []
+        for file in sorted(self._attempts.glob("*/spec.json")):
+            try:
+                spec = attempt.load(file.read_text(encoding="utf-8"))
+            except (OSError, UnicodeDecodeError, RunnerError):
+                continue  # removed at this moment, or not ours
+            if spec.key.feature == feature and naming.normalize_remote(spec.remote) == wanted:
+                found.append(Sighting(file.parent.name, str(file.parent), spec))
+        return found
+
+    def is_alive(self, sighting: Sighting) -> bool:
+        """Whether somebody holds the attempt's lock."""
+        try:
+            handle = os.open(Path(sighting.place) / "alive", os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(handle)
+
+    def ending(self, sighting: Sighting) -> Ending:
+        """Return what the folder tells; whether it lives is looked at first."""
+        folder = Path(sighting.place)
+        alive = self.is_alive(sighting)
+        ended = _read_json(folder / "exit.json").get("exit")
+        return Ending(
+            known=folder.exists(),
+            alive=alive,
+            cancelled=(folder / "cancel").exists(),
+            exit_code=ended if isinstance(ended, int) else None,
+            claim=_claim(folder / "events.jsonl", sighting.spec),
+        )
+
+    def read(self, sighting: Sighting, offset: int) -> bytes:
+        """Return at most 1 MiB of the journal from ``offset`` on."""
+        try:
+            with (Path(sighting.place) / "events.jsonl").open("rb") as file:
+                file.seek(offset)
+                return file.read(_READ_BYTES)
+        except FileNotFoundError:
+            return b""
+
+    def cancel(self, sighting: Sighting) -> None:
+        """Note that the user wants it to end, then tell the wrapper."""
+        folder = Path(sighting.place)
+        (folder / "cancel").touch()
+        deadline = time.monotonic() + _PID_SECONDS
+        while self.is_alive(sighting) and time.monotonic() < deadline:
+            with contextlib.suppress(OSError, ValueError):
+                os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
+                return
+            time.sleep(_LOCK_PAUSE)
+
+    def remove(self, sighting: Sighting) -> None:
+        """Remove the folder of an ended attempt."""
+        if self.is_alive(sighting):
+            raise RunnerError(
+                Code.ATTEMPT_ALIVE,
+                f"Attempt {sighting.spec.key} is running.",
+                f"`sdlc-runner cancel {sighting.spec.key.task}` first.",
+            )
+        _remove(Path(sighting.place))
+
+
+def _name(spec: AttemptSpec) -> str:
+    text = "\n".join(task.text for task in spec.tasks)
+    return naming.Identity(spec.remote, spec.key, spec.task_ids, text).name
+
+
+def _take(handle: int) -> bool:
+    """Take the lock; a moment's patience, since who only looks holds it for an instant."""
+    for _ in range(_LOCK_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_LOCK_PAUSE)
+        else:
+            return True
+    return False
+
+
+def _claim(journal: Path, spec: AttemptSpec) -> Mapping[str, Any]:
+    """Return the newest ``result`` in the journal's end; empty if there is none."""
+    try:
+        with journal.open("rb") as file:
+            file.seek(max(0, journal.stat().st_size - _TAIL_BYTES))
+            lines = file.read().splitlines()
+    except OSError:
+        return {}
+    events = (parse(line, spec.key) for line in reversed(lines))
+    return next((e.fields for e in events if e and e.type is EventType.RESULT), {})
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a folder, read-only parts of a clone included."""
+    if path.is_dir() and not path.is_symlink():
+        for folder, names, _ in os.walk(path):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    (Path(folder) / name).chmod(0o700)
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> RunnerError:
+
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return disk_full(str(folder))
+    return RunnerError(
+        Code.STATE_UNWRITABLE,
+        f"The state directory cannot be written: {folder}: {error.strerror}.",
+        "Set XDG_STATE_HOME to a folder of yours.",
+    )

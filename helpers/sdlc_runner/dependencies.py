@@ -1,0 +1,151 @@
+"""What a text says it depends on: "(depends on T002-T004, US1)" as references."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+
+from sdlc_runner import taskids
+
+_ID = taskids.PATTERN
+_NUMBER = r"[0-9]{1,4}"
+_PHASE = rf"{_NUMBER}(?:\.{_NUMBER})?[a-z]?"
+_TOKEN = re.compile(
+    rf"""
+    (?P<trigger>\bdepend(?:s|ent|ing|enc(?:y|ies))?
+        (?:\s{{1,20}}(?:up)?on\b\s?:?|_on\b\s?:?|\s?:)|\bblocked\s{{1,20}}(?:by|on)\b)
+    |(?P<weak>\b(?:requires?|needs|after)\b)
+    |(?P<stop>\b(?:not|except|unlike|instead\s{{1,20}}of|rather\s{{1,20}}than)\b)
+    |(?P<range>(?<![\w-])(?P<first>{_ID})
+        (?:\s{{0,3}}{taskids.DASH}\s{{0,3}}|\s{{1,20}}{taskids.RANGE_WORD}\s{{1,20}})(?P<last>{_ID}))
+    |(?P<short>(?<![\w-])(?P<low>{_ID}){taskids.DASH}(?P<high>[0-9]{{1,9}})(?![\w]))
+    |(?P<task>(?<![\w-]){_ID})
+    |(?P<story>\b(?:US-?|user\s{{1,20}}stor(?:y|ies)\s{{1,20}})(?P<from_story>{_NUMBER})
+        (?:\s?{taskids.DASH}\s?(?:US-?)?(?P<to_story>{_NUMBER}))?\b(?P<owner>['\u2019]s)?)
+    |(?P<phase>\bphases?\s{{1,20}}(?P<from_phase>{_PHASE}|final\b|[a-z]\b)
+        (?:\s?{taskids.DASH}\s?(?P<to_phase>{_NUMBER}))?)
+    |(?P<open>[(\[])
+    |(?P<close>[)\]])
+    |(?P<end>;|[.!?](?=\s|\Z)|\n[ \t]{{0,40}}(?:[-*+]|[0-9]{{1,9}}[.)])\s|\n[ \t\r]{{0,40}}\n)
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_NEGATED = re.compile(
+    r"(?:\bnot|n['\u2019]t|\bno\slonger|\bnever|\bno|\bwithout)\s{1,9}(?:\w{1,20}\s{1,9}|be\s)?\Z",
+    re.IGNORECASE,
+)
+_SUBJECT = re.compile(rf"(?<![\w-])({_ID})(?:\s{{1,9}}also)?\s{{1,9}}\Z")
+_LOOK_BACK = 48
+_RANGE_LIMIT = 50
+
+
+class ReferenceKind(str, Enum):
+    """What a reference names."""
+
+    TASK = "task"
+    RANGE = "range"
+    STORY = "story"
+    PHASE = "phase"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A task, all tasks from ``first`` to ``last``, or all tasks of a story or a phase."""
+
+    kind: ReferenceKind
+    first: str
+    last: str = ""
+
+    def __str__(self) -> str:
+        if self.kind is ReferenceKind.PHASE:
+            return f"Phase {self.first}"
+        return f"{self.first}-{self.last}" if self.last else self.first
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Walks the tokens once; ``span`` is the phrase being read, None between phrases."""
+
+    text: str
+    subject: str
+    found: list[Reference] = field(default_factory=list)
+    span: list[tuple[Reference, bool]] | None = None
+    depth: int = 0
+    span_depth: int = 0
+
+    def read(self) -> tuple[Reference, ...]:
+        for match in _TOKEN.finditer(self.text):
+            kind = match.lastgroup
+            if match["trigger"] or (match["weak"] and self.depth and self.span is None):
+                self._begin(match.start())
+            elif match["open"]:
+                self.depth += 1
+            elif match["close"]:
+                self._close()
+            elif kind == "end" or match["stop"]:
+                self._finish()
+            elif self.span is not None and not match["weak"]:
+                owned = match["owner"] is not None
+                self.span.extend((reference, owned) for reference in _references(match))
+        self._finish()
+        return tuple(dict.fromkeys(self.found))
+
+    def _begin(self, at: int) -> None:
+        self._finish()
+        before = self.text[max(0, at - _LOOK_BACK) : at]
+        other = _SUBJECT.search(before)
+        foreign = other is not None and bool(self.subject) and not self._is_subject(other[1])
+        if not foreign and _NEGATED.search(before) is None:
+            self.span, self.span_depth = [], self.depth
+
+    def _is_subject(self, word: str) -> bool:
+        return word.casefold() == self.subject.casefold()
+
+    def _close(self) -> None:
+        if self.depth <= self.span_depth:
+            self._finish()
+        self.depth = max(0, self.depth - 1)
+
+    def _finish(self) -> None:
+        # "US1's CI results (T003)" means T003; "US1's results" alone means the whole story.
+        span = self.span or []
+        plain = [reference for reference, owned in span if not owned]
+        self.found += plain or [reference for reference, _ in span]
+        self.span = None
+
+
+def find(text: str, subject: str = "") -> tuple[Reference, ...]:
+    """Return what ``text`` depends on; "T009 depends on …" counts only for subject T009."""
+    return _Reader(text, subject).read()
+
+
+def _references(match: re.Match[str]) -> list[Reference]:
+    if match["range"]:
+        ends = (taskids.canonical(match["first"]), taskids.canonical(match["last"]))
+        return [Reference(ReferenceKind.RANGE, *ends)]
+    if match["short"]:
+        return [_short_range(taskids.canonical(match["low"]), match["high"])]
+    if match["task"]:
+        return [Reference(ReferenceKind.TASK, taskids.canonical(match["task"]))]
+    if match["story"]:
+        numbers = _numbers(match["from_story"], match["to_story"])
+        return [Reference(ReferenceKind.STORY, f"US{int(number)}") for number in numbers]
+    if match["phase"]:
+        numbers = _numbers(match["from_phase"], match["to_phase"])
+        return [Reference(ReferenceKind.PHASE, number) for number in numbers]
+    return []
+
+
+def _short_range(first: str, digits: str) -> Reference:
+    """Read ``T002-004``; other digits after a dash are no range."""
+    prefix = taskids.key(first).prefix
+    if len(first) != len(prefix) + len(digits):
+        return Reference(ReferenceKind.TASK, first)
+    return Reference(ReferenceKind.RANGE, first, prefix + digits)
+
+
+def _numbers(first: str, last: str | None) -> list[str]:
+    if last is None or not first.isdecimal() or not 0 < int(last) - int(first) <= _RANGE_LIMIT:
+        return [first]
+    return [str(number) for number in range(int(first), int(last) + 1)]

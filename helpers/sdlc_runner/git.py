@@ -1,0 +1,157 @@
+"""Calling git, and telling its failures apart.
+
+Used by the client and by the agent wrapper; each brings its own git directory and settings.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdlc_runner import process
+from sdlc_runner.errors import Code, RunnerError, UnreachableError, UsageError
+from sdlc_runner.events import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+NETWORK_SECONDS = 300.0
+_QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "advice.detachedHead=false")
+_INHERITED = re.compile(r"GIT_(?!SSH|ASKPASS|CONFIG_|EXEC_PATH|SSL_|PROXY_|HTTP_)")
+_NETWORK = re.compile(
+    r"could not resolve host|could not read from remote|unable to access|connection (?:refused|"
+    r"reset|timed out|closed)|does not appear to be a git repository|authentication failed|"
+    r"permission denied|repository .* not found|could not read (?:username|password)|"
+    r"early eof|the remote end hung up|host key verification failed|unable to connect|"
+    r"operation timed out|no route to host|repository not found|terminal prompts disabled",
+    re.IGNORECASE,
+)
+_DISK = re.compile(r"no space left on device|disk quota exceeded|file too large", re.IGNORECASE)
+
+
+class PushStatus(Enum):
+    """What the remote said of one ref."""
+
+    DONE = "done"
+    STALE = "stale"  # the lease did not hold, or not a fast-forward
+    REFUSED = "refused"  # a hook, a protection or a setting of the host
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True)
+class PushResult:
+    """The worst status of a push's refs, and the remote's words."""
+
+    status: PushStatus
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Git:
+    """git in one place: ``cwd``, options before the verb, and an environment."""
+
+    cwd: Path
+    options: tuple[str, ...] = ()
+    env: Mapping[str, str] | None = None
+
+    def with_env(self, **variables: str) -> Git:
+        """Return the same git with further environment variables."""
+        return replace(self, env={**(self.env or {}), **variables})
+
+    def try_run(
+        self, *args: str, stdin: bytes = b"", timeout: float | None = NETWORK_SECONDS
+    ) -> process.Completed:
+        """Run git and return how it ended."""
+        return process.run(
+            ("git", *_QUIET, *self.options, *args),
+            cwd=self.cwd,
+            env={**environment(os.environ), **(self.env or {})},
+            stdin=stdin,
+            timeout=timeout,
+        )
+
+    def run(self, *args: str, stdin: bytes = b"", timeout: float | None = NETWORK_SECONDS) -> str:
+        """Run git and return its output; raises the ``RunnerError`` that its failure means."""
+        done = self.try_run(*args, stdin=stdin, timeout=timeout)
+        if not done.ok:
+            raise failure(done)
+        return done.text
+
+    def push(self, remote: str, refspecs: Sequence[str], leases: Mapping[str, str]) -> PushResult:
+        """Push; ``leases`` maps refs to the commit they must have (empty: must not exist)."""
+        args = ["push", "--porcelain", "--no-verify", "--quiet"]
+        args += [f"--force-with-lease={ref}:{old}" for ref, old in leases.items()]
+        if len(refspecs) > 1:
+            args.append("--atomic")
+        done = self.try_run(*args, remote, *refspecs)
+        return PushResult(PushStatus.DONE) if done.ok else _push_failure(done)
+
+
+def environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for git: English, no prompt, no repository but the one named."""
+    kept = {name: value for name, value in env.items() if not _INHERITED.match(name)}
+    return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+
+
+def failure(done: process.Completed) -> RunnerError:
+    """Say what a failed git command means."""
+    said = last_words(done.error_text)
+    if done.code == process.NOT_FOUND and not Path(done.argv[0]).exists() and "git" in said:
+        return UsageError(Code.NO_GIT, "git is not installed.", "Install git 2.34 or newer.")
+    if done.code == process.TIMED_OUT:
+        return UnreachableError(
+            Code.REMOTE_UNREACHABLE,
+            f"git did not come to an end: {_verb(done)}.",
+            "Look at the network, then do it again.",
+        )
+    if _DISK.search(done.error_text):
+        return disk_full(said)
+    if _NETWORK.search(done.error_text):
+        return UnreachableError(
+            Code.REMOTE_UNREACHABLE,
+            f"The git remote cannot be reached: {said}",
+            "`git ls-remote` must work here without asking for anything.",
+        )
+    return RunnerError(Code.GIT_FAILED, f"git {_verb(done)} failed: {said}")
+
+
+def disk_full(said: str) -> RunnerError:
+    """Make the error for a disk or quota that has no room."""
+    return RunnerError(
+        Code.DISK_FULL, f"The disk is full: {said}", "Free some room; `sdlc-runner gc` frees ours."
+    )
+
+
+def _verb(done: process.Completed) -> str:
+    words = [word for word in done.argv[1:] if not word.startswith("-") and "=" not in word]
+    return words[0] if words else "git"
+
+
+def last_words(text: str) -> str:
+    """Return the line of git's complaint that says most, safe to print, without credentials."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if line.startswith(("fatal:", "error:", "remote:", "!"))]
+    line = (telling or lines or ["it said nothing"])[0]
+    return clean(re.sub(r"://[^/@\s]*@", "://", line), 300)
+
+
+def _push_failure(done: process.Completed) -> PushResult:
+    rejected = [line for line in done.text.splitlines() if line.startswith("!")]
+    said = last_words("\n".join([*rejected, done.error_text]))
+    reasons = " ".join(rejected)
+    if re.search(
+        r"stale info|non-fast-forward|fetch first|already exists|cannot lock ref", reasons
+    ):
+        return PushResult(PushStatus.STALE, said)
+    if rejected:
+        remote_said = [
+            line for line in done.error_text.splitlines() if line.startswith(("remote:", "error:"))
+        ]
+        return PushResult(PushStatus.REFUSED, last_words("\n".join([*remote_said, said])))
+    if _DISK.search(done.error_text):
+        raise disk_full(said)
+    return PushResult(PushStatus.UNREACHABLE, last_words(done.error_text))

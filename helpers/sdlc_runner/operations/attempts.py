@@ -1,0 +1,129 @@
+"""The attempts of a feature, from the remote and the backend together, and how they ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sdlc_runner import naming, outcome, remote
+from sdlc_runner.cursor import Position
+from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.outcome import Ending, Judgement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sdlc_runner.backends import Sighting
+    from sdlc_runner.events import AttemptKey
+    from sdlc_runner.project import Project
+    from sdlc_runner.remote import Evidence, RemoteRefs
+
+
+Positions = Mapping[str, Position]
+"""Attempts (``T001-1``) → how far a consumer has read them."""
+
+
+@dataclass(frozen=True)
+class KnownAttempt:
+    """One attempt: what the remote shows of it, and where the backend has it."""
+
+    key: AttemptKey
+    tasks: tuple[str, ...]
+    evidence: Evidence
+    sighting: Sighting | None = None
+    ending: Ending = field(default_factory=Ending)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the backend says that it runs."""
+        return self.ending.alive
+
+    @property
+    def began(self) -> bool:
+        """Whether the remote says that the agent had begun."""
+        return self.evidence.start is not None
+
+    @property
+    def branch(self) -> str:
+        """The branch that it pushes."""
+        if self.evidence.start:
+            return self.evidence.start.branch
+        return self.sighting.spec.branch if self.sighting else ""
+
+    @property
+    def base(self) -> str:
+        """The commit it began from."""
+        if self.evidence.start:
+            return self.evidence.start.base
+        return self.sighting.spec.base if self.sighting else ""
+
+    def judge(self) -> tuple[Judgement, ...]:
+        """Say how each of its tasks ended."""
+        return tuple(outcome.judge(task, self.evidence, self.ending) for task in self.tasks)
+
+
+def look(project: Project) -> RemoteRefs:
+    """Ask the remote for every name that matters: the branches and the refs of the feature."""
+    prefix = project.settings.branch_prefix
+    parts = prefix.split("/")
+    ancestors = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    feature = naming.ref_part(project.feature.name)
+    wanted = [project.branch, *ancestors, f"{prefix}/{feature}", f"{prefix}/{feature}/*"]
+    return remote.list_refs(project.repo, project.feature.name, wanted)
+
+
+def find(project: Project, refs: RemoteRefs) -> list[KnownAttempt]:
+    """Return every attempt of the feature, in order of task and number."""
+    evidence = remote.collect(project.repo, refs, refs.attempts(project.feature.name))
+    by_key = {item.start.key: item for item in evidence if item.start}
+    sightings = project.backend.sightings(project.feature.name, project.url)
+    seen = {sighting.spec.key: sighting for sighting in sightings}
+    found = [
+        _known(project, key, by_key.get(key), seen.get(key)) for key in sorted({*by_key, *seen})
+    ]
+    return [item for item in found if item.tasks]
+
+
+def _known(
+    project: Project, key: AttemptKey, evidence: Evidence | None, sighting: Sighting | None
+) -> KnownAttempt:
+    evidence = evidence or remote.Evidence(naming.AttemptRefs.of(key))
+    tasks = evidence.start.tasks if evidence.start else ()
+    if sighting is None:
+        return KnownAttempt(key, tasks, evidence)
+    ending = project.backend.ending(sighting)
+    return KnownAttempt(key, tasks or sighting.spec.task_ids, evidence, sighting, ending)
+
+
+def renewed(project: Project, known: KnownAttempt, refs: RemoteRefs) -> KnownAttempt:
+    """Look again at one attempt: what the remote shows now, and how the backend says it ended."""
+    evidence = remote.collect(project.repo, refs, _roots(known, refs))
+    found = next((item for item in evidence if item.start), None)
+    return _known(project, known.key, found, known.sighting)
+
+
+def _roots(known: KnownAttempt, refs: RemoteRefs) -> Iterable[naming.AttemptRefs]:
+    candidates = (naming.AttemptRefs.of(known.key, root) for root in remote.ROOTS)
+    return [item for item in candidates if item.start in refs.refs]
+
+
+def latest(attempts: Iterable[KnownAttempt]) -> dict[str, KnownAttempt]:
+    """Return the newest attempt of each task."""
+    newest: dict[str, KnownAttempt] = {}
+    for item in attempts:
+        for task in item.tasks:
+            if task not in newest or newest[task].key.number < item.key.number:
+                newest[task] = item
+    return newest
+
+
+def require(newest: dict[str, KnownAttempt], task: str) -> KnownAttempt:
+    """Return a task's newest attempt; raises ``no_attempt``."""
+    if task not in newest:
+        raise UsageError(
+            Code.NO_ATTEMPT,
+            f"There is no attempt at {task}, neither on the remote nor here.",
+            f"`sdlc-runner spawn {task}` starts one.",
+        )
+    return newest[task]

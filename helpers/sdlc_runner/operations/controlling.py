@@ -1,0 +1,136 @@
+"""``cancel``, ``retry``, ``verify`` and ``logs``: one attempt at a time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sdlc_runner.errors import Code, ExitCode, RunnerError, UsageError
+from sdlc_runner.events import AttemptKey
+from sdlc_runner.follow import Reader
+from sdlc_runner.operations import attempts, spawning
+from sdlc_runner.operations.following import tell_outcome
+from sdlc_runner.outcome import Ending
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdlc_runner.operations.attempts import KnownAttempt
+    from sdlc_runner.output import Output
+    from sdlc_runner.project import Project
+
+
+_CANCEL_SECONDS = 60.0
+_PAUSE = 0.05
+
+
+def newest(project: Project, words: Sequence[str]) -> list[KnownAttempt]:
+    """Return the newest attempt of each named task; of all tasks where none is named."""
+    found = attempts.latest(attempts.find(project, attempts.look(project)))
+    wanted = [attempts.require(found, _canonical(task, found)) for task in words]
+    return list({item.key: item for item in (wanted if words else found.values())}.values())
+
+
+def _canonical(word: str, known: dict[str, KnownAttempt]) -> str:
+    """Find a task id however it was typed: ``t003``, ``task-003``."""
+    plain = word.upper().removeprefix("TASK-")
+    candidates = (word, word.upper(), plain, f"T{plain}")
+    by_upper = {task.upper(): task for task in known}
+    return next((by_upper[name.upper()] for name in candidates if name.upper() in by_upper), word)
+
+
+def verify(project: Project, words: Sequence[str], output: Output) -> ExitCode:
+    """Judge from the remote alone; that an attempt is alive is all the backend is asked."""
+    good = True
+    for known in newest(project, words):
+        seen = replace(known, ending=Ending(alive=known.alive))
+        for judgement in seen.judge():
+            tell_outcome(seen, judgement, output)
+            good = good and judgement.outcome.is_success
+    return ExitCode.OK if good else ExitCode.TASK_FAILED
+
+
+def cancel(project: Project, words: Sequence[str], output: Output) -> ExitCode:
+    """Ask the named tasks' attempts to end, wait for it, and tell what the remote shows then."""
+    alive = []
+    for known in newest(project, words):
+        if known.alive and known.sighting is not None:
+            project.backend.cancel(known.sighting)
+            alive.append(known)
+        else:
+            output.note(f"{known.key} is not running here.")
+    deadline = time.monotonic() + _CANCEL_SECONDS
+    while any(_is_alive(project, known) for known in alive) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+    refs = attempts.look(project)
+    for known in alive:
+        ended = attempts.renewed(project, known, refs)
+        for judgement in ended.judge():
+            tell_outcome(ended, judgement, output)
+    still = [str(known.key) for known in alive if _is_alive(project, known)]
+    if still:
+        output.note(f"Still ending, its work is being saved: {', '.join(still)}")
+    return ExitCode.TIME_LIMIT if still else ExitCode.OK
+
+
+def _is_alive(project: Project, known: KnownAttempt) -> bool:
+    return known.sighting is not None and project.backend.is_alive(known.sighting)
+
+
+def retry(project: Project, task: str, output: Output, *, from_checkpoint: bool) -> KnownAttempt:
+    """Start the next attempt at what the newest one of a task left undone."""
+    ground = spawning.survey(project)
+    found = attempts.latest(ground.known)
+    task = _canonical(task, found)
+    known = attempts.require(found, task)
+    if known.alive:
+        raise UsageError(
+            Code.ATTEMPT_ALIVE,
+            f"Attempt {known.key} is running.",
+            f"`sdlc-runner cancel {task}` first, or `sdlc-runner follow {task}`.",
+        )
+    if from_checkpoint and known.evidence.checkpoint is None:
+        raise UsageError(
+            Code.NO_CHECKPOINT,
+            f"Attempt {known.key} left no checkpoint.",
+            f"`sdlc-runner retry {task}` begins anew.",
+        )
+    undone = [item.task for item in known.judge() if not item.outcome.is_success]
+    if task not in undone:
+        raise UsageError(
+            Code.TASK_DONE, f"{task} has succeeded in attempt {known.key}.", "`sdlc-runner merge`."
+        )
+    _, task_file = project.load_tasks()
+    tasks = [item for item in task_file.tasks if item.id in undone]
+    if not tasks:
+        raise UsageError(Code.UNKNOWN_TASK, f"{task} is not in tasks.md any more.")
+    number = 1 + max(found[item.id].key.number for item in tasks)
+    key = AttemptKey(project.feature.name, tasks[0].id, number)
+    spec = spawning.build_spec(project, ground, key, tasks, known if from_checkpoint else None)
+    return spawning.launch(project, ground, spec, output)
+
+
+def logs(project: Project, task: str, output: Output) -> ExitCode:
+    """Print every event of a task's newest attempt, from here or from the transcript."""
+    (known,) = newest(project, [task])
+    reader = Reader(known.key)
+    if known.sighting is not None:
+        offset = 0
+        while data := project.backend.read(known.sighting, offset):
+            offset += len(data)
+            output.pass_on(reader.feed(data))
+        output.pass_on(reader.finish())
+    if known.sighting is None or reader.gaps:
+        refs = attempts.look(project)
+        transcript = refs.refs.get(known.evidence.refs.transcript)
+        if transcript is None and known.sighting is None:
+            raise RunnerError(
+                Code.NO_TRANSCRIPT,
+                f"The remote has no transcript of attempt {known.key}, and it did not run here.",
+                "It pushes one at its end.",
+            )
+        if transcript is not None:
+            text = project.repo.read(transcript, "events.jsonl") or b""
+            output.pass_on(reader.refill(text.splitlines()))
+    return ExitCode.OK

@@ -1,0 +1,210 @@
+"""``merge``: verified branches go into the feature branch in plan order, then their boxes tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sdlc_runner import tasks, ticks
+from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError
+from sdlc_runner.events import AttemptKey, EventType, Outcome, client_event
+from sdlc_runner.git import PushStatus
+from sdlc_runner.merge import Conflict, MergeTree, merge_tree
+from sdlc_runner.operations import attempts, spawning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdlc_runner.events import Event
+    from sdlc_runner.operations.attempts import KnownAttempt
+    from sdlc_runner.outcome import Judgement
+    from sdlc_runner.output import Output
+    from sdlc_runner.project import Project
+
+_PUSH_TRIES = 3
+
+
+@dataclass
+class Integration:
+    """What one merge did: the tasks ticked, those in conflict, and the events to tell of it."""
+
+    ticked: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An attempt and those of its tasks that the remote shows to be done."""
+
+    known: KnownAttempt
+    tasks: tuple[str, ...]
+
+
+def candidates(
+    known: Sequence[KnownAttempt], judgements: Sequence[Judgement], order: Sequence[str]
+) -> list[Candidate]:
+    """Choose the attempts with verified tasks, in plan order."""
+    good = {item.task for item in judgements if item.outcome.is_success}
+    place = {task: number for number, task in enumerate(order)}
+    chosen = [
+        Candidate(item, tuple(task for task in item.tasks if task in good and task in place))
+        for item in known
+    ]
+    wanted = [item for item in chosen if item.tasks]
+    return sorted(wanted, key=lambda item: place[item.tasks[0]])
+
+
+def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> Integration:
+    """Merge, tick and push; events are told once the remote has taken it."""
+    if not wanted:
+        return Integration()
+    spawning.refuse_default_branch(project, attempts.look(project))
+    for _ in range(_PUSH_TRIES):
+        base = project.repo.fetch_feature(project.branch)
+        if base is None:
+            break
+        done = Integration()
+        with merge_tree(project.repo, project.state, base, project.feature.relative) as tree:
+            for candidate in wanted:
+                _merge_one(project, tree, candidate, done)
+            _tick(project, tree, done)
+            if tree.head == base or _push(project, tree):
+                for event in done.events:
+                    output.emit(event)
+                _fast_forward(project, output)
+                return done
+    raise RunnerError(
+        Code.FEATURE_MOVED,
+        f"{project.branch} moves on the remote faster than work can be merged into it.",
+        "Do it again: `sdlc-runner merge`.",
+    )
+
+
+def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: Integration) -> None:
+    known, head = candidate.known, candidate.known.evidence.branch_head
+    if head is not None and not project.repo.is_ancestor(head, tree.head):
+        title = f"Merge {', '.join(candidate.tasks)} (attempt {known.key})"
+        result = tree.merge(head, f"{title}\n\nBranch: {known.branch}\n")
+        if isinstance(result, Conflict):
+            done.conflicts += candidate.tasks
+            done.events.append(_conflict(known, result))
+            return
+        done.events.append(
+            client_event(
+                EventType.MERGED,
+                known.key,
+                branch=known.branch,
+                into=project.branch,
+                commit=result.commit,
+                stripped=list(result.stripped) or None,
+            )
+        )
+    done.ticked += candidate.tasks
+
+
+def _conflict(known: KnownAttempt, result: Conflict) -> Event:
+    return client_event(
+        EventType.CONFLICT,
+        known.key,
+        branch=known.branch,
+        files=list(result.files),
+        message="The branch is left whole; it is SYNC work now.",
+        hint=f"git merge origin/{known.branch}, resolve, tick {known.key.task}, publish.",
+    )
+
+
+def _tick(project: Project, tree: MergeTree, done: Integration) -> None:
+    """Change one character for each task, in one commit."""
+    old = tree.read(project.tasks_path)
+    if old is None or not done.ticked:
+        return
+    lines = {task.id: task.line for task in tasks.parse(old.decode("utf-8", "replace")).tasks}
+    done.ticked = [task for task in done.ticked if task in lines]
+    new = ticks.tick(old, done.ticked)
+    commit = tree.head
+    if new != old:
+        commit = tree.commit_file(project.tasks_path, new, f"Tick {', '.join(done.ticked)}")
+    for task in done.ticked:
+        key = AttemptKey(project.feature.name, task, 0)
+        done.events.append(client_event(EventType.TICKED, key, line=lines[task], commit=commit))
+
+
+def _push(project: Project, tree: MergeTree) -> bool:
+    """Push the feature branch without force; False if it moved meanwhile."""
+    refspec = f"HEAD:refs/heads/{project.branch}"
+    result = tree.git.push(project.url, [refspec], {})
+    match result.status:
+        case PushStatus.DONE:
+            project.repo.fetch_feature(project.branch)
+            return True
+        case PushStatus.STALE:
+            return False
+        case PushStatus.REFUSED:
+            raise RunnerError(
+                Code.PUSH_REJECTED,
+                f"The remote refuses the push to {project.branch}: {result.message}",
+                "The verified branches are left as they are; `sdlc-runner merge` tries again.",
+            )
+        case PushStatus.UNREACHABLE:
+            raise UnreachableError(
+                Code.REMOTE_UNREACHABLE,
+                f"The remote cannot be reached: {result.message}",
+                "Nothing is lost; `sdlc-runner merge` tries again.",
+            )
+
+
+def _fast_forward(project: Project, output: Output) -> None:
+    """Bring the user's checkout along if that touches no work of theirs."""
+    repo = project.repo
+    target = repo.resolve(repo.tracking)
+    if target is None or repo.is_ancestor(target, "HEAD"):
+        return
+    dirty = repo.git.run("status", "--porcelain", "--untracked-files=no")
+    if not dirty and repo.git.try_run("merge", "--ff-only", "--quiet", target).ok:
+        return
+    why = "has uncommitted changes" if dirty else "cannot be fast-forwarded"
+    output.tell(
+        EventType.WARNING,
+        code="not_fast_forwarded",
+        message=f"Your checkout {why}, so it was left as it is; the work is on the remote.",
+        hint="`sdlc-runner publish` brings both together; or commit, then `git pull`.",
+    )
+
+
+def merge(project: Project, words: Sequence[str], output: Output) -> ExitCode:
+    """Merge what is verified: all, or the tasks named."""
+    refs = attempts.look(project)
+    spawning.refuse_default_branch(project, refs)
+    project.repo.fetch_feature(project.branch)
+    newest = attempts.latest(attempts.find(project, refs))
+    for task in words:
+        attempts.require(newest, task)
+    open_tasks = set(newest) - (project.published() or frozenset())
+    wanted = [task for task in (words or newest) if task in open_tasks]
+    judged = [item for task in wanted for item in newest[task].judge() if item.task == task]
+    _, task_file = project.load_tasks()
+    known = list({newest[task].key: newest[task] for task in wanted}.values())
+    done = integrate(
+        project, candidates(known, judged, [task.id for task in task_file.tasks]), output
+    )
+    return _summarize(done, judged, output)
+
+
+def _summarize(done: Integration, judged: Sequence[Judgement], output: Output) -> ExitCode:
+    left = [item.task for item in judged if not item.outcome.is_success]
+    code = ExitCode.TASK_FAILED if done.conflicts or left else ExitCode.OK
+    parts = [f"{len(done.ticked)} merged and ticked"]
+    if done.conflicts:
+        parts.append(f"{len(done.conflicts)} in conflict: {', '.join(done.conflicts)}")
+    if left:
+        parts.append(f"{len(left)} not verified: {', '.join(left)}")
+    output.tell(
+        EventType.SUMMARY,
+        verb="merge",
+        verdict="; ".join(parts) + ".",
+        ok=code is ExitCode.OK,
+        exit=int(code),
+        counts={"ticked": len(done.ticked), Outcome.CONFLICT.value: len(done.conflicts)},
+    )
+    return code

@@ -1,0 +1,121 @@
+"""``plan``: what would run, in which order, and why the rest would not. Touches nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdlc_runner import files, plan, scope
+from sdlc_runner.errors import ExitCode
+from sdlc_runner.events import AttemptKey, EventType
+from sdlc_runner.tasks import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdlc_runner.output import Output
+    from sdlc_runner.plan import Plan
+    from sdlc_runner.project import Project
+    from sdlc_runner.tasks import TaskFile
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: a scope in their words, small tasks bundled, what failed before."""
+
+    words: tuple[str, ...] = ()
+    bundle: bool = False
+    failed: frozenset[str] = frozenset()
+
+
+def make(project: Project, request: Request) -> tuple[Plan, TaskFile]:
+    """Plan the feature as it is now in the working copy and in the last fetch."""
+    _, task_file = project.load_tasks()
+    wanted = scope.parse(request.words, task_file).ids if request.words else None
+    published = project.published()
+    made = plan.build(
+        task_file,
+        scope=wanted,
+        published=published,
+        unpublished=unpublished(project, task_file, published),
+        failed=request.failed,
+        parallel_stories=project.settings.parallel_stories,
+        bundle_small=project.settings.bundle_size if request.bundle else 0,
+    )
+    return made, task_file
+
+
+def named(words: Sequence[str], task_file: TaskFile) -> tuple[str, ...]:
+    """Return the ids that the words name, in the order of tasks.md."""
+    ids = scope.parse(words, task_file).ids
+    return tuple(task.id for task in task_file.tasks if task.id in ids)
+
+
+def unpublished(
+    project: Project, task_file: TaskFile, published: frozenset[str] | None
+) -> frozenset[str]:
+    """Return the SYNC tasks that are done here, but whose work the remote does not have."""
+    done = [task for task in task_file.tasks if task.done and task.mode is Mode.SYNC]
+    if published is None or not done:
+        return frozenset(task.id for task in done)
+    changed = _unpushed_files(project)
+    return frozenset(
+        task.id
+        for task in done
+        if task.id not in published
+        or any(files.overlaps(name, path) for name in task.files for path in changed)
+    )
+
+
+def _unpushed_files(project: Project) -> tuple[str, ...]:
+    """Return the files that were changed here and are not in the remote's feature branch."""
+    repo = project.repo
+    ahead = repo.git.try_run("diff", "--name-only", "-z", f"{repo.tracking}...HEAD").text
+    names = {*ahead.split("\0"), *repo.dirty_files()} - {"", project.tasks_path}
+    return tuple(sorted(names))
+
+
+def show(project: Project, words: Sequence[str], output: Output, *, bundle: bool) -> ExitCode:
+    """Print the plan: one ``planned`` event a task, an ``error`` for each problem, a summary."""
+    made, task_file = make(project, Request(tuple(words), bundle))
+    for problem in made.problems:
+        output.tell(
+            EventType.ERROR, code=problem.code.value, message=problem.message, line=problem.line
+        )
+    for item in made.items:
+        task = item.task
+        output.tell(
+            EventType.PLANNED,
+            AttemptKey(project.feature.name, task.id, 0),
+            disposition=item.disposition.value,
+            reason=item.reason,
+            line=task.line,
+            mode=task.mode.value,
+            title=task.title,
+            phase=task_file.phases[task.phase].title,
+            story=task.story,
+            wave=item.wave,
+            bundle=item.bundle,
+            files=list(task.files) or None,
+            waits_for=list(item.waits_for) or None,
+            warnings=[warning.message for warning in item.warnings] or None,
+        )
+    return _summarize(made, output)
+
+
+def _summarize(made: Plan, output: Output) -> ExitCode:
+    counts = Counter(item.disposition.value for item in made.items)
+    attempts, waves = sum(map(len, made.waves)), len(made.waves)
+    parts = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    code = ExitCode.USAGE if made.problems else ExitCode.OK
+    output.tell(
+        EventType.SUMMARY,
+        verb="plan",
+        verdict=f"{len(made.items)} tasks: {parts}. {attempts} attempts in {waves} waves.",
+        ok=code is ExitCode.OK,
+        exit=int(code),
+        counts=dict(counts),
+        next="sdlc-runner run" if attempts else None,
+    )
+    return code

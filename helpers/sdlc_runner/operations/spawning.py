@@ -1,0 +1,170 @@
+"""Starting attempts: what must be true before, what the attempt is told, and never twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdlc_runner import consent, naming, remote
+from sdlc_runner.attempt import AttemptSpec, AttemptTask, Limits
+from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.events import AttemptKey, EventType
+from sdlc_runner.operations import attempts
+from sdlc_runner.operations.attempts import KnownAttempt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdlc_runner.output import Output
+    from sdlc_runner.project import Project
+    from sdlc_runner.remote import RemoteRefs
+    from sdlc_runner.tasks import Task
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What attempts start from: the remote's names, the base, and the attempts there are."""
+
+    refs: RemoteRefs
+    base: str
+    known: tuple[KnownAttempt, ...]
+
+
+def survey(project: Project) -> Ground:
+    """Look at the remote and refuse what cannot work, before anything is started."""
+    refs = attempts.look(project)
+    refuse_default_branch(project, refs)
+    base = refs.branch(project.branch)
+    if base is None:
+        raise UsageError(
+            Code.FEATURE_NOT_PUSHED,
+            f"The feature branch {project.branch} is not on the remote.",
+            "`sdlc-runner publish` commits and pushes it.",
+        )
+    project.repo.fetch_feature(project.branch)
+    _require_spec(project, base)
+    return Ground(refs, base, tuple(attempts.find(project, refs)))
+
+
+def refuse_default_branch(project: Project, refs: RemoteRefs) -> None:
+    """Raise ``on_default_branch`` where the checked-out branch is, or may be, the default one."""
+    remote.refuse_default_branch(
+        project.branch, project.settings.default_branch or refs.default_branch
+    )
+
+
+def _require_spec(project: Project, base: str) -> None:
+    """Raise ``spec_not_pushed``: the attempt reads these files in its clone."""
+    folder = project.feature.relative
+    local = [name for name in ("tasks.md", "spec.md", "plan.md") if _exists(project, name)]
+    missing = [name for name in local if project.repo.read(base, f"{folder}/{name}") is None]
+    if missing:
+        raise UsageError(
+            Code.SPEC_NOT_PUSHED,
+            f"{', '.join(missing)} of {folder} are not on the remote's {project.branch}.",
+            "`sdlc-runner publish` commits and pushes them.",
+        )
+
+
+def _exists(project: Project, name: str) -> bool:
+    return (project.feature.directory / name).exists()
+
+
+def start(project: Project, ground: Ground, tasks: Sequence[Task], output: Output) -> KnownAttempt:
+    """Start an attempt at the tasks, or return the one there is; tells where it runs."""
+    newest = attempts.latest(ground.known)
+    existing = next((newest[task.id] for task in tasks if task.id in newest), None)
+    if existing is not None:
+        return resume(project, ground, existing, output)
+    key = AttemptKey(project.feature.name, tasks[0].id, 1)
+    return launch(project, ground, build_spec(project, ground, key, tasks), output)
+
+
+def resume(project: Project, ground: Ground, known: KnownAttempt, output: Output) -> KnownAttempt:
+    """Re-attach to an attempt; one whose agent never began is started again."""
+    if known.alive:
+        _tell(EventType.ATTACHED, known, output)
+    if known.alive or known.began or known.sighting is None:
+        return known
+    spec = build_spec(project, ground, known.key, known.sighting.spec.tasks)
+    return launch(project, ground, spec, output, renew=True)
+
+
+def launch(
+    project: Project, ground: Ground, spec: AttemptSpec, output: Output, *, renew: bool = False
+) -> KnownAttempt:
+    """Hand an attempt to the backend; ``renew`` one that ended before its agent began."""
+    clash = naming.clashes(spec.branch, ground.refs.branches)
+    if clash is not None:
+        raise UsageError(
+            Code.BRANCH_CLASH,
+            f"git cannot hold a branch {spec.branch} beside the branch {clash} on the remote.",
+            "Choose another `branch.prefix`, or delete that branch.",
+        )
+    if project.configuration.sources["verify.commands"] == "repository file":
+        consent.require(project.state, project.repo.root, spec.verify_commands)
+    sighting, started = project.backend.start(spec, renew=renew)
+    ending = project.backend.ending(sighting)
+    evidence = remote.Evidence(naming.AttemptRefs.of(spec.key))
+    found = KnownAttempt(spec.key, spec.task_ids, evidence, sighting, ending)
+    _tell(EventType.SPAWNED if started else EventType.ATTACHED, found, output)
+    return found
+
+
+def _tell(type_: EventType, known: KnownAttempt, output: Output) -> None:
+    sighting = known.sighting
+    output.tell(
+        type_,
+        known.key,
+        backend=sighting.spec.backend if sighting else "elsewhere",
+        where=sighting.place if sighting else "another machine",
+        branch=known.branch,
+        base=known.base,
+        tasks=list(known.tasks),
+    )
+
+
+def build_spec(
+    project: Project,
+    ground: Ground,
+    key: AttemptKey,
+    tasks: Sequence[Task | AttemptTask],
+    from_checkpoint: KnownAttempt | None = None,
+) -> AttemptSpec:
+    """Tell the attempt all it needs; ``from_checkpoint`` names one whose work it goes on with.
+
+    Such an attempt keeps that one's base: its unfinished tree on a newer base would undo what
+    was merged in between.
+    """
+    settings = project.settings
+    attempt_tasks = tuple(
+        AttemptTask(task.id, task.title, task.text, task.story, task.files) for task in tasks
+    )
+    text = "\n".join(task.text for task in attempt_tasks)
+    ids = tuple(task.id for task in tasks)
+    return AttemptSpec(
+        key=key,
+        identity=naming.Identity(project.url, key, ids, text).hash,
+        tasks=attempt_tasks,
+        remote=project.url,
+        feature_dir=project.feature.relative,
+        feature_branch=project.branch,
+        base=from_checkpoint.base if from_checkpoint else ground.base,
+        branch=naming.branch(settings.branch_prefix, key),
+        backend=project.backend.kind,
+        clone_depth=settings.clone_depth,
+        from_checkpoint=from_checkpoint.evidence.checkpoint if from_checkpoint else None,
+        agent_command=settings.agent_command,
+        model=settings.agent_model or None,
+        limits=Limits(
+            settings.limits_run_seconds,
+            settings.limits_idle_seconds,
+            settings.limits_tokens,
+            settings.limits_cost,
+            settings.limits_grace_seconds,
+        ),
+        checkpoint_seconds=settings.checkpoint_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        verify_commands=settings.verify_commands,
+        verify_seconds=settings.verify_seconds,
+    )

@@ -1,0 +1,112 @@
+"""``status`` and ``watch``: every attempt of the feature, from the backend and the remote."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner import render
+from sdlc_runner.errors import ExitCode
+from sdlc_runner.events import Event, EventType, client_event, parse
+from sdlc_runner.operations import attempts
+
+if TYPE_CHECKING:
+    from sdlc_runner.operations.attempts import KnownAttempt
+    from sdlc_runner.output import Output
+    from sdlc_runner.project import Project
+
+_PAUSE_SECONDS = 2.0
+_CLEAR = "\x1b[H\x1b[J"
+
+
+def rows(project: Project) -> list[Event]:
+    """Return one ``row`` for each attempt."""
+    refs = attempts.look(project)
+    project.repo.fetch_feature(project.branch)
+    ticked = project.published() or frozenset()
+    return [_row(project, known, ticked) for known in attempts.find(project, refs)]
+
+
+def _row(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> Event:
+    judged = known.judge()[0]
+    merged = all(task in ticked for task in known.tasks)
+    seen = _progress(project, known)
+    state = "running" if known.alive else "merged" if merged else "ended"
+    return client_event(
+        EventType.ROW,
+        known.key,
+        state=state,
+        outcome=None if known.alive else judged.outcome.value,
+        code=None if known.alive else judged.code,
+        backend=known.evidence.start.backend if known.evidence.start else project.backend.kind,
+        where=known.sighting.place if known.sighting else None,
+        branch=known.branch or None,
+        tasks=list(known.tasks),
+        **seen,
+    )
+
+
+def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
+    """Read the journal's beginning and end: phase, age, newest event, use."""
+    if known.sighting is None:
+        return {}
+    events = _events(project, known)
+    if not events:
+        return {}
+    phases = [event.fields["phase"] for event in events if event.type is EventType.PHASE]
+    usage = next((e.fields for e in reversed(events) if e.type is EventType.USAGE), {})
+    end = time.time() if known.alive else _seconds(events[-1].time)
+    return {
+        "phase": phases[-1] if phases else None,
+        "elapsed": round(max(0.0, end - _seconds(events[0].time)), 1),
+        "last": render.line(events[-1])[:200],
+        **{
+            name: usage[name] for name in ("input_tokens", "output_tokens", "cost") if name in usage
+        },
+    }
+
+
+def _events(project: Project, known: KnownAttempt) -> list[Event]:
+    if known.sighting is None:
+        return []
+    data, offset = b"", 0
+    while chunk := project.backend.read(known.sighting, offset):
+        offset += len(chunk)
+        data = data[: 1 << 16] + chunk  # the first lines, and the newest
+    parsed = (parse(line, known.key) for line in data.splitlines())
+    return [event for event in parsed if event is not None]
+
+
+def _seconds(time_text: str) -> float:
+    stamp = datetime.strptime(time_text, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007 - the Z is UTC
+    return stamp.replace(tzinfo=timezone.utc).timestamp()
+
+
+def show(project: Project, output: Output) -> ExitCode:
+    """Print the rows once."""
+    found = rows(project)
+    for row in found:
+        output.emit(row)
+    running = sum(row.fields["state"] == "running" for row in found)
+    output.tell(
+        EventType.SUMMARY,
+        verb="status",
+        verdict=f"{len(found)} attempts, {running} running.",
+        ok=True,
+        exit=int(ExitCode.OK),
+        counts={"attempts": len(found), "running": running},
+    )
+    return ExitCode.OK
+
+
+def watch_table(project: Project, output: Output) -> ExitCode:
+    """Show a live table on a terminal until nothing runs."""
+    while True:
+        found = rows(project)
+        output.stdout.write(_CLEAR.encode())
+        for row in found:
+            output.emit(row)
+        if not any(row.fields["state"] == "running" for row in found):
+            return ExitCode.OK
+        time.sleep(_PAUSE_SECONDS)

@@ -1,0 +1,79 @@
+"""Where events go: JSON lines on stdout, or people's words there when it is a terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from sdlc_runner import render
+from sdlc_runner.events import AttemptKey, Event, EventType, client_event
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdlc_runner.follow import Sighted
+
+_ALWAYS_ON_STDERR = frozenset({EventType.ERROR, EventType.WARNING})
+
+
+@dataclass
+class Output:
+    """One verb's output; ``summary`` leaves out an attempt's chatter."""
+
+    stdout: IO[bytes]
+    stderr: IO[str]
+    json: bool = True
+    colour: bool = False
+    live: bool = False  # people watch stderr while stdout is JSON
+    summary: bool = False
+
+    def emit(self, event: Event) -> None:
+        """Write one event."""
+        if self.summary and event.type not in render.SUMMARY_TYPES:
+            return
+        self._write([event.to_line().encode()] if self.json else [], [event])
+
+    def tell(self, type_: EventType, key: AttemptKey | None = None, /, **fields: Any) -> None:  # noqa: ANN401
+        """Make a client event and write it."""
+        self.emit(client_event(type_, key, **fields))
+
+    def pass_on(self, sighted: Sequence[Sighted]) -> None:
+        """Write events that were read, each by the line it came in."""
+        if self.summary:
+            sighted = [item for item in sighted if item.event.type in render.SUMMARY_TYPES]
+        if sighted:
+            lines = [item.line for item in sighted] if self.json else []
+            self._write(lines, [item.event for item in sighted])
+
+    def _write(self, lines: Sequence[bytes], events: Sequence[Event]) -> None:
+        if self.json:
+            self.stdout.write(b"\n".join(lines) + b"\n")
+            self.stdout.flush()
+            shown = events if self.live else [e for e in events if e.type in _ALWAYS_ON_STDERR]
+            for event in shown:
+                self.stderr.write(render.line(event, colour=self.colour) + "\n")
+            return
+        text = "".join(render.line(event, colour=self.colour) + "\n" for event in events)
+        self.stdout.write(text.encode("utf-8", "replace"))
+        self.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Tell people something that is no event."""
+        self.stderr.write(text + "\n")
+        self.stderr.flush()
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Show people a table; machines have the events."""
+        if not rows or (self.json and not self.live):
+            return
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+        text = "\n".join(
+            "  ".join(
+                [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]
+            )
+            for row in rows
+        )
+        if self.json:
+            self.note(f"\n{text}\n")
+        else:
+            self.stdout.write(f"\n{text}\n\n".encode("utf-8", "replace"))

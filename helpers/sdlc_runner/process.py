@@ -1,0 +1,157 @@
+"""The only door to other programs; never a shell, never a prompt.
+
+``run`` waits for a short-lived program; ``start`` starts one that is followed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+TIMED_OUT = 124
+NOT_FOUND = 127
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a program ended; ``code``: negative for a signal, 124 after a timeout, 127 if absent."""
+
+    argv: tuple[str, ...]
+    code: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended with 0."""
+        return self.code == 0
+
+    @property
+    def text(self) -> str:
+        """Its output without the last newline."""
+        return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+    @property
+    def error_text(self) -> str:
+        """What it said on stderr."""
+        return self.stderr.decode("utf-8", "replace").strip()
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout: float | None = None,
+) -> Completed:
+    """Run a program to its end, in a session of its own: a terminal's Ctrl-C does not reach it."""
+    try:
+        child = subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=None if env is None else dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        return Completed(tuple(argv), NOT_FOUND, b"", str(error).encode())
+    with child:
+        try:
+            out, err = child.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            end_group(child, 1)
+            return Completed(tuple(argv), TIMED_OUT, *_drain(child))
+        except BaseException:
+            end_group(child, 1)
+            raise
+    return Completed(tuple(argv), child.returncode, out, err)
+
+
+def _drain(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
+    """Take what an ended program said; one that escaped its group may hold the pipes for ever."""
+    try:
+        return child.communicate(timeout=1)
+    except subprocess.TimeoutExpired as expired:
+        return expired.stdout or b"", expired.stderr or b""
+
+
+def start(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: int | IO[bytes],
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes],
+    pass_fds: Sequence[int] = (),
+    dies_with_us: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start a program in a session of its own; raises ``FileNotFoundError`` if it is not there.
+
+    ``dies_with_us`` has the kernel kill it when we end, however we end (Linux only).
+    """
+    return subprocess.Popen(
+        list(argv),
+        cwd=cwd,
+        env=dict(env),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=tuple(pass_fds),
+        start_new_session=True,
+        preexec_fn=_death_signal() if dies_with_us else None,  # noqa: PLW1509
+    )
+
+
+def start_detached(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    output: IO[bytes],
+    pass_fds: Sequence[int],
+) -> None:
+    """Start a program that outlives us; its end is read from what it leaves behind."""
+    child = start(
+        argv, cwd=cwd, env=env, stdin=DEVNULL, stdout=output, stderr=output, pass_fds=pass_fds
+    )
+    child.returncode = 0  # so that Python does not complain that we did not wait
+
+
+def _death_signal() -> Callable[[], None] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before the fork
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+
+    return ask
+
+
+def end_group(child: subprocess.Popen[bytes], grace: float) -> None:
+    """End a program and all that it started: SIGTERM, then SIGKILL after ``grace`` seconds."""
+    for sig, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, sig)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(patience)
+
+
+PIPE = subprocess.PIPE
+DEVNULL = subprocess.DEVNULL
+Process = subprocess.Popen

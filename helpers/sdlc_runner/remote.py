@@ -1,0 +1,199 @@
+"""What the git remote shows: the only witness the runner believes.
+
+One ``ls-remote`` gives the names; one ``fetch`` gives the commits behind those of interest.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner import naming
+from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.events import AttemptKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from sdlc_runner.repo import Repo
+
+ROOTS = (naming.META_REFS, naming.META_BRANCHES)
+_META = re.compile(
+    r"(?P<root>refs/sdlc-runner|refs/heads/sdlc-runner-meta)/(?P<feature>[^/]+)/(?P<task>[^/]+)/"
+    r"(?P<number>[1-9]\d{0,8})/(?P<leaf>start|transcript|checkpoint)\Z"
+)
+_COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
+
+
+@dataclass(frozen=True)
+class RemoteRefs:
+    """Names on the remote at one moment: ref → commit."""
+
+    default_branch: str | None
+    refs: Mapping[str, str]
+
+    def branch(self, name: str) -> str | None:
+        """Return the head of a branch."""
+        return self.refs.get(f"refs/heads/{name}")
+
+    @property
+    def branches(self) -> frozenset[str]:
+        """Return the names of the branches that were asked for."""
+        prefix = "refs/heads/"
+        return frozenset(ref[len(prefix) :] for ref in self.refs if ref.startswith(prefix))
+
+    def attempts(self, feature: str) -> tuple[naming.AttemptRefs, ...]:
+        """Return the refs of every attempt that left one, in order of task and number."""
+        part = naming.ref_part(feature)
+        found = {
+            naming.AttemptRefs(match["root"], match["feature"], match["task"], int(match["number"]))
+            for match in map(_META.match, self.refs)
+            if match and match["feature"] == part
+        }
+        return tuple(sorted(found, key=lambda refs: (refs.task, refs.number)))
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the ``start`` ref of an attempt says: who began it, and from where."""
+
+    key: AttemptKey
+    tasks: tuple[str, ...]
+    base: str
+    branch: str
+    backend: str
+    where: str
+    identity: str
+
+
+@dataclass(frozen=True)
+class WorkCommit:
+    """One commit of an attempt's branch: its id and its trailers."""
+
+    id: str
+    trailers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that the remote shows of one attempt."""
+
+    refs: naming.AttemptRefs
+    start: Start | None = None
+    branch_head: str | None = None
+    descends: bool = False
+    commits: tuple[WorkCommit, ...] = ()
+    result: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint: str | None = None
+
+
+def list_refs(repo: Repo, feature: str, branches: Iterable[str] = ()) -> RemoteRefs:
+    """Ask the remote once; ``branches`` are names or globs wanted besides the attempts' refs."""
+    part = naming.ref_part(feature)
+    patterns = ["HEAD", *(f"refs/heads/{name}" for name in branches)]
+    patterns += [f"{root}/{part}/*" for root in ROOTS]
+    text = repo.git.run("ls-remote", "--symref", repo.url, *patterns)
+    refs, default = {}, None
+    for line in text.splitlines():
+        value, _, name = line.partition("\t")
+        if value.startswith("ref: refs/heads/") and name == "HEAD":
+            default = value[len("ref: refs/heads/") :]
+        elif name != "HEAD" and _COMMIT.match(value):
+            refs[name] = value
+    return RemoteRefs(default, refs)
+
+
+def refuse_default_branch(branch: str, default: str | None) -> None:
+    """Raise ``on_default_branch`` unless ``branch`` is known not to be the default one."""
+    if default is not None and branch != default:
+        return
+    known = (
+        f"{branch} is the remote's default branch"
+        if default
+        else ("the remote does not say which branch is its default")
+    )
+    raise UsageError(
+        Code.ON_DEFAULT_BRANCH,
+        f"Work is never pushed to or merged into the default branch, and {known}.",
+        "`git switch -c 001-my-feature && sdlc-runner publish`, or name it: default_branch.",
+    )
+
+
+def collect(repo: Repo, refs: RemoteRefs, wanted: Iterable[naming.AttemptRefs]) -> list[Evidence]:
+    """Fetch what the wanted attempts left and read it; one fetch for starts, one for branches."""
+    attempts = list(wanted)
+    leaves = [ref for item in attempts for ref in (item.start, item.transcript) if ref in refs.refs]
+    if leaves:
+        repo.fetch(*leaves)
+    starts = [read_start(repo, refs.refs.get(item.start)) for item in attempts]
+    heads = {f"refs/heads/{start.branch}" for start in starts if start}
+    present = sorted(ref for ref in heads if ref in refs.refs)
+    if present:
+        repo.fetch(*present)
+    return [
+        _evidence(repo, refs, item, start) for item, start in zip(attempts, starts, strict=True)
+    ]
+
+
+def _evidence(
+    repo: Repo, refs: RemoteRefs, item: naming.AttemptRefs, start: Start | None
+) -> Evidence:
+    head = refs.branch(start.branch) if start else None
+    return Evidence(
+        refs=item,
+        start=start,
+        branch_head=head,
+        descends=bool(start and head and repo.is_ancestor(start.base, head)),
+        commits=_commits(repo, start.base, head) if start and head else (),
+        result=_result(repo, refs.refs.get(item.transcript)),
+        checkpoint=refs.refs.get(item.checkpoint),
+    )
+
+
+def read_start(repo: Repo, commit: str | None) -> Start | None:
+    """Read the commit behind a ``start`` ref; None if it is absent or not ours."""
+    if commit is None:
+        return None
+    trailers = _trailers(repo.git.try_run("cat-file", "commit", commit).text)
+    try:
+        key = AttemptKey(trailers["Feature"], trailers["Task"], int(trailers["Attempt"]))
+        return Start(
+            key,
+            tuple(trailers["Tasks"].split()),
+            trailers["Base"],
+            trailers["Branch"],
+            trailers["Backend"],
+            trailers["Where"],
+            trailers["Identity"],
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def _trailers(text: str) -> dict[str, str]:
+    """Read ``Name: value`` lines of a commit's last paragraph."""
+    paragraph = text.rstrip("\n").rpartition("\n\n")[2]
+    pairs = (line.partition(": ") for line in paragraph.splitlines())
+    return {name: value.strip() for name, colon, value in pairs if colon}
+
+
+def _commits(repo: Repo, base: str, head: str) -> tuple[WorkCommit, ...]:
+    done = repo.git.try_run("log", "--reverse", "-z", "-n500", "--format=%H%n%B", f"{base}..{head}")
+    if not done.ok:
+        return ()
+    blocks = [block for block in done.text.split("\0") if block]
+    return tuple(WorkCommit(block[: block.index("\n")], _trailers(block)) for block in blocks)
+
+
+def _result(repo: Repo, transcript: str | None) -> dict[str, Any]:
+    """Read the result in a transcript; empty if there is none, or it is not an object."""
+    if transcript is None:
+        return {}
+    data = repo.read(transcript, "result.json")
+    try:
+        record = json.loads(data or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return record if isinstance(record, dict) else {}

@@ -1,0 +1,184 @@
+"""Events as people's words: one line each, colour only where it is wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner.events import EventType, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sdlc_runner.events import Event
+
+_RESET = "\x1b[0m"
+_COLOURS = {"good": "\x1b[32m", "bad": "\x1b[31m", "warn": "\x1b[33m", "dim": "\x1b[2m"}
+SUMMARY_TYPES = frozenset(EventType) - {
+    EventType.LOG,
+    EventType.USAGE,
+    EventType.HEARTBEAT,
+    EventType.MESSAGE,
+}
+"""What ``--detail summary`` shows."""
+
+
+def line(event: Event, *, colour: bool = False) -> str:
+    """Write an event as one line for people."""
+    text, mood = _WORDS[event.type](event.fields)
+    who = ""
+    if event.key is not None and event.key.task:
+        who = f"{event.key.task:<6}"
+        if event.key.number > 1:
+            who = f"{event.key.task}-{event.key.number} "
+    if colour and mood:
+        text = f"{_COLOURS[mood]}{text}{_RESET}"
+    return f"{who}{text}".rstrip()
+
+
+_Words = tuple[str, str]
+
+
+def _hint(fields: Mapping[str, Any]) -> str:
+    return f"\n       → {fields['hint']}" if fields.get("hint") else ""
+
+
+def _phase(fields: Mapping[str, Any]) -> _Words:
+    more = f" {fields['detail']}" if fields.get("detail") else ""
+    size = fields.get("context_bytes")
+    return f"{fields['phase']}{more}{f' (context {size} bytes)' if size else ''}", "dim"
+
+
+def _tool(fields: Mapping[str, Any]) -> _Words:
+    mark = {"completed": "✓", "error": "✗"}.get(fields["status"], "·")
+    return f"{mark} {fields['name']} {fields.get('target', '')}".rstrip(), ""
+
+
+def _usage(fields: Mapping[str, Any]) -> _Words:
+    return usage_text(fields), "dim"
+
+
+def usage_text(fields: Mapping[str, Any]) -> str:
+    """Write tokens and cost, or nothing where there were none."""
+    tokens = fields.get("input_tokens", 0) + fields.get("output_tokens", 0)
+    if not tokens:
+        return ""
+    cost = fields.get("cost")
+    return f"{tokens} tokens" + (f", ${cost:.4f}" if cost else "")
+
+
+def _heartbeat(fields: Mapping[str, Any]) -> _Words:
+    last = f", last tool {fields['last_tool']}" if fields.get("last_tool") else ""
+    return f"silent for {fields['idle']:.0f} s, alive{last}", "dim"
+
+
+def _warning(fields: Mapping[str, Any]) -> _Words:
+    return f"warning: {fields['message']} [{fields['code']}]{_hint(fields)}", "warn"
+
+
+def _planned(fields: Mapping[str, Any]) -> _Words:
+    wave = f" wave {fields['wave']}" if fields.get("wave") else ""
+    bundle = f" bundle {fields['bundle']}" if fields.get("bundle") else ""
+    head = f"{fields['disposition']:<8}{wave}{bundle}"
+    notes = "".join(f"\n       ! {text}" for text in fields.get("warnings", ()))
+    mood = {"ready": "good", "blocked": "bad", "invalid": "bad", "done": "dim"}
+    text = f"{head:<26} {fields.get('title', '')[:60]} · {fields['reason']}{notes}"
+    return text, mood.get(fields["disposition"], "")
+
+
+def _place(word: str) -> Callable[[Mapping[str, Any]], _Words]:
+    def words(fields: Mapping[str, Any]) -> _Words:
+        tasks = fields.get("tasks", ())
+        bundle = f" with {', '.join(tasks[1:])}" if len(tasks) > 1 else ""
+        return f"{word}{bundle}: {fields['backend']} {fields['where']}", "dim"
+
+    return words
+
+
+def _gap(fields: Mapping[str, Any]) -> _Words:
+    state = "found in the transcript" if fields["recovered"] else "missing from the log"
+    return f"events {fields['from']} to {fields['to']} {state}", "warn"
+
+
+def _outcome(fields: Mapping[str, Any]) -> _Words:
+    outcome = Outcome(fields["outcome"])
+    used = usage_text(fields)
+    more = (
+        f" ({fields['duration']:.1f} s{f', {used}' if used else ''})"
+        if "duration" in fields
+        else ""
+    )
+    excerpt = "".join(f"\n       | {text}" for text in fields.get("excerpt", ()))
+    text = f"{outcome.value}: {fields['message']}{more} [{fields['code']}]{excerpt}"
+    return text + _hint(fields), "good" if outcome.is_success else "bad"
+
+
+def _conflict(fields: Mapping[str, Any]) -> _Words:
+    files = ", ".join(fields["files"])
+    return f"conflict in {files}: {fields['message']}{_hint(fields)}", "bad"
+
+
+def _merged(fields: Mapping[str, Any]) -> _Words:
+    left = f", without {', '.join(fields['stripped'])}" if fields.get("stripped") else ""
+    return f"merged into {fields['into']} as {fields['commit'][:10]}{left}", "good"
+
+
+def _row(fields: Mapping[str, Any]) -> _Words:
+    elapsed = f"{fields['elapsed']:>6.0f} s" if "elapsed" in fields else " " * 8
+    state = fields.get("outcome") or fields.get("phase") or fields["state"]
+    text = f"{fields['state']:<8} {state:<16} {elapsed}  {usage_text(fields):<22} "
+    return (text + fields.get("last", "")).rstrip(), "good" if fields["state"] == "running" else ""
+
+
+def _check(fields: Mapping[str, Any]) -> _Words:
+    mark, mood = ("ok  ", "good") if fields["ok"] else ("BAD ", "bad")
+    return f"{mark} {fields['name']:<12} {fields['message']}{_hint(fields)}", mood
+
+
+def _removed(fields: Mapping[str, Any]) -> _Words:
+    word = "would remove" if fields.get("dry_run") else "removed"
+    return f"{word} {fields['what']} {fields['name']}", "dim"
+
+
+def _error(fields: Mapping[str, Any]) -> _Words:
+    return f"error: {fields['message']} [{fields['code']}]{_hint(fields)}", "bad"
+
+
+def _summary(fields: Mapping[str, Any]) -> _Words:
+    following = f"\n→ {fields['next']}" if fields.get("next") else ""
+    return f"{fields['verdict']}{following}", "good" if fields["ok"] else "bad"
+
+
+_WORDS: Mapping[EventType, Callable[[Mapping[str, Any]], _Words]] = {
+    EventType.PHASE: _phase,
+    EventType.LOG: lambda fields: (f"| {fields['text']}", ""),
+    EventType.MESSAGE: lambda fields: (fields["text"], ""),
+    EventType.TOOL: _tool,
+    EventType.USAGE: _usage,
+    EventType.HEARTBEAT: _heartbeat,
+    EventType.WARNING: _warning,
+    EventType.CHECKPOINT: lambda fields: (f"unfinished work saved in {fields['ref']}", "dim"),
+    EventType.RESULT: lambda fields: (f"says: {fields['status']}", "dim"),
+    EventType.PLANNED: _planned,
+    EventType.SPAWNED: _place("started"),
+    EventType.ATTACHED: _place("attached to"),
+    EventType.QUEUED: lambda fields: (f"waits: {fields['reason']}", "dim"),
+    EventType.GAP: _gap,
+    EventType.OUTCOME: _outcome,
+    EventType.CONFLICT: _conflict,
+    EventType.MERGED: _merged,
+    EventType.TICKED: lambda fields: (f"ticked (tasks.md, line {fields['line']})", "good"),
+    EventType.PUBLISHED: lambda fields: (
+        f"published {fields['branch']} at {fields['commit'][:10]}",
+        "good",
+    ),
+    EventType.CONTINUE: lambda fields: (f"to go on: --cursor {fields['cursor']}", "dim"),
+    EventType.ROW: _row,
+    EventType.CHECK: _check,
+    EventType.SETTING: lambda fields: (
+        f"{fields['key']:<24} {fields['value']!r:<28} {fields['source']}",
+        "",
+    ),
+    EventType.REMOVED: _removed,
+    EventType.ERROR: _error,
+    EventType.SUMMARY: _summary,
+}

@@ -1,0 +1,125 @@
+"""The user's repository, as the client sees it: root, branch, remote, what is pushed.
+
+Reads only; what changes the feature branch is in ``merge`` and ``publish``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdlc_runner.errors import Code, RunnerError, UsageError
+from sdlc_runner.git import Git, failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True)
+class Repo:
+    """A checkout and the remote that holds its feature branch."""
+
+    root: Path
+    remote: str
+
+    @property
+    def git(self) -> Git:
+        """Git in the checkout."""
+        return Git(self.root)
+
+    @property
+    def url(self) -> str:
+        """Where the remote is; raises ``no_remote``."""
+        done = self.git.try_run("remote", "get-url", self.remote)
+        if not done.ok:
+            raise UsageError(
+                Code.NO_REMOTE,
+                f"This repository has no remote named {self.remote}.",
+                f"`git remote add {self.remote} URL`; without a remote nothing can be witnessed.",
+            )
+        return self._absolute(done.text)
+
+    def _absolute(self, url: str) -> str:
+        """Make a relative path absolute: attempts run in other folders."""
+        if "://" in url or ":" in url.split("/", maxsplit=1)[0]:
+            return url
+        return str((self.root / url).resolve())
+
+    @property
+    def branch(self) -> str:
+        """The checked-out branch; raises ``detached_head`` or ``no_commits``."""
+        done = self.git.try_run("symbolic-ref", "--quiet", "--short", "HEAD")
+        if not done.ok:
+            raise UsageError(
+                Code.DETACHED_HEAD,
+                "HEAD is detached: there is no feature branch to work for.",
+                "`git switch BRANCH`, or `git switch -c 001-my-feature` to make one here.",
+            )
+        if not self.git.try_run("rev-parse", "--verify", "--quiet", "HEAD").ok:
+            raise UsageError(
+                Code.NO_COMMITS, "This repository has no commits.", "Commit the feature's files."
+            )
+        return done.text
+
+    @property
+    def tracking(self) -> str:
+        """The remote-tracking ref of the checked-out branch, whether it exists or not."""
+        return f"refs/remotes/{self.remote}/{self.branch}"
+
+    def resolve(self, name: str) -> str | None:
+        """Return the commit of a name that exists here, or None."""
+        done = self.git.try_run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
+        return done.text if done.ok else None
+
+    def read(self, commit: str, path: str) -> bytes | None:
+        """Return a file's bytes as of a commit, or None."""
+        done = self.git.try_run("cat-file", "blob", f"{commit}:{path}")
+        return done.stdout if done.ok else None
+
+    def dirty_files(self) -> tuple[str, ...]:
+        """Return the paths that differ from HEAD, untracked ones included."""
+        return tuple(_status_paths(self.git.run("status", "--porcelain=v1", "-z", "-uall")))
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether ``new`` descends from ``old`` (or is it); False where either is unknown."""
+        return self.git.try_run("merge-base", "--is-ancestor", old, new).ok
+
+    def fetch(self, *refspecs: str) -> None:
+        """Fetch by refspec, touching no other ref; raises ``remote_unreachable``."""
+        options = ("--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--quiet")
+        self.git.run("fetch", *options, "--refmap=", self.remote, *refspecs)
+
+    def fetch_feature(self, branch: str) -> str | None:
+        """Bring the remote-tracking branch up to date; None if the remote has no such branch."""
+        try:
+            self.fetch(f"+refs/heads/{branch}:refs/remotes/{self.remote}/{branch}")
+        except RunnerError as error:
+            if "find remote ref" in error.message:
+                return None
+            raise
+        return self.resolve(f"refs/remotes/{self.remote}/{branch}")
+
+
+def _status_paths(text: str) -> Iterable[str]:
+    entries = iter(text.split("\0"))
+    for entry in entries:
+        if not entry:
+            continue
+        yield entry[3:]
+        if entry[0] in "RC":
+            next(entries, None)  # the path it came from
+
+
+def open_repo(start: Path, remote: str) -> Repo:
+    """Find the repository around a folder; raises ``no_repository`` or ``no_git``."""
+    done = Git(start).try_run("rev-parse", "--show-toplevel")
+    if done.ok and done.text:
+        return Repo(Path(done.text), remote)
+    if "not a git repository" in done.error_text or done.ok:
+        raise UsageError(
+            Code.NO_REPOSITORY,
+            f"{start} is not in a git work tree.",
+            "Change into your spec-kit repository, or make one: `git init`.",
+        )
+    raise failure(done)

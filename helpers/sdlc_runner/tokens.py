@@ -1,0 +1,30 @@
+"""Known shapes of credentials, masked once more in the client, whatever the attempt masked."""
+
+from __future__ import annotations
+
+import re
+
+_SHAPES = (
+    r"gh[pousr]_[A-Za-z0-9]{30,255}",
+    r"github_pat_[A-Za-z0-9_]{30,255}",
+    r"glpat-[A-Za-z0-9_-]{20,255}",
+    r"sk-[A-Za-z0-9_-]{20,255}",
+    r"AKIA[A-Z0-9]{16}",
+    r"AIza[A-Za-z0-9_-]{35}",
+    r"xox[abprs]-[A-Za-z0-9-]{10,255}",
+    r"(?<=://)[^/\s:@\"]{1,255}:[^/\s@\"]{1,255}(?=@)",
+)
+SHAPES = re.compile("|".join(_SHAPES))
+# Where SHAPES can match, one of these is; and where HINT can match, one of the words is.
+_WORDS = (b"gh", b"glpat-", b"sk-", b"AKIA", b"AIza", b"xox", b"://")
+_HINT = re.compile(rb"gh[pousr]_|github_pat_|glpat-|sk-[A-Za-z0-9_-]{20}|AKIA|AIza|xox|://[^/\s]*@")
+
+
+def mask(text: str) -> str:
+    """Replace what looks like a credential by ``***``."""
+    return SHAPES.sub("***", text)
+
+
+def may_hold(data: bytes) -> bool:
+    """Whether a whole batch may hold a credential: the cheap question before ``mask``."""
+    return any(word in data for word in _WORDS) and bool(_HINT.search(data))

@@ -1,0 +1,9 @@
+"""The agent wrapper: clone, prompt, run the agent, commit, push, report.
+
+Standard library only, Python 3.10 or newer: the same files run in the image and on the local
+backend. The two sides share nothing but the work tree:
+
+    git side     clone  commit  refs          has the credentials, runs nothing of the repository
+    agent side   prompt  opencode  agent      has the model key and the work tree
+    between      journal  mask  attempt_run   events, secrets, the order of things
+"""

@@ -1,0 +1,77 @@
+"""``python -m sdlc_runner.wrapper FOLDER``: one attempt, in a folder that holds ``spec.json``.
+
+The folder gets ``events.jsonl`` (the journal), ``git`` and ``work`` (the clone), and at the very
+end ``exit.json``. Exit: 0 a good claim, 1 a bad one, 143 told to stop, 2 no specification.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+from sdlc_runner import attempt
+from sdlc_runner.errors import ExitCode, RunnerError
+from sdlc_runner.events import Outcome
+from sdlc_runner.wrapper import mask, secrets
+from sdlc_runner.wrapper.attempt_run import AttemptRun
+from sdlc_runner.wrapper.budget import Budget
+from sdlc_runner.wrapper.checkpoints import Checkpoints
+from sdlc_runner.wrapper.delivery import Delivery
+from sdlc_runner.wrapper.journal import Journal
+from sdlc_runner.wrapper.stopping import Stop
+from sdlc_runner.wrapper.workspace import Workspace
+
+TERMINATED = 143
+CANCEL_FILE = "cancel"
+EXIT_FILE = "exit.json"
+PID_FILE = "pid"
+
+
+def main(folder: Path, where: str) -> int:
+    """Run the attempt that the folder's ``spec.json`` names."""
+    stop = Stop()
+    stop.listen()
+    (folder / PID_FILE).write_text(str(os.getpid()))
+    try:
+        spec = attempt.load((folder / "spec.json").read_text(encoding="utf-8"))
+    except (OSError, RunnerError) as error:
+        sys.stderr.write(f"{folder / 'spec.json'}: {error}\n")
+        return ExitCode.USAGE
+    masker = mask.Masker(secrets.secrets_from(os.environ, ()))
+    journal = Journal(folder / "events.jsonl", spec.key, masker)
+    workspace = Workspace(folder / "git", folder / "work", spec)
+    delivery = Delivery(workspace, spec, where)
+    run = AttemptRun(
+        workspace,
+        delivery,
+        Checkpoints(workspace, delivery, journal, masker),
+        journal,
+        masker,
+        stop,
+        os.environ,
+        (folder / CANCEL_FILE).exists,
+        Budget(spec.limits),
+    )
+    outcome = run.run()
+    journal.close()
+    return _leave(folder, outcome)
+
+
+def _leave(folder: Path, outcome: Outcome) -> int:
+    code = _exit_code(outcome)
+    new = folder / f"{EXIT_FILE}.new"
+    new.write_text(json.dumps({"exit": code, "status": outcome.value}), encoding="utf-8")
+    new.replace(folder / EXIT_FILE)
+    return code
+
+
+def _exit_code(outcome: Outcome) -> int:
+    if outcome in {Outcome.INTERRUPTED, Outcome.CANCELLED}:
+        return TERMINATED
+    return ExitCode.OK if outcome.is_success else ExitCode.TASK_FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

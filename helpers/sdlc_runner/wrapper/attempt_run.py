@@ -1,0 +1,277 @@
+"""One attempt from clone to result: the order of things, and what each failure means.
+
+Whatever happens, the end is the same: finished tasks are on the branch, unfinished work is in the
+checkpoint, the result is in the transcript, and the last event says so.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner.errors import Code, RunnerError
+from sdlc_runner.events import EventType, Outcome, PhaseName
+from sdlc_runner.git import PushStatus
+from sdlc_runner.wrapper import agent, evidence, prompt
+from sdlc_runner.wrapper.stopping import Stop, StopRequested
+from sdlc_runner.wrapper.workspace import message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sdlc_runner.attempt import AttemptTask
+    from sdlc_runner.wrapper.budget import Budget
+    from sdlc_runner.wrapper.checkpoints import Checkpoints
+    from sdlc_runner.wrapper.delivery import Delivery
+    from sdlc_runner.wrapper.journal import Journal
+    from sdlc_runner.wrapper.mask import Masker
+    from sdlc_runner.wrapper.workspace import Staged, Workspace
+
+_GOOD = (Outcome.SUCCEEDED, Outcome.NO_CHANGE)
+
+
+@dataclass(frozen=True)
+class TaskEnd:
+    """How one task of the attempt ended."""
+
+    task: str
+    status: Outcome
+    code: str
+    message: str
+    commit: str | None = None
+    hint: str = ""
+
+    def to_record(self) -> dict[str, Any]:
+        """Return its part of the result."""
+        record = {
+            "task": self.task,
+            "status": self.status.value,
+            "code": self.code,
+            "message": self.message,
+            "commit": self.commit,
+            "hint": self.hint,
+        }
+        return {name: value for name, value in record.items() if value}
+
+
+@dataclass
+class AttemptRun:
+    """The parts of one attempt, and how far it has come."""
+
+    workspace: Workspace
+    delivery: Delivery
+    checkpoints: Checkpoints
+    journal: Journal
+    masker: Masker
+    stop: Stop
+    environ: Mapping[str, str]
+    is_cancelled: Callable[[], bool]
+    budget: Budget
+    head: str = ""
+    ends: list[TaskEnd] = field(default_factory=list)
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    _locked: bool = False
+
+    def run(self) -> Outcome:
+        """Do all of it; returns the attempt's own claim, which proves nothing."""
+        spec = self.workspace.spec
+        self.head = spec.base
+        try:
+            self._prepare()
+            for number, task in enumerate(spec.tasks):
+                self.ends.append(self._do(task, spec.task_ids[:number]))
+                if self.ends[-1].status not in _GOOD:
+                    break
+        except StopRequested:
+            self._fail(*self._stopped())
+        except RunnerError as error:
+            self._fail(_outcome_of(error), error.code.value, error.message)
+        except OSError as error:
+            self._fail(Outcome.FAILED, _code_of(error), f"The attempt broke off: {error.strerror}.")
+        return self._finish()
+
+    def _prepare(self) -> None:
+        with self.stop.may_break_in():
+            if self.is_cancelled():
+                raise StopRequested
+            self._phase(PhaseName.CLONING)
+            self.workspace.clone()
+        if self.stop.asked.is_set():
+            raise StopRequested
+        self.delivery.take_lock()
+        self._locked = True
+
+    def _do(self, task: AttemptTask, done: tuple[str, ...]) -> TaskEnd:
+        """Work on one task: agent, verify commands, commit."""
+        spec, work = self.workspace.spec, self.workspace.work
+        packet = prompt.build(spec, task, work, done)
+        self._phase(PhaseName.WORKING, detail=task.id, context_bytes=packet.bytes)
+        with self.checkpoints.while_working(self.head):
+            end = agent.run(
+                replace(spec, limits=self.budget.left()),
+                packet.text,
+                work,
+                self.environ,
+                self.budget.totals(self.journal.emit),
+                self.stop.asked,
+                self.masker,
+            )
+            self.budget.add(end.usage)
+            if end.status is Outcome.SUCCEEDED:
+                end = self._verify(end)
+        if end.status is not Outcome.SUCCEEDED:
+            status, code, text = (
+                self._stopped()
+                if end.status is Outcome.INTERRUPTED
+                else (end.status, end.code, end.message)
+            )
+            return TaskEnd(task.id, status, code, text, hint=end.hint)
+        said = end.last_message or self.journal.last_words
+        if said:
+            self.evidence.append({"task": task.id, "message": said})
+        return self._commit(task)
+
+    def _verify(self, end: agent.AgentEnd) -> agent.AgentEnd:
+        records = evidence.collect(
+            self.workspace.spec,
+            self.workspace.work,
+            self.environ,
+            self.journal.emit,
+            self.stop.asked,
+            self.masker,
+        )
+        self.evidence += records
+        failed = next((item for item in records if item["exit"] != 0), None)
+        if failed is None:
+            return end
+        text = f"A verify command ended with {failed['exit']}: {failed['command']}"
+        return replace(end, status=Outcome.FAILED, code="verify_failed", message=text)
+
+    def _commit(self, task: AttemptTask) -> TaskEnd:
+        self._phase(PhaseName.COMMITTING, detail=task.id)
+        staged = self.workspace.stage(self.masker, self.head)
+        self._warn_protected(staged)
+        if staged.secrets:
+            text = f"A known secret is in {', '.join(staged.secrets)}; nothing of it was pushed."
+            return TaskEnd(task.id, Outcome.FAILED, "secret_in_diff", text)
+        if staged.tree == self.workspace.tree_of(self.head):
+            text = "The agent finished and changed nothing."
+            return TaskEnd(task.id, Outcome.NO_CHANGE, "no_change", text)
+        key = self.workspace.spec.key
+        trailers = {
+            "Feature": key.feature,
+            "Task": task.id,
+            "Attempt": key.number,
+            "Agent-Status": Outcome.SUCCEEDED.value,
+        }
+        subject = message(f"{task.id}: {task.title}"[:200], trailers)
+        self.head = self.workspace.commit(staged.tree, (self.head,), self.masker.mask(subject))
+        return TaskEnd(task.id, Outcome.SUCCEEDED, "committed", "Committed.", self.head)
+
+    def _warn_protected(self, staged: Staged) -> None:
+        if staged.protected:
+            self._warn(
+                "protected_file",
+                f"Left out, they belong to the main session: {', '.join(staged.protected)}",
+            )
+
+    def _finish(self) -> Outcome:
+        """Push what there is and tell the result."""
+        spec = self.workspace.spec
+        if self.head != spec.base:
+            self._push()
+        worst = next((end for end in self.ends if end.status not in _GOOD), None)
+        if worst is not None and self._locked and worst.code != "secret_in_diff":
+            self.checkpoints.save(self.head, _checkpoint_reason(worst.status))
+        end = worst or next(
+            (end for end in self.ends if end.status is Outcome.SUCCEEDED), self.ends[-1]
+        )
+        result = self._result(end)
+        self.journal.emit(EventType.RESULT, result)
+        if self._locked:
+            self._push_transcript(result)
+        return end.status
+
+    def _push(self) -> None:
+        self._phase(PhaseName.PUSHING, detail=self.workspace.spec.branch)
+        result = self.delivery.push_branch(self.head)
+        codes = {
+            PushStatus.STALE: "branch_exists",
+            PushStatus.REFUSED: Code.PUSH_REJECTED.value,
+            PushStatus.UNREACHABLE: Code.REMOTE_UNREACHABLE.value,
+        }
+        code = codes.get(result.status)
+        if code is None:
+            return
+        text = f"The branch was not pushed: {result.message}"
+        self.ends = [
+            replace(end, status=Outcome.PUSH_FAILED, code=code, message=text)
+            if end.status is Outcome.SUCCEEDED
+            else end
+            for end in self.ends
+        ]
+
+    def _push_transcript(self, result: Mapping[str, Any]) -> None:
+        try:
+            text = json.dumps(result, ensure_ascii=False)
+            pushed = self.delivery.push_transcript(self.journal.path, self.masker.mask(text))
+        except (RunnerError, OSError) as error:
+            self._warn("transcript_failed", f"The transcript was not pushed: {error}")
+            return
+        if pushed.status is not PushStatus.DONE:
+            self._warn("transcript_failed", f"The transcript was not pushed: {pushed.message}")
+
+    def _result(self, end: TaskEnd) -> dict[str, Any]:
+        spec = self.workspace.spec
+        return {
+            "status": end.status.value,
+            "code": end.code,
+            "message": end.message,
+            "base": spec.base,
+            "head": self.head,
+            "branch": spec.branch,
+            "tasks": [item.to_record() for item in self.ends],
+            "evidence": self.evidence,
+            "input_tokens": self.budget.used.input_tokens,
+            "output_tokens": self.budget.used.output_tokens,
+            "cost": self.budget.used.cost,
+            "duration": self.budget.seconds,
+        }
+
+    def _fail(self, status: Outcome, code: str, text: str) -> None:
+        """End every task that has not ended with the same failure."""
+        ended = {end.task for end in self.ends}
+        for task in self.workspace.spec.task_ids:
+            if task not in ended:
+                self.ends.append(TaskEnd(task, status, code, text))
+
+    def _stopped(self) -> tuple[Outcome, str, str]:
+        if self.is_cancelled():
+            return Outcome.CANCELLED, "cancelled", "Cancelled by the user."
+        return Outcome.INTERRUPTED, "signal", "The attempt was told to stop before it was done."
+
+    def _phase(self, phase: PhaseName, **fields: Any) -> None:  # noqa: ANN401
+        self.journal.emit(EventType.PHASE, {"phase": phase.value, **fields})
+
+    def _warn(self, code: str, text: str) -> None:
+        self.journal.emit(EventType.WARNING, {"code": code, "message": text})
+
+
+def _outcome_of(error: RunnerError) -> Outcome:
+    """Say how an attempt ended that could not go on."""
+    if error.code in {Code.ALREADY_STARTED, Code.PUSH_REJECTED, Code.FEATURE_MOVED}:
+        return Outcome.REJECTED
+    return Outcome.FAILED
+
+
+def _code_of(error: OSError) -> str:
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return Code.DISK_FULL.value if full else Code.INTERNAL.value
+
+
+def _checkpoint_reason(status: Outcome) -> str:
+    if status in {Outcome.TIMED_OUT, Outcome.IDLE, Outcome.BUDGET_EXCEEDED}:
+        return "limit"
+    return "signal" if status in {Outcome.INTERRUPTED, Outcome.CANCELLED} else "failure"

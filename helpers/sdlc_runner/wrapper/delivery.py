@@ -1,0 +1,133 @@
+"""What an attempt pushes: its lock, its work, its checkpoints and its transcript.
+
+The branch is pushed with the lease "absent", so it is never overwritten and never pushed twice.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sdlc_runner import naming
+from sdlc_runner.errors import Code, RunnerError, UnreachableError
+from sdlc_runner.events import AttemptKey, clean
+from sdlc_runner.git import PushResult, PushStatus
+from sdlc_runner.wrapper.workspace import message
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sdlc_runner.attempt import AttemptSpec
+    from sdlc_runner.wrapper.workspace import Workspace
+
+_RETRY_SECONDS = (1, 2, 4, 8, 16)
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+
+@dataclass
+class Delivery:
+    """Pushes for one attempt; ``root`` is where this host takes the attempt's refs."""
+
+    workspace: Workspace
+    spec: AttemptSpec
+    where: str
+    root: str = field(default=naming.META_REFS)
+
+    @property
+    def refs(self) -> naming.AttemptRefs:
+        """The attempt's refs on this host."""
+        return naming.AttemptRefs.of(self.spec.key, self.root)
+
+    def take_lock(self) -> None:
+        """Push ``start`` for every task of the attempt, all or none; raises ``already_started``."""
+        commit = self._start_commit()
+        result = self._push_start(commit)
+        if result.status is PushStatus.REFUSED and self.root == naming.META_REFS:
+            self.root = naming.META_BRANCHES
+            result = self._push_start(commit)
+        match result.status:
+            case PushStatus.DONE:
+                return
+            case PushStatus.STALE:
+                raise RunnerError(
+                    Code.ALREADY_STARTED,
+                    f"Attempt {self.spec.key} has been started elsewhere.",
+                    "`sdlc-runner status` shows it.",
+                )
+            case PushStatus.REFUSED:
+                raise RunnerError(
+                    Code.PUSH_REJECTED,
+                    f"The remote refuses the attempt's refs: {result.message}",
+                    f"Allow pushes to {naming.META_REFS}/* or {naming.META_BRANCHES}/*.",
+                )
+            case PushStatus.UNREACHABLE:
+                raise UnreachableError(Code.REMOTE_UNREACHABLE, f"No push: {result.message}")
+
+    def _start_commit(self) -> str:
+        spec = self.spec
+        trailers = {
+            "Feature": spec.key.feature,
+            "Task": spec.key.task,
+            "Attempt": spec.key.number,
+            "Tasks": " ".join(spec.task_ids),
+            "Base": spec.base,
+            "Branch": spec.branch,
+            "Backend": spec.backend,
+            "Where": self.where,
+            "Identity": spec.identity,
+            # Without it two starts of one attempt would push the same commit, and both succeed.
+            "Nonce": uuid.uuid4().hex,
+        }
+        self.workspace.git.run("hash-object", "-t", "tree", "-w", "--stdin")
+        return self.workspace.commit(_EMPTY_TREE, (), message(f"Start {spec.key}", trailers))
+
+    def _push_start(self, commit: str) -> PushResult:
+        key = self.spec.key
+        refs = [
+            naming.AttemptRefs.of(AttemptKey(key.feature, task, key.number), self.root).start
+            for task in self.spec.task_ids
+        ]
+        return self._push([f"{commit}:{ref}" for ref in refs], dict.fromkeys(refs, ""))
+
+    def _push(self, refspecs: list[str], leases: dict[str, str]) -> PushResult:
+        """Push, and try again while the remote cannot be reached."""
+        result = self.workspace.git.push(self.spec.remote, refspecs, leases)
+        for seconds in _RETRY_SECONDS:
+            if result.status is not PushStatus.UNREACHABLE:
+                break
+            time.sleep(seconds)
+            result = self.workspace.git.push(self.spec.remote, refspecs, leases)
+        return result
+
+    def push_branch(self, head: str) -> PushResult:
+        """Push the work; a push whose answer was lost counts when the remote has this very head."""
+        ref = f"refs/heads/{self.spec.branch}"
+        result = self._push([f"{head}:{ref}"], {ref: ""})
+        if result.status is PushStatus.STALE and self._remote_head(ref) == head:
+            return PushResult(PushStatus.DONE)
+        return result
+
+    def _remote_head(self, ref: str) -> str | None:
+        done = self.workspace.git.try_run("ls-remote", self.spec.remote, ref)
+        return done.text.partition("\t")[0] or None if done.ok else None
+
+    def push_checkpoint(self, commit: str) -> PushResult:
+        """Push unfinished work over the checkpoint before it."""
+        return self._push([f"+{commit}:{self.refs.checkpoint}"], {})
+
+    def push_transcript(self, journal: Path, result: str) -> PushResult:
+        """Push every event so far, and the result if there is one."""
+        git = self.workspace.git
+        files = {"events.jsonl": journal.read_bytes()}
+        if result:
+            files["result.json"] = result.encode("utf-8", "replace")
+        entries = []
+        for name, data in files.items():
+            blob = git.run("hash-object", "-w", "--stdin", "--no-filters", stdin=data)
+            entries.append(f"100644 blob {blob}\t{name}\n")
+        tree = git.run("mktree", stdin="".join(entries).encode())
+        subject = clean(f"Transcript of {self.spec.key}", 200)
+        commit = self.workspace.commit(tree, (), message(subject, {"Task": self.spec.key.task}))
+        return self._push([f"+{commit}:{self.refs.transcript}"], {})

@@ -1,0 +1,94 @@
+"""The journal: every event of one attempt, numbered, masked, in a file that is only appended to.
+
+The file is what a follower reads and what becomes the transcript.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from typing import IO, TYPE_CHECKING, Any
+
+from sdlc_runner.events import AttemptKey, Event, EventType, clean, now, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sdlc_runner.wrapper.mask import Masker
+
+_RESERVE_BYTES = 1 << 20
+
+
+class Journal:
+    """Numbers events from 1 and writes them; may be called from any thread."""
+
+    def __init__(
+        self, path: Path, key: AttemptKey, masker: Masker, copy: IO[str] | None = None
+    ) -> None:
+        """Open the file; a second start of the same attempt goes on where the first stopped."""
+        self.path = path
+        self._key = key
+        self._masker = masker
+        self._copy = copy
+        self._lock = threading.Lock()
+        self._reserve = path.with_name("reserve")
+        self._reserve.write_bytes(b"\0" * _RESERVE_BYTES)
+        self._seq = _repair(path, key)
+        self.last_words = ""
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+
+    def emit(self, type_: EventType, fields: Mapping[str, Any]) -> None:
+        """Write one event; its texts are masked, cleaned and bounded here and nowhere else."""
+        safe = {name: self._safe(value) for name, value in fields.items() if value is not None}
+        if type_ in {EventType.LOG, EventType.MESSAGE}:
+            self.last_words = safe["text"]
+        with self._lock:
+            line = Event(type_, now(), safe, self._key, self._seq + 1).to_line()
+            self._write(line + "\n")
+            self._seq += 1
+            if self._copy is not None:
+                self._copy.write(line + "\n")
+                self._copy.flush()
+
+    def _write(self, line: str) -> None:
+        try:
+            self._file.write(line)
+        except OSError:
+            # The disk is full: what was kept back for this lets the end be told.
+            if not self._reserve.exists():
+                raise
+            self.release_reserve()
+            self._file.write(line)
+
+    def release_reserve(self) -> None:
+        """Give back the room kept for telling the end on a full disk."""
+        with contextlib.suppress(FileNotFoundError):
+            self._reserve.unlink()
+
+    def _safe(self, value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, str):
+            return clean(self._masker.mask(value))
+        if isinstance(value, (list, tuple)):
+            return [self._safe(item) for item in value]
+        if isinstance(value, dict):
+            return {str(name): self._safe(item) for name, item in value.items()}
+        return value
+
+    def close(self) -> None:
+        """Close the file."""
+        self.release_reserve()
+        self._file.close()
+
+
+def _repair(path: Path, key: AttemptKey) -> int:
+    """Cut off a line that a crash left half written; return the last ``seq``."""
+    if not path.exists():
+        return 0
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) != len(data):
+        os.truncate(path, len(whole))
+    events = (parse(line, key) for line in reversed(whole.splitlines()))
+    return next((event.seq for event in events if event and event.seq), 0)

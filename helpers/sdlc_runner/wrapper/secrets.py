@@ -1,0 +1,78 @@
+"""Which texts are secret: values of the environment by their name, and contents of files."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+_NAME = re.compile(
+    r"(?:\A|_|-|API|ACCESS|PRIVATE|SECRET|AUTH)"
+    r"(?:KEY|TOKEN|PASSWORD|PASSWD|PASSPHRASE|SECRET|PAT|AUTHORIZATION)\Z",
+    re.IGNORECASE,
+)
+_PUBLIC = re.compile(r"PUBLIC_?KEY\Z", re.IGNORECASE)
+_KEY = re.compile(r"KEY\Z", re.IGNORECASE)
+_WORD = re.compile(r"[A-Za-z]{1,11}\Z")
+_IN_FILES = re.compile(r"://[^:/@\s]*:([^@\s]+)@|\bpassword\s+(\S+)")  # git-credentials, netrc
+_FILE_LIMIT = 65_536
+_NO_SECRETS = frozenset({"type", "expires"})
+
+
+def secrets_from(env: Mapping[str, str], files: Iterable[Path]) -> tuple[str, ...]:
+    """Collect the secrets of an environment and of credential files; unreadable files have none."""
+    found = [value for name, value in env.items() if _is_secret(name, value)]
+    found += _inner(env.get("OPENCODE_AUTH_CONTENT", ""), lambda name: name not in _NO_SECRETS)
+    found += _inner(env.get("OPENCODE_CONFIG_CONTENT", ""), _is_secret_name)
+    for file in files:
+        found += _in_file(file)
+    return tuple(dict.fromkeys(text for text in found if text.strip()))
+
+
+def _is_secret_name(name: str) -> bool:
+    return bool(_NAME.search(name)) and not _PUBLIC.search(name)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    if not _is_secret_name(name):
+        return False
+    if _KEY.search(name) and _WORD.match(value):
+        return False  # SORT_KEY=created: masking it would spoil every log
+    return not (value.startswith("/") and Path(value).exists())
+
+
+def _inner(text: str, wanted: Callable[[str], bool]) -> list[str]:
+    """Return the strings inside of a JSON text whose names are wanted."""
+    try:
+        return list(_strings(json.loads(text), "", wanted))
+    except (ValueError, RecursionError):
+        return []
+
+
+def _strings(value: Any, name: str, wanted: Callable[[str], bool]) -> Iterator[str]:  # noqa: ANN401
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _strings(item, key, wanted)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item, name, wanted)
+    elif isinstance(value, str) and wanted(name) and not value.startswith("{"):
+        yield value
+        if value.lower().startswith("bearer "):
+            yield value.split()[-1]
+
+
+def _in_file(file: Path) -> list[str]:
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(_FILE_LIMIT).decode("utf-8", "surrogateescape")
+    except OSError:
+        return []
+    found = [text, *_inner(text, lambda name: name not in _NO_SECRETS)]
+    for match in _IN_FILES.finditer(text):
+        found += [group for group in match.groups() if group]
+    return found

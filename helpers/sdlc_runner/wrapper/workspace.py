@@ -1,0 +1,176 @@
+"""The git side's hold on the work tree: cloning it, staging it, committing it.
+
+The git directory lies outside of the work tree, which the agent may change at will. Nothing in
+the work tree configures this git: no hooks, no config, no filter drivers of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdlc_runner import protected
+from sdlc_runner.errors import Code, RunnerError
+from sdlc_runner.git import Git
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sdlc_runner.attempt import AttemptSpec
+    from sdlc_runner.wrapper.mask import Masker
+
+_GITLINK = "160000"
+# What OpenCode itself writes beside a project's .opencode files.
+_EXCLUDE = "".join(
+    f".opencode/{name}\n"
+    for name in (".gitignore", "node_modules/", "package.json", "package-lock.json", "bun.lock")
+)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A tree made of the work tree, and what was left out of it."""
+
+    tree: str
+    protected: tuple[str, ...]
+    secrets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A git directory of our own, and the work tree that the agent works in."""
+
+    git_dir: Path
+    work: Path
+    spec: AttemptSpec
+
+    @property
+    def git(self) -> Git:
+        """Git with our directory, the shared work tree, and nothing of the work tree in force."""
+        options = (
+            f"--git-dir={self.git_dir}",
+            f"--work-tree={self.work}",
+            *("-c", "core.hooksPath=/dev/null"),
+            *("-c", "core.fsmonitor=false"),
+            *("-c", "core.symlinks=true"),
+        )
+        return Git(self.git_dir.parent, options, self._author())
+
+    def _author(self) -> Mapping[str, str]:
+        name, email = self.spec.author_name, self.spec.author_email
+        return {
+            "GIT_AUTHOR_NAME": name,
+            "GIT_AUTHOR_EMAIL": email,
+            "GIT_COMMITTER_NAME": name,
+            "GIT_COMMITTER_EMAIL": email,
+        }
+
+    def clone(self) -> None:
+        """Fetch the base and give the agent a clone of its own, without a remote."""
+        Git(self.git_dir.parent).run("init", "--quiet", "--bare", "--template=", str(self.git_dir))
+        # Fetched and cloned as a bare repository; the work tree is named on every later call.
+        bare = Git(self.git_dir)
+        self._fetch(bare)
+        (self.git_dir / "info").mkdir(exist_ok=True)
+        (self.git_dir / "info" / "exclude").write_text(_EXCLUDE)
+        name = self.spec.branch
+        bare.run("update-ref", f"refs/heads/{name}", self.start_commit)
+        bare.run("symbolic-ref", "HEAD", f"refs/heads/{name}")
+        source = self.git_dir.as_uri()
+        agent = Git(self.git_dir.parent)
+        agent.run("clone", "--quiet", "--template=", "--no-tags", source, str(self.work))
+        Git(self.work).run("remote", "remove", "origin")
+        self.git.run("read-tree", self.spec.base)
+
+    @property
+    def start_commit(self) -> str:
+        """What the agent begins from: the base, or unfinished work on top of it."""
+        return self.spec.from_checkpoint or self.spec.base
+
+    def _fetch(self, bare: Git) -> None:
+        """Fetch what to begin from; by the branch where a host refuses a commit's id."""
+        depth = (f"--depth={self.spec.clone_depth}",) if self.spec.clone_depth else ()
+        wanted = [self.spec.base]
+        if self.spec.from_checkpoint:
+            wanted.append(self.spec.from_checkpoint)
+        options = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
+        done = bare.try_run(*options, *depth, self.spec.remote, *wanted)
+        if not done.ok:
+            branch = f"refs/heads/{self.spec.feature_branch}"
+            bare.run(*options, self.spec.remote, branch)
+        if not bare.try_run("cat-file", "-e", self.start_commit).ok:
+            raise RunnerError(
+                Code.FEATURE_MOVED,
+                f"Commit {self.start_commit[:12]} is not on the remote any more.",
+                "Spawn it again: the new attempt begins from the branch as it is now.",
+            )
+
+    def stage(self, masker: Masker, parent: str, index: str = "index") -> Staged:
+        """Make a tree of the work tree: protected files as in ``parent``, secrets looked for."""
+        if self.work.is_symlink() or not self.work.is_dir():
+            raise RunnerError(
+                Code.GIT_FAILED, "The work tree was replaced; nothing is read from it."
+            )
+        git = self.git.with_env(GIT_INDEX_FILE=str(self.git_dir / index))
+        if index != "index":
+            git.run("read-tree", parent)
+        git.run("add", "--all", "--", ".")
+        self._add_nested(git)
+        restored = self._restore_protected(git, parent)
+        return Staged(git.run("write-tree"), restored, self._secrets(git, masker, parent))
+
+    def _add_nested(self, git: Git) -> None:
+        """Record the files of repositories that the agent made inside: a link would lose them."""
+        raw = git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", self.spec.base)
+        fields = raw.split("\0")
+        links = [
+            path
+            for entry, path in zip(fields[::2], fields[1::2], strict=False)
+            if entry.split(" ")[1] == _GITLINK
+        ]
+        for path in links:
+            git.run("update-index", "--force-remove", "--", path)
+            files = (item for item in sorted((self.work / path).rglob("*")) if _is_content(item))
+            names = [item.relative_to(self.work).as_posix() for item in files]
+            git.run("update-index", "--add", "-z", "--stdin", stdin="\0".join(names).encode())
+
+    def _restore_protected(self, git: Git, parent: str) -> tuple[str, ...]:
+        changed = git.run("diff-index", "--cached", "--name-only", "-z", parent).split("\0")
+        left_out = [path for path in changed if protected.is_protected(path, self.spec.feature_dir)]
+        for path in left_out:
+            git.run("update-index", "--force-remove", "--", path)
+            entry = git.run("ls-tree", "-z", parent, "--", path).rstrip("\0")
+            if entry:
+                git.run("update-index", "-z", "--index-info", stdin=f"{entry}\0".encode())
+        return tuple(left_out)
+
+    def _secrets(self, git: Git, masker: Masker, parent: str) -> tuple[str, ...]:
+        """Return the changed paths whose content or name holds a known secret."""
+        options = ("--cached", "--name-only", "-z", "--diff-filter=d", "--no-renames")
+        changed = [p for p in git.run("diff-index", *options, parent).split("\0") if p]
+        found = []
+        for path in changed if masker.has_secrets else ():
+            blob = git.try_run("cat-file", "blob", f":{path}").stdout
+            if masker.contains(blob) or masker.contains(path.encode("utf-8", "surrogateescape")):
+                found.append(path)
+        return tuple(found)
+
+    def tree_of(self, commit: str) -> str:
+        """Return a commit's tree."""
+        return self.git.run("rev-parse", f"{commit}^{{tree}}")
+
+    def commit(self, tree: str, parents: tuple[str, ...], message: str) -> str:
+        """Make a commit; nothing points to it yet."""
+        flags = [word for parent in parents for word in ("-p", parent)]
+        return self.git.run("commit-tree", tree, *flags, stdin=message.encode("utf-8", "replace"))
+
+
+def _is_content(path: Path) -> bool:
+    return ".git" not in path.parts and (path.is_symlink() or path.is_file())
+
+
+def message(subject: str, trailers: Mapping[str, object]) -> str:
+    """Write a commit message with its trailers."""
+    lines = "\n".join(f"{name}: {value}" for name, value in trailers.items())
+    return f"{subject}\n\n{lines}\n"
