@@ -25,15 +25,21 @@ def main() -> int:
     """Do the task that the prompt names."""
     match = re.search(r"Implement task (\S+) ", sys.stdin.read())
     task = match[1] if match else ""
-    time.sleep(_PAUSE)
+    _say(f"reading what {task} asks for")
     for name, text in _FILES.get(task, {}).items():
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        time.sleep(_PAUSE)
+        _say(f"wrote {name}")
     if task not in _FILES:
-        pass
+        _say("compiled src/app.py: no errors; nothing to change")
     return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+    time.sleep(_PAUSE)
 
 
 if __name__ == "__main__":
