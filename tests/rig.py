@@ -5,17 +5,21 @@ Every line that a verb prints is checked against the schema on the way.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import shlex
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import textwrap
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import jsonschema
 
@@ -136,22 +140,33 @@ class Rig:
         path.write_text(head + textwrap.dedent(script))
         self.env["SDLC_RUNNER_AGENT_COMMAND"] = shlex.join([sys.executable, str(path)])
 
-    def start(self, *args: str, **env: str) -> subprocess.Popen[str]:
-        """Start the command and do not wait."""
+    def command(self, *args: str) -> list[str]:
+        """Return the command line of a verb."""
+        return [sys.executable, "-m", "sdlc_runner", *args]
+
+    def start(
+        self,
+        *args: str,
+        in_session: bool = False,
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        **env: str,
+    ) -> subprocess.Popen[str]:
+        """Start the command and do not wait; ``in_session``: as a terminal's session of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", "sdlc_runner", *args],
+            self.command(*args),
             cwd=self.checkout,
             env={**self.env, **env},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=stdout,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=in_session,
         )
 
     def run(self, *args: str, cwd: Path | None = None, **env: str) -> Result:
         """Run the command to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "sdlc_runner", *args],
+            self.command(*args),
             cwd=cwd or self.checkout,
             env={**self.env, **env},
             stdin=subprocess.DEVNULL,
@@ -162,6 +177,26 @@ class Rig:
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Result(done.returncode, parse(done.stdout), done.stdout, done.stderr)
+
+    def on_terminal(self, *args: str, width: int = 100) -> str:
+        """Run the command on a terminal of its own; return all that it shows."""
+        screen, side = pty.openpty()
+        size = struct.pack("HHHH", 40, width, 0, 0)
+        fcntl.ioctl(side, termios.TIOCSWINSZ, size)
+        child = subprocess.Popen(
+            self.command(*args),
+            cwd=self.checkout,
+            env={**self.env, "TERM": "xterm"},
+            stdin=subprocess.DEVNULL,
+            stdout=side,
+            stderr=side,
+        )
+        os.close(side)
+        shown = b"".join(iter(lambda: _read(screen), b""))
+        os.close(screen)
+        child.wait(20)
+        assert b"Traceback" not in shown, shown.decode()
+        return shown.decode().replace("\r\n", "\n")
 
     def remote_refs(self) -> dict[str, str]:
         """Return every ref of the remote."""
@@ -175,7 +210,7 @@ class Rig:
     def ticked(self) -> set[str]:
         """Return the ids ticked in the remote's tasks.md."""
         text = self.remote_file(f"specs/{FEATURE}/tasks.md")
-        return {line.split()[3] for line in text.splitlines() if line.lower().startswith("- [x]")}
+        return {line.split()[2] for line in text.splitlines() if line.lower().startswith("- [x]")}
 
     def attempt(self, task: str = "T001", number: int = 1) -> Path:
         """Return the folder of a local attempt."""
@@ -185,6 +220,8 @@ class Rig:
     def journal(self, task: str = "T001", number: int = 1) -> list[Event]:
         """Return the events that an attempt has written so far."""
         path = self.attempt(task, number) / "events.jsonl"
+        if not path.exists():
+            return []
         return [json.loads(line) for line in path.read_text().splitlines()]
 
     def wait_for(self, path: Path, seconds: float = 20) -> None:
@@ -209,6 +246,13 @@ class Rig:
                 continue
 
 
+def _read(screen: int) -> bytes:
+    try:
+        return os.read(screen, 65536)
+    except OSError:  # Linux says EIO when nobody has the terminal open any more
+        return b""
+
+
 def until(condition: Callable[[], object], seconds: float = 20) -> None:
     """Wait for a condition."""
     deadline = time.monotonic() + seconds
@@ -222,7 +266,9 @@ def create(folder: Path) -> Rig:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("GIT_", "SDLC_RUNNER_", "XDG_", "OPENCODE", "SPECIFY_", "COV_"))
+        if not name.startswith(
+            ("GIT_", "PYTHON", "SDLC_RUNNER_", "XDG_", "OPENCODE", "SPECIFY_", "COV_")
+        )
     }
     home = folder / "home"
     home.mkdir()

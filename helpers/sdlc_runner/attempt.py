@@ -70,7 +70,8 @@ class AttemptSpec:
 
     def to_json(self) -> str:
         """Return the file's text."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1)
+        record = {**asdict(self), "key": self.key._asdict()}
+        return json.dumps(record, ensure_ascii=False, indent=1)
 
 
 def load(text: str) -> AttemptSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdlc_runner import files
@@ -28,19 +27,19 @@ def group(
         current: _Bundle | None = None
         for at in run:
             if current is None or not current.takes(at, small):
-                current = _Bundle(graph, tasks, [at])
+                current = _Bundle(graph, tasks, at)
                 bundles.append(current)
             else:
                 current.members.append(at)
     return [tuple(bundle.members) for bundle in bundles]
 
 
-@dataclass(slots=True)
 class _Bundle:
-    graph: Graph
-    tasks: Sequence[Task]
-    members: list[int]
-    above: set[int] | None = None
+    def __init__(self, graph: Graph, tasks: Sequence[Task], first: int) -> None:
+        self.graph = graph
+        self.tasks = tasks
+        self.members = [first]
+        self.above: set[int] | None = None
 
     def takes(self, at: int, small: int) -> bool:
         size = len(self.members)
@@ -50,12 +49,18 @@ class _Bundle:
     def _shares_file(self, at: int) -> bool:
         names = self.tasks[at].files
         held = dict.fromkeys(name for each in self.members for name in self.tasks[each].files)
-        if any(name in held for name in names):
+        if any(name in held and not name.endswith("/") for name in names):
             return True
-        return any(files.overlaps(name, other) for name in names for other in held)
+        # Two [P] tasks in one folder may run side by side once the folder's own task is done.
+        return not self.tasks[at].parallel and any(
+            files.overlaps(name, other) for name in names for other in held
+        )
 
     def _ready_together(self, at: int) -> bool:
-        if self.above is None:
-            self.above = self.graph.above(self.members[0])
+        first = self.members[0]
         outside = self.graph.front(at) - set(self.members)
+        if outside <= self.graph.front(first) and not self.graph.forward:
+            return True
+        if self.above is None:
+            self.above = self.graph.above(first)
         return at not in self.above and outside <= self.above

@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from sdlc_runner import config, cursor
+from sdlc_runner import config
 from sdlc_runner.arguments import Arguments, build_parser
-from sdlc_runner.errors import Code, ExitCode, RunnerError, UsageError
+from sdlc_runner.errors import ExitCode, RunnerError, of_system
 from sdlc_runner.events import EventType
 from sdlc_runner.output import Output
 from sdlc_runner.project import open_project
@@ -23,18 +22,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import FrameType
 
-    from sdlc_runner.cursor import Position
     from sdlc_runner.operations.following import Patience
     from sdlc_runner.project import Project
 
 __all__ = ["build_parser", "entrypoint", "main"]
 
 _FOLLOWS = frozenset({"run", "spawn", "follow", "watch", "retry", "cancel", "status"})
+_SHORTCUTS = ("max_parallel", "parallel_stories")  # flags that are settings as well
 _SUMMARY_BY_DEFAULT = frozenset({"run", "spawn", "watch", "retry", "cancel"})
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """One call of a verb: its arguments, where it prints, and what surrounds it."""
 
     args: Arguments
@@ -54,11 +52,9 @@ class Call:
     @property
     def flags(self) -> dict[str, Any]:
         """The settings that flags give."""
-        flags = {
-            "max_parallel": getattr(self.args, "max_parallel", None),
-            "parallel_stories": getattr(self.args, "parallel_stories", None),
-        }
-        return {**config.from_flags(self.args.set), **flags}
+        given = ((key, getattr(self.args, key, None)) for key in _SHORTCUTS)
+        texts = [f"{key}={value}" for key, value in given if value is not None]
+        return config.from_flags([*self.args.set, *texts])
 
     @property
     def patience(self) -> Patience:
@@ -90,33 +86,23 @@ def _spawn(call: Call) -> ExitCode:
 
 
 def _follow(call: Call) -> ExitCode:
-    from sdlc_runner.operations import controlling, running  # noqa: PLC0415
+    from sdlc_runner.operations import controlling, following, running  # noqa: PLC0415
 
     project = call.open()
     known = controlling.newest(project, call.args.tasks)
     if not call.args.tasks:
         known = [item for item in known if item.alive]
-    positions = _positions(call.args.cursor)
+        if not known:
+            call.output.note("Nothing runs.")
+    positions = following.positions(call.args.cursor, call.output)
     return running.follow_all(project, known, call.output, call.patience, positions)
 
 
-def _positions(text: str) -> Mapping[str, Position]:
-    if not text.startswith("@"):
-        return cursor.parse(text)
-    path = Path(text[1:])
-    try:
-        with path.open("rb") as file:
-            return cursor.from_events(file)
-    except FileNotFoundError:
-        return {}  # the consumer has seen nothing yet
-    except OSError as error:
-        raise UsageError(Code.BAD_CURSOR, f"{path} cannot be read: {error.strerror}.") from error
-
-
 def _watch(call: Call) -> ExitCode:
-    from sdlc_runner.operations import watching  # noqa: PLC0415
+    from sdlc_runner.operations import following, watching  # noqa: PLC0415
 
-    return watching.watch(call.open(), call.output, call.patience)
+    positions = following.positions(call.args.cursor, call.output)
+    return watching.watch(call.open(), call.output, call.patience, positions)
 
 
 def _status(call: Call) -> ExitCode:
@@ -217,7 +203,7 @@ def main(
     argv: Sequence[str], environ: Mapping[str, str], stdout: IO[bytes], stderr: IO[str]
 ) -> ExitCode:
     """Run one verb; every failure is an ``error`` event and an exit code, never a traceback."""
-    args = build_parser().parse_args(argv, namespace=Arguments())
+    args = build_parser(argv[0] if argv else None).parse_args(argv, namespace=Arguments())
     output = _output(args, environ, stdout, stderr)
     call = Call(args, output, environ, Path(environ.get("HOME") or Path.home()))
     try:
@@ -230,7 +216,7 @@ def main(
     except KeyboardInterrupt:
         return _detach(args, output)
     except OSError as error:
-        _tell(output, RunnerError(Code.INTERNAL, f"{error.strerror}: {error.filename or ''}"))
+        _tell(output, of_system(error))
         return ExitCode.TASK_FAILED
 
 
@@ -284,11 +270,16 @@ def entrypoint() -> None:
         signal.signal(number, _interrupt)
     try:
         code = main(sys.argv[1:], os.environ, sys.stdout.buffer, sys.stderr)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, BrokenPipeError):
         code = ExitCode.INTERRUPTED
+    except OSError as error:  # stdout itself cannot be written
+        output = Output(sys.stdout.buffer, sys.stderr)
+        output.note(f"error: stdout cannot be written: {error.strerror}")
+        code = ExitCode.TASK_FAILED
     # A reader that is gone must not turn the last flush into a traceback.
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(int(code))

@@ -8,43 +8,25 @@ the user's file or the environment only, never from a repository or a flag.
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass, fields
-from dataclasses import field as dataclass_field
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sdlc_runner import plain_yaml
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.naming import DEFAULT_BRANCH_PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 REPOSITORY_FILE = ".opencode/sdlc-runner.yaml"
 USER_FILE = "sdlc-runner/config.yaml"
 FILE_LIMIT = 64 * 1024
 VARIABLE_PREFIX = "SDLC_RUNNER_"
+GREATEST = 10**9  # more is a slip, and no clock takes it
+DEFAULT_BRANCH_PREFIX = "sdlc-runner"
 
 
-def _setting(
-    key: str,
-    default: object,
-    meaning: str,
-    *,
-    minimum: float | None = None,
-    choices: tuple[str, ...] = (),
-    user_only: bool = False,
-) -> Any:  # noqa: ANN401
-    return dataclass_field(
-        default=default,
-        metadata={
-            "setting": Setting(key, default, meaning, minimum, choices, user_only=user_only),
-        },
-    )
-
-
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting; its kind is the type of its default."""
 
     key: str
@@ -53,6 +35,7 @@ class Setting:
     minimum: float | None = None
     choices: tuple[str, ...] = ()
     user_only: bool = False
+    pattern: str = ""
 
     @property
     def kind(self) -> str:
@@ -61,72 +44,86 @@ class Setting:
         return names[type(self.default)]
 
     @property
+    def name(self) -> str:
+        """Its attribute of ``Settings``."""
+        return self.key.replace(".", "_")
+
+    @property
     def variable(self) -> str:
         """The environment variable that sets it."""
         return VARIABLE_PREFIX + self.key.upper().replace(".", "_")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Every setting, in force."""
+class Settings(NamedTuple):
+    """Every setting, in force; a name is its key with ``_`` for the dot."""
 
-    remote: str = _setting("remote", "origin", "git remote that holds the feature branch")
-    default_branch: str = _setting(
-        "default_branch", "", "branch that is never pushed to; empty: ask the remote"
-    )
-    backend: str = _setting("backend", "local", "where attempts run", choices=("local",))
-    max_parallel: int = _setting("max_parallel", 4, "attempts that run at once", minimum=1)
-    parallel_stories: bool = _setting(
-        "parallel_stories",
+    remote: str
+    default_branch: str
+    backend: str
+    max_parallel: int
+    parallel_stories: bool
+    branch_prefix: str
+    clone_depth: int
+    bundle_size: int
+    agent_command: tuple[str, ...]
+    agent_model: str
+    limits_run_seconds: float
+    limits_idle_seconds: float
+    limits_tokens: int
+    limits_cost: float
+    limits_grace_seconds: float
+    checkpoint_seconds: float
+    heartbeat_seconds: float
+    verify_commands: tuple[str, ...]
+    verify_seconds: float
+
+
+# Names that git takes for a name, never for an option; "$" alone would let a newline pass.
+_NAME = r"^(?!.*\.lock(?:/|$))[A-Za-z0-9_][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_-]+)*$(?!\n)"
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("remote", "origin", "git remote that holds the feature branch", pattern=_NAME),
+    Setting("default_branch", "", "branch that is never pushed to; empty: ask the remote"),
+    Setting("backend", "local", "where attempts run", choices=("local",)),
+    Setting("max_parallel", 4, "attempts that run at once", minimum=1),
+    Setting(
+        key="parallel_stories",
         default=False,
         meaning="user stories may run side by side instead of one after the other",
-    )
-    branch_prefix: str = _setting(
-        "branch.prefix", DEFAULT_BRANCH_PREFIX, "branches are <prefix>/<feature>/<task>-<attempt>"
-    )
-    clone_depth: int = _setting("clone.depth", 1, "commits an attempt clones; 0: all", minimum=0)
-    bundle_size: int = _setting(
-        "bundle.size", 5, "small tasks that share an attempt under --bundle", minimum=1
-    )
-    agent_command: tuple[str, ...] = _setting(
+    ),
+    Setting(
+        "branch.prefix",
+        DEFAULT_BRANCH_PREFIX,
+        "branches are <prefix>/<feature>/<task>-<attempt>",
+        pattern=_NAME,
+    ),
+    Setting("clone.depth", 1, "commits an attempt clones; 0: all", minimum=0),
+    Setting("bundle.size", 5, "small tasks that share an attempt under --bundle", minimum=1),
+    Setting(
         "agent.command",
         (),
         "program run instead of OpenCode: prompt on stdin, work in the current folder, exit code",
         user_only=True,
-    )
-    agent_model: str = _setting("agent.model", "", "provider/model for OpenCode; empty: yours")
-    limits_run_seconds: float = _setting(
+    ),
+    Setting("agent.model", "", "provider/model for OpenCode; empty: yours"),
+    Setting(
         "limits.run_seconds", 7200.0, "longest run of the agent in one attempt; 0: none", minimum=0
-    )
-    limits_idle_seconds: float = _setting(
-        "limits.idle_seconds", 900.0, "longest silence of the agent; 0: none", minimum=0
-    )
-    limits_tokens: int = _setting("limits.tokens", 0, "token budget; 0: none", minimum=0)
-    limits_cost: float = _setting("limits.cost", 0.0, "US dollars; 0: no limit", minimum=0)
-    limits_grace_seconds: float = _setting(
+    ),
+    Setting("limits.idle_seconds", 900.0, "longest silence of the agent; 0: none", minimum=0),
+    Setting("limits.tokens", 0, "token budget; 0: none", minimum=0),
+    Setting("limits.cost", 0.0, "US dollars; 0: no limit", minimum=0),
+    Setting(
         "limits.grace_seconds", 10.0, "from SIGTERM to SIGKILL when the agent is ended", minimum=0
-    )
-    checkpoint_seconds: float = _setting(
-        "checkpoint.seconds", 300.0, "between two checkpoints of unfinished work", minimum=1
-    )
-    heartbeat_seconds: float = _setting(
-        "heartbeat.seconds", 30.0, "silence after which a heartbeat is sent", minimum=1
-    )
-    verify_commands: tuple[str, ...] = _setting(
-        "verify.commands", (), "shell commands whose exit and output become evidence"
-    )
-    verify_seconds: float = _setting(
-        "verify.seconds", 600.0, "longest run of all verify commands together", minimum=1
-    )
-
-
-SETTINGS: tuple[Setting, ...] = tuple(item.metadata["setting"] for item in fields(Settings))
-_NAMES = {item.metadata["setting"].key: item.name for item in fields(Settings)}
+    ),
+    Setting("checkpoint.seconds", 300.0, "between two checkpoints of unfinished work", minimum=1),
+    Setting("heartbeat.seconds", 30.0, "silence after which a heartbeat is sent", minimum=1),
+    Setting("verify.commands", (), "shell commands whose exit and output become evidence"),
+    Setting("verify.seconds", 600.0, "longest run of all verify commands together", minimum=1),
+)
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
 
 
-@dataclass(frozen=True)
-class Configuration:
+class Configuration(NamedTuple):
     """The settings in force and, for each key, who said so."""
 
     settings: Settings
@@ -135,8 +132,7 @@ class Configuration:
     def items(self) -> Iterator[tuple[Setting, Any, str]]:
         """Yield each setting with its value and its source."""
         for setting in SETTINGS:
-            value = getattr(self.settings, _NAMES[setting.key])
-            yield setting, value, self.sources[setting.key]
+            yield setting, getattr(self.settings, setting.name), self.sources[setting.key]
 
 
 def user_file(env: Mapping[str, str], home: Path) -> Path:
@@ -160,7 +156,9 @@ def load(
     for source, layer in layers:
         values.update(layer)
         sources.update(dict.fromkeys(layer, source))
-    return Configuration(Settings(**{_NAMES[key]: v for key, v in values.items()}), sources)
+    return Configuration(
+        Settings(**{_BY_KEY[key].name: value for key, value in values.items()}), sources
+    )
 
 
 def _load_environment(env: Mapping[str, str]) -> dict[str, Any]:
@@ -193,6 +191,8 @@ def _from_text(setting: Setting, text: str) -> object:
     try:
         match setting.kind:
             case "texts":
+                import shlex  # noqa: PLC0415 - rarely needed
+
                 return shlex.split(text)
             case "flag":
                 return {"true": True, "1": True, "false": False, "0": False}.get(text.lower(), text)
@@ -215,12 +215,12 @@ def _load_file(path: Path, *, trusted: bool) -> dict[str, Any]:
         raise UsageError(Code.BAD_CONFIG, f"{path} cannot be read: {error.strerror}.") from error
     if len(data) > FILE_LIMIT:
         raise UsageError(Code.BAD_CONFIG, f"{path} is larger than {FILE_LIMIT // 1024} KiB.")
-    from sdlc_runner import yaml_file  # noqa: PLC0415 - PyYAML only where there is a file
-
     found = {}
-    for key, value, line in yaml_file.leaves(data, path, frozenset(_groups())):
+    for key, value, line in _leaves(data, path):
         where = f"{path}, line {line}"
         setting = _known(key, where, line)
+        if key in found:
+            raise UsageError(Code.BAD_CONFIG, f"{where}: {key} was set before.", line=line)
         if setting.user_only and not trusted:
             raise UsageError(
                 Code.BAD_CONFIG,
@@ -230,6 +230,16 @@ def _load_file(path: Path, *, trusted: bool) -> dict[str, Any]:
             )
         found[key] = _convert(setting, value, where, line)
     return found
+
+
+def _leaves(data: bytes, path: Path) -> Iterable[tuple[str, object, int]]:
+    groups = frozenset(_groups())
+    plain = plain_yaml.leaves(data.decode("ascii"), groups) if data.isascii() else None
+    if plain is not None:
+        return plain
+    from sdlc_runner import yaml_file  # noqa: PLC0415 - PyYAML only where it is needed
+
+    return yaml_file.leaves(data, path, groups)
 
 
 def _groups() -> Iterator[str]:
@@ -254,7 +264,11 @@ def _convert(setting: Setting, value: object, where: str, line: int | None = Non
     """Check one value as config.schema.json does, and give it the type of the default."""
     problem = problem_with(setting, value)
     if problem:
-        raise UsageError(Code.BAD_CONFIG, f"{where}: {setting.key} {problem}.", line=line)
+        default = list(setting.default) if setting.kind == "texts" else setting.default
+        import json  # noqa: PLC0415 - only for the error
+
+        hint = f"Its default is {json.dumps(default)}."
+        raise UsageError(Code.BAD_CONFIG, f"{where}: {setting.key} {problem}.", hint, line=line)
     if setting.kind == "texts":
         return tuple(value)  # type: ignore[arg-type]
     return float(value) if setting.kind == "number" else value  # type: ignore[arg-type]
@@ -279,6 +293,8 @@ def problem_with(setting: Setting, value: object) -> str | None:
         return wanted
     if setting.choices and value not in setting.choices:
         return f"must be one of: {', '.join(setting.choices)}"
-    if setting.minimum is not None and not value >= setting.minimum:  # type: ignore[operator]
-        return f"must be at least {setting.minimum:g}"
+    if setting.pattern and not re.search(setting.pattern, str(value)):
+        return "must be a name that git takes for a branch"
+    if setting.minimum is not None and not setting.minimum <= value <= GREATEST:  # type: ignore[operator]
+        return f"must be from {setting.minimum:g} to {GREATEST}"
     return None

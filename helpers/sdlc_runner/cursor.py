@@ -16,7 +16,11 @@ from sdlc_runner.errors import Code, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_PART = re.compile(r"(?P<name>[A-Za-z0-9_.-]+-[1-9]\d*):(?P<last>\d+)(?P<gaps>(?:!\d+-\d+)*)\Z")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+-[1-9][0-9]{0,8}\Z")
+_PART = re.compile(
+    r"(?P<name>[A-Za-z0-9_.-]+-[1-9][0-9]{0,8}):(?P<last>[0-9]{1,16})"
+    r"(?P<gaps>(?:![0-9]{1,16}-[0-9]{1,16})*)\Z"
+)
 
 
 @dataclass(frozen=True)
@@ -40,18 +44,29 @@ def parse(text: str) -> dict[str, Position]:
     """Read a cursor; raises ``bad_cursor``."""
     positions = {}
     for part in filter(None, text.strip().split(",")):
-        match = _PART.match(part)
-        if match is None:
+        match = _PART.match(part.strip())
+        position = _read(match) if match else None
+        if match is None or position is None:
             raise UsageError(
                 Code.BAD_CURSOR,
                 f"{part[:80]!r} is not a cursor.",
                 "Give what a `continue` event said, such as T001-1:57, or @FILE with events.",
             )
-        gaps = (tuple(map(int, gap.split("-"))) for gap in match["gaps"].split("!")[1:])
-        positions[match["name"]] = Position(
-            int(match["last"]), tuple((first, last) for first, last in gaps)
-        )
+        positions[match["name"]] = position
     return positions
+
+
+def _read(match: re.Match[str]) -> Position | None:
+    """Read one part; None if its gaps are not in order before the last event seen."""
+    last = int(match["last"])
+    numbers = [int(number) for number in re.findall("[0-9]+", match["gaps"])]
+    gaps = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+    end = 0
+    for first, to in gaps:
+        if not end < first <= to < last:
+            return None
+        end = to
+    return Position(last, gaps)
 
 
 def from_events(lines: Iterable[bytes]) -> dict[str, Position]:
@@ -60,10 +75,12 @@ def from_events(lines: Iterable[bytes]) -> dict[str, Position]:
     for line in lines:
         try:
             record = json.loads(line)
-            name = f"{record['task']}-{record['attempt']}"
-            seen.setdefault(name, set()).add(int(record["seq"]))
+            task, attempt, seq = record["task"], record["attempt"], record["seq"]
         except (ValueError, TypeError, KeyError, RecursionError):
             continue  # client-made, or the half line of a consumer that was killed
+        name = f"{task}-{attempt}"
+        if type(seq) is int and seq > 0 and _NAME.match(name):
+            seen.setdefault(name, set()).add(seq)
     return {name: _position(numbers) for name, numbers in seen.items()}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,22 +10,22 @@ if TYPE_CHECKING:
 
 def components(waits: Sequence[Sequence[int]]) -> list[int]:
     """Return each node's component; a node's number is never below those it waits for."""
-    search = _Tarjan(waits, [0] * len(waits), [0] * len(waits), [-1] * len(waits))
+    search = _Tarjan(waits)
     for root in range(len(waits)):
         if not search.order[root]:
             search.visit(root)
     return search.result
 
 
-@dataclass(slots=True)
 class _Tarjan:
-    waits: Sequence[Sequence[int]]
-    order: list[int]
-    low: list[int]
-    result: list[int]
-    path: list[int] = field(default_factory=list)
-    clock: int = 0
-    found: int = 0
+    def __init__(self, waits: Sequence[Sequence[int]]) -> None:
+        self.waits = waits
+        self.order = [0] * len(waits)
+        self.low = [0] * len(waits)
+        self.result = [-1] * len(waits)
+        self.path: list[int] = []
+        self.clock = 0
+        self.found = 0
 
     def visit(self, root: int) -> None:
         stack = [(root, 0)]

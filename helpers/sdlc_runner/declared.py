@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdlc_runner import cycles, graph
@@ -21,20 +20,21 @@ if TYPE_CHECKING:
 _NAMED = 8
 
 
-@dataclass(slots=True)
 class Declared:
     """Per task the tasks it needs; ``invalid`` says of a position why it cannot be planned."""
 
-    needs: list[tuple[int, ...]]
-    problems: list[Problem] = field(default_factory=list)
-    invalid: dict[int, str] = field(default_factory=dict)
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Begin with these."""
+        self.needs: list[tuple[int, ...]] = []
+        self.problems = list(problems)
+        self.invalid: dict[int, str] = {}
 
 
 def read(
     task_file: TaskFile, known: Known, pending: Sequence[bool], *, parallel_stories: bool
 ) -> Declared:
     """Resolve every reference; what cannot be is a problem, and what was circular is cut."""
-    declared = Declared([], list(task_file.problems))
+    declared = Declared(task_file.problems)
     for at, task in enumerate(task_file.tasks):
         declared.needs.append(_resolve(declared, known, at, task, pending=pending[at]))
         if pending[at]:
@@ -79,7 +79,7 @@ def _missing(reference: Reference, known: Known) -> str:
 
 
 def _note_duplicate(declared: Declared, known: Known, at: int, task: Task) -> None:
-    twice = next((each for each in task.ids if known.same_id(each) > 1), None)
+    twice = next((each for each in task.ids if len(known.exact(each)) > 1), None)
     if twice is None:
         return
     named = twice.casefold()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import Enum
+from typing import NamedTuple
 
 from sdlc_runner import taskids
 
@@ -14,7 +14,7 @@ _PHASE = rf"{_NUMBER}(?:\.{_NUMBER})?[a-z]?"
 _TOKEN = re.compile(
     rf"""
     (?P<trigger>\bdepend(?:s|ent|ing|enc(?:y|ies))?
-        (?:\s{{1,20}}(?:up)?on\b\s?:?|_on\b\s?:?|\s?:)|\bblocked\s{{1,20}}(?:by|on)\b)
+        (?:\s{{1,20}}(?:up)?on\b|_on\b|\s?:)|\bblocked\s{{1,20}}(?:by|on)\b)
     |(?P<weak>\b(?:requires?|needs|after)\b)
     |(?P<stop>\b(?:not|except|unlike|instead\s{{1,20}}of|rather\s{{1,20}}than)\b)
     |(?P<range>(?<![\w-])(?P<first>{_ID})
@@ -29,7 +29,7 @@ _TOKEN = re.compile(
     |(?P<close>[)\]])
     |(?P<end>;|[.!?](?=\s|\Z)|\n[ \t]{{0,40}}(?:[-*+]|[0-9]{{1,9}}[.)])\s|\n[ \t\r]{{0,40}}\n)
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.ASCII,  # compiled in half the time
 )
 _NEGATED = re.compile(
     r"(?:\bnot|n['\u2019]t|\bno\slonger|\bnever|\bno|\bwithout)\s{1,9}(?:\w{1,20}\s{1,9}|be\s)?\Z",
@@ -37,6 +37,7 @@ _NEGATED = re.compile(
 )
 _SUBJECT = re.compile(rf"(?<![\w-])({_ID})(?:\s{{1,9}}also)?\s{{1,9}}\Z")
 _LOOK_BACK = 48
+_TRIGGERS = ("depend", "block", "require", "need", "after")
 _RANGE_LIMIT = 50
 
 
@@ -49,8 +50,7 @@ class ReferenceKind(str, Enum):
     PHASE = "phase"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """A task, all tasks from ``first`` to ``last``, or all tasks of a story or a phase."""
 
     kind: ReferenceKind
@@ -63,16 +63,16 @@ class Reference:
         return f"{self.first}-{self.last}" if self.last else self.first
 
 
-@dataclass(slots=True)
 class _Reader:
     """Walks the tokens once; ``span`` is the phrase being read, None between phrases."""
 
-    text: str
-    subject: str
-    found: list[Reference] = field(default_factory=list)
-    span: list[tuple[Reference, bool]] | None = None
-    depth: int = 0
-    span_depth: int = 0
+    def __init__(self, text: str, subject: str) -> None:
+        self.text = text
+        self.subject = subject
+        self.found: list[Reference] = []
+        self.span: list[tuple[Reference, bool]] | None = None
+        self.depth = 0
+        self.span_depth = 0
 
     def read(self) -> tuple[Reference, ...]:
         for match in _TOKEN.finditer(self.text):
@@ -117,7 +117,10 @@ class _Reader:
 
 def find(text: str, subject: str = "") -> tuple[Reference, ...]:
     """Return what ``text`` depends on; "T009 depends on …" counts only for subject T009."""
-    return _Reader(text, subject).read()
+    lowered = text.casefold()
+    if not any(word in lowered for word in _TRIGGERS):
+        return ()
+    return _Reader(text.replace("\u00a0", " "), subject).read()
 
 
 def _references(match: re.Match[str]) -> list[Reference]:

@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdlc_runner.wire import (
     ENVELOPE,
@@ -52,8 +51,7 @@ _TIME = re.compile(TIME_PATTERN)
 _DEPTH_LIMIT = 8
 
 
-@dataclass(frozen=True, order=True)
-class AttemptKey:
+class AttemptKey(NamedTuple):
     """Names one attempt: feature ``001-demo``, task ``T001``, and a number from 1 on."""
 
     feature: str
@@ -65,13 +63,12 @@ class AttemptKey:
         return f"{self.task}-{self.number}"
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One event; ``fields`` holds what its type adds to the envelope."""
 
     type: EventType
     time: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any]
     key: AttemptKey | None = None
     seq: int | None = None
 
@@ -100,11 +97,11 @@ class Event:
 
 def now() -> str:
     """Return the time as events write it: RFC 3339, UTC, milliseconds."""
-    stamp = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    return stamp.replace("+00:00", "Z")
+    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}Z"
 
 
-def client_event(type_: EventType, key: AttemptKey | None = None, **fields: Any) -> Event:  # noqa: ANN401
+def client_event(type_: EventType, key: AttemptKey | None = None, /, **fields: Any) -> Event:  # noqa: ANN401
     """Make an event of the client's own: no ``seq``, texts cleaned and bounded."""
     cleaned = {name: _clean_value(value) for name, value in fields.items() if value is not None}
     return Event(type_, now(), cleaned, key)
@@ -213,15 +210,22 @@ def _compile(fields: Mapping[str, Field]) -> dict[str, Callable[[object], bool]]
     return {name: predicate(spec) for name, spec in fields.items()}
 
 
-_CHECKS = {type_.value: _compile({**ENVELOPE, **fields}) for type_, fields in FIELDS.items()}
-_REQUIRED = {
-    type_.value: tuple(name for name, spec in {**ENVELOPE, **fields}.items() if spec.required)
-    for type_, fields in FIELDS.items()
-}
+_CHECKS: dict[str, dict[str, Callable[[object], bool]]] = {}
+_REQUIRED: dict[str, tuple[str, ...]] = {}
+
+
+def _compile_all() -> None:
+    """Fill both when the first line is read: who only writes events need not wait for it."""
+    whole = {type_.value: {**ENVELOPE, **fields} for type_, fields in FIELDS.items()}
+    for type_, fields in whole.items():
+        _REQUIRED[type_] = tuple(name for name, spec in fields.items() if spec.required)
+    _CHECKS.update({type_: _compile(fields) for type_, fields in whole.items()})
 
 
 def check(record: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a record as an event, or None; unknown keys are allowed."""
+    if not _CHECKS:
+        _compile_all()
     type_ = record.get("type")
     checks = _CHECKS.get(type_) if type(type_) is str else None
     if checks is None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner import tasks
 from sdlc_runner.errors import Code, UsageError
@@ -25,8 +24,7 @@ _MARKS = (TASKS, "spec.md")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """A spec-kit feature: ``relative`` is its directory as seen from the repository's root."""
 
     name: str

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections import defaultdict
 
 from sdlc_runner import files
 
+_DEEPEST = 50
+_LONGEST = 1000
 
-@dataclass(slots=True)
+
 class FileOrder:
-    """Takes tasks in file order; keeps per name only those that nobody follows yet."""
+    """Takes tasks in file order; keeps per name only the last task, which follows the others.
 
-    _last: dict[str, int] = field(default_factory=dict)
-    _folders: dict[str, int] = field(default_factory=dict)
-    _inside: dict[str, list[int]] = field(default_factory=dict)
-    _globs: dict[str, int] = field(default_factory=dict)
+    A pattern is looked for, and kept, in the folder that it begins with.
+    """
+
+    def __init__(self) -> None:
+        """Begin with these."""
+        self._last: dict[str, int] = {}
+        self._folders: dict[str, int] = {}
+        self._inside: defaultdict[str, list[int]] = defaultdict(list)
+        self._names: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self._globs: defaultdict[str, dict[str, int]] = defaultdict(dict)
 
     def follow(self, at: int, names: tuple[str, ...]) -> tuple[int, ...]:
         """Return the earlier tasks that share a file with these names, and note the task."""
@@ -24,27 +32,33 @@ class FileOrder:
         return tuple(sorted(earlier - {at}))
 
     def _earlier(self, name: str) -> list[int]:
+        above = _ancestors(name)
         found = [self._last[name]] if name in self._last else []
-        found += [self._folders[each] for each in _ancestors(name) if each in self._folders]
-        found += [at for glob, at in self._globs.items() if files.overlaps(glob, name)]
+        found += [self._folders[folder] for folder in above if folder in self._folders]
         if name.endswith("/"):
             found += self._inside.get(name, [])
+        alike = [self._globs[folder] for folder in above if folder in self._globs]
         if files.is_glob(name):
-            found += [at for each, at in self._last.items() if files.overlaps(name, each)]
-        return found
+            alike.append(self._names.get(above[-1], {}))
+        return found + [
+            at for each in alike for other, at in each.items() if files.overlaps(name, other)
+        ]
 
     def _note(self, at: int, name: str) -> None:
+        above = _ancestors(name)
         self._last[name] = at
-        for folder in _ancestors(name):
-            self._inside.setdefault(folder, []).append(at)
+        for folder in above:
+            self._inside[folder].append(at)
+            self._names[folder][name] = at
         if files.is_glob(name):
-            self._globs[name] = at
+            self._globs[above[-1]][name] = at
         elif name.endswith("/"):
             self._folders[name] = at
             self._inside[name] = [at]
 
 
 def _ancestors(name: str) -> list[str]:
-    """Return ``a/`` and ``a/b/`` for ``a/b/c.py``; a folder is its own ancestor."""
-    ends = [at + 1 for at, character in enumerate(name[:1000]) if character == "/"]
-    return [name[:end] for end in ends[:50]]
+    """Return the root, ``a/`` and ``a/b/`` for ``a/b/c.py``; a folder is its own ancestor."""
+    literal = files.literal(name)[:_LONGEST]
+    ends = [at + 1 for at, character in enumerate(literal) if character == "/"]
+    return ["", *(literal[:end] for end in ends[:_DEEPEST])]

@@ -72,6 +72,11 @@ def is_glob(name: str) -> bool:
     return "*" in name or "?" in name
 
 
+def literal(name: str) -> str:
+    """Return what stands before the first wildcard, all of a name without one."""
+    return re.split(r"[*?]", name, maxsplit=1)[0]
+
+
 def _contains(folder: str, name: str) -> bool:
     return folder.endswith("/") and name.startswith(folder)
 
@@ -81,13 +86,13 @@ def _glob_overlaps(glob: str, name: str) -> bool:
         return False
     if not name.endswith("/"):
         return _compiled(glob).match(name) is not None
-    literal = re.split(r"[*?]", glob, maxsplit=1)[0]
-    return literal.startswith(name) or name.startswith(literal)
+    begins = literal(glob)
+    return begins.startswith(name) or name.startswith(begins)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def _compiled(glob: str) -> re.Pattern[str]:
-    return re.compile(translate(glob.replace("[", "[[]")))
+    return re.compile(translate(glob.replace("[", "[[]").replace("**/", "*")))
 
 
 def _quoted(segment: str) -> list[str]:

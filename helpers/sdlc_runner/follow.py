@@ -6,7 +6,6 @@ Pure: bytes in, events out. A stream's end means nothing here; who reads decides
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdlc_runner import tokens
@@ -15,7 +14,7 @@ from sdlc_runner.events import AttemptKey, Event, EventType, clean, client_event
 from sdlc_runner.wire import LINE_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 # What an event's line of ours never holds raw: control characters, their escapes, bidi marks.
 _UNCLEAN = re.compile(
@@ -45,25 +44,36 @@ class Reader:
         self.last = position.last
         self.gaps = list(position.gaps)
         self._rest = b""
+        self._in_long_line = False
+        self._has_result = False
 
     @property
     def position(self) -> Position:
         """How far it has come."""
         return Position(self.last, tuple(self.gaps))
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether it has seen everything up to the ``result``, the last event but warnings."""
+        return self._has_result and not self.gaps
+
     def feed(self, data: bytes) -> list[Sighted]:
         """Take the next bytes of the log; return what they complete."""
+        if self._in_long_line:
+            _, newline, data = data.partition(b"\n")
+            self._in_long_line = not newline
         data = self._rest + data
         end = data.rfind(b"\n") + 1
-        self._rest = data[end:]
-        if len(self._rest) > LINE_LIMIT:
-            end, self._rest = len(data), b""
-        whole = data[:end]
+        whole, self._rest = data[:end], data[end:]
         clean_batch = _is_clean(whole)
         found: list[Sighted] = []
         for line in whole.split(b"\n"):
             if line:
                 self._take(line, found, is_clean=clean_batch)
+        if len(self._rest) > LINE_LIMIT:
+            # Its end must not be read as a line of its own: it could look like an event.
+            found.append(self._as_log(self._rest))
+            self._rest, self._in_long_line = b"", True
         return found
 
     def finish(self) -> list[Sighted]:
@@ -73,16 +83,20 @@ class Reader:
     def _take(self, line: bytes, found: list[Sighted], *, is_clean: bool) -> None:
         event = parse(line, self.key, is_clean=is_clean)
         if event is None or event.seq is None:
-            text = tokens.mask(clean(line[:LINE_LIMIT].decode("utf-8", "replace")))
-            log = client_event(EventType.LOG, self.key, text=text)
-            found.append(Sighted(log, log.to_line().encode()))
+            found.append(self._as_log(line))
             return
         if event.seq <= self.last:
             return  # seen before
         if event.seq > self.last + 1:
             found.append(self._open_gap(self.last + 1, event.seq - 1))
         self.last = event.seq
+        self._has_result = self._has_result or event.type is EventType.RESULT
         found.append(Sighted(event, line) if is_clean else sanitize(event))
+
+    def _as_log(self, line: bytes) -> Sighted:
+        text = tokens.mask(clean(line[:LINE_LIMIT].decode("utf-8", "replace")))
+        log = client_event(EventType.LOG, self.key, text=text)
+        return Sighted(log, log.to_line().encode())
 
     def _open_gap(self, first: int, last: int) -> Sighted:
         self.gaps.append((first, last))
@@ -92,20 +106,27 @@ class Reader:
 
     def refill(self, lines: Iterable[bytes]) -> list[Sighted]:
         """Take a transcript: what was missing, and what follows the last event seen."""
-        known = {event.seq: event for line in lines if (event := parse(line, self.key))}
+        events = (event for line in lines if (event := parse(line, self.key)))
+        known = {event.seq: event for event in events if event.seq and self._lacks(event.seq)}
         found = [sighted for gap in list(self.gaps) for sighted in self._refill(gap, known)]
-        while (event := known.get(self.last + 1)) is not None:
-            self.last += 1
-            found.append(sanitize(event))
+        for seq in sorted(seq for seq in known if seq > self.last):
+            if seq > self.last + 1:
+                found.append(self._open_gap(self.last + 1, seq - 1))
+            self.last = seq
+            found.append(sanitize(known[seq]))
         return found
 
-    def _refill(self, gap: tuple[int, int], known: dict[int | None, Event]) -> list[Sighted]:
+    def _lacks(self, seq: int) -> bool:
+        return seq > self.last or any(first <= seq <= last for first, last in self.gaps)
+
+    def _refill(self, gap: tuple[int, int], known: Mapping[int, Event]) -> list[Sighted]:
         first, last = gap
-        events = [known[seq] for seq in range(first, last + 1) if seq in known]
+        # A hostile number can open a gap of any length: never count through it.
+        events = [known[seq] for seq in sorted(known) if first <= seq <= last]
         if len(events) < last - first + 1:
             return []
         self.gaps.remove(gap)
-        late = (replace(item, fields={**item.fields, "refilled": True}) for item in events)
+        late = (item._replace(fields={**item.fields, "refilled": True}) for item in events)
         found = [sanitize(event) for event in late]
         filled: dict[str, Any] = {"from": first, "to": last, "recovered": True}
         closing = client_event(EventType.GAP, self.key, **filled)
@@ -123,7 +144,7 @@ def _is_clean(data: bytes) -> bool:
 def sanitize(event: Event) -> Sighted:
     """Clean an event's texts as if they came from anybody, and write its line anew."""
     fields = {clean(name, 200): _sanitize(value) for name, value in event.fields.items()}
-    event = replace(event, fields=fields)
+    event = event._replace(fields=fields)
     return Sighted(event, event.to_line().encode())
 
 

@@ -7,30 +7,34 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner import process
-from sdlc_runner.errors import Code, RunnerError, UnreachableError, UsageError
+from sdlc_runner.errors import Code, RunnerError, UnreachableError, UsageError, disk_full
 from sdlc_runner.events import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-NETWORK_SECONDS = 300.0
+# Waiting with a time limit polls, which every call would pay for: only what may hang has one.
+_SECONDS = {"ls-remote": 120.0, "fetch": 3600.0, "push": 3600.0, "clone": 3600.0}
 _QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "advice.detachedHead=false")
-_INHERITED = re.compile(r"GIT_(?!SSH|ASKPASS|CONFIG_|EXEC_PATH|SSL_|PROXY_|HTTP_)")
-_NETWORK = re.compile(
+_INHERITED = re.compile(
+    r"GIT_(?!SSH|ASKPASS|CONFIG_|EXEC_PATH|SSL_|PROXY_|HTTP_|(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL))"
+)
+_NETWORK = (
     r"could not resolve host|could not read from remote|unable to access|connection (?:refused|"
     r"reset|timed out|closed)|does not appear to be a git repository|authentication failed|"
     r"permission denied|repository .* not found|could not read (?:username|password)|"
     r"early eof|the remote end hung up|host key verification failed|unable to connect|"
-    r"operation timed out|no route to host|repository not found|terminal prompts disabled",
-    re.IGNORECASE,
+    r"operation timed out|no route to host|repository not found|terminal prompts disabled"
 )
-_DISK = re.compile(r"no space left on device|disk quota exceeded|file too large", re.IGNORECASE)
+_BEHIND = r"stale info|non-fast-forward|fetch first|already exists|cannot lock ref"
+# What the remote adds when another push came between its look at the ref and its lock on it.
+_RACE = r"is at \S+ but expected|reference already exists|incorrect old value|\.lock': File exists"
+_DISK = r"no space left on device|disk quota exceeded|file too large"
 
 
 class PushStatus(Enum):
@@ -42,16 +46,14 @@ class PushStatus(Enum):
     UNREACHABLE = "unreachable"
 
 
-@dataclass(frozen=True)
-class PushResult:
+class PushResult(NamedTuple):
     """The worst status of a push's refs, and the remote's words."""
 
     status: PushStatus
     message: str = ""
 
 
-@dataclass(frozen=True)
-class Git:
+class Git(NamedTuple):
     """git in one place: ``cwd``, options before the verb, and an environment."""
 
     cwd: Path
@@ -60,23 +62,21 @@ class Git:
 
     def with_env(self, **variables: str) -> Git:
         """Return the same git with further environment variables."""
-        return replace(self, env={**(self.env or {}), **variables})
+        return self._replace(env={**(self.env or {}), **variables})
 
-    def try_run(
-        self, *args: str, stdin: bytes = b"", timeout: float | None = NETWORK_SECONDS
-    ) -> process.Completed:
+    def try_run(self, *args: str, stdin: bytes = b"") -> process.Completed:
         """Run git and return how it ended."""
         return process.run(
             ("git", *_QUIET, *self.options, *args),
             cwd=self.cwd,
             env={**environment(os.environ), **(self.env or {})},
             stdin=stdin,
-            timeout=timeout,
+            timeout=_SECONDS.get(args[0]),
         )
 
-    def run(self, *args: str, stdin: bytes = b"", timeout: float | None = NETWORK_SECONDS) -> str:
+    def run(self, *args: str, stdin: bytes = b"") -> str:
         """Run git and return its output; raises the ``RunnerError`` that its failure means."""
-        done = self.try_run(*args, stdin=stdin, timeout=timeout)
+        done = self.try_run(*args, stdin=stdin)
         if not done.ok:
             raise failure(done)
         return done.text
@@ -92,9 +92,12 @@ class Git:
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for git: English, no prompt, no repository but the one named."""
+    """Return the environment for git: English, no prompt, no repository but the one named.
+
+    Without optional locks, looking at a checkout never writes its index.
+    """
     kept = {name: value for name, value in env.items() if not _INHERITED.match(name)}
-    return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+    return {**kept, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 
 def failure(done: process.Completed) -> RunnerError:
@@ -108,22 +111,15 @@ def failure(done: process.Completed) -> RunnerError:
             f"git did not come to an end: {_verb(done)}.",
             "Look at the network, then do it again.",
         )
-    if _DISK.search(done.error_text):
+    if re.search(_DISK, done.error_text, re.IGNORECASE):
         return disk_full(said)
-    if _NETWORK.search(done.error_text):
+    if re.search(_NETWORK, done.error_text, re.IGNORECASE):
         return UnreachableError(
             Code.REMOTE_UNREACHABLE,
             f"The git remote cannot be reached: {said}",
             "`git ls-remote` must work here without asking for anything.",
         )
     return RunnerError(Code.GIT_FAILED, f"git {_verb(done)} failed: {said}")
-
-
-def disk_full(said: str) -> RunnerError:
-    """Make the error for a disk or quota that has no room."""
-    return RunnerError(
-        Code.DISK_FULL, f"The disk is full: {said}", "Free some room; `sdlc-runner gc` frees ours."
-    )
 
 
 def _verb(done: process.Completed) -> str:
@@ -142,16 +138,13 @@ def last_words(text: str) -> str:
 def _push_failure(done: process.Completed) -> PushResult:
     rejected = [line for line in done.text.splitlines() if line.startswith("!")]
     said = last_words("\n".join([*rejected, done.error_text]))
-    reasons = " ".join(rejected)
-    if re.search(
-        r"stale info|non-fast-forward|fetch first|already exists|cannot lock ref", reasons
-    ):
+    if rejected and (re.search(_BEHIND, " ".join(rejected)) or re.search(_RACE, done.error_text)):
         return PushResult(PushStatus.STALE, said)
     if rejected:
         remote_said = [
             line for line in done.error_text.splitlines() if line.startswith(("remote:", "error:"))
         ]
         return PushResult(PushStatus.REFUSED, last_words("\n".join([*remote_said, said])))
-    if _DISK.search(done.error_text):
+    if re.search(_DISK, done.error_text, re.IGNORECASE):
         raise disk_full(said)
     return PushResult(PushStatus.UNREACHABLE, last_words(done.error_text))

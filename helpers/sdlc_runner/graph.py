@@ -6,7 +6,6 @@ between two phases of n tasks costs n edges and not n².
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdlc_runner.fileorder import FileOrder
@@ -19,14 +18,19 @@ if TYPE_CHECKING:
 _FEW = 8
 
 
-@dataclass(slots=True)
 class Graph:
-    """``waits[n]`` are the nodes that node n waits for; ``shared`` those for a file's sake."""
+    """``waits[n]`` are the nodes that node n waits for; ``shared`` those for a file's sake.
 
-    tasks: int
-    waits: list[list[int]]
-    shared: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    _fronts: dict[int, frozenset[int]] = field(default_factory=dict)
+    ``forward`` says that some task waits for a later one.
+    """
+
+    def __init__(self, tasks: int, waits: list[list[int]]) -> None:
+        """Begin with these."""
+        self.tasks = tasks
+        self.waits = waits
+        self.shared: dict[int, tuple[int, ...]] = {}
+        self.forward = False
+        self._fronts: dict[int, frozenset[int]] = {}
 
     def join(self, nodes: Iterable[int]) -> int:
         """Return a node that waits for all of these."""
@@ -66,16 +70,18 @@ class Graph:
         return frozenset(found)
 
 
-@dataclass(slots=True)
 class _Barriers:
     """What a phase's tasks wait for: the phases before it."""
 
-    parallel_stories: bool
-    common: list[int] = field(default_factory=list)
-    stories: list[int] = field(default_factory=list)
+    def __init__(self, *, parallel_stories: bool) -> None:
+        self.parallel_stories = parallel_stories
+        self.common: list[int] = []
+        self.stories: list[int] = []
 
     def before(self, *, story: bool) -> list[int]:
-        return self.common if story and self.parallel_stories else self.common + self.stories
+        # Every story phase waits for the common ones itself.
+        alone = story and self.parallel_stories
+        return self.common if alone or not self.stories else self.stories
 
     def add(self, end: list[int], *, story: bool) -> None:
         if story and self.parallel_stories:
@@ -94,7 +100,7 @@ def build(
     """Build the graph of the chosen tasks; ``needs`` are the declared dependencies."""
     count = len(task_file.tasks)
     graph = Graph(count, [[] for _ in range(count)])
-    barriers = _Barriers(parallel_stories)
+    barriers = _Barriers(parallel_stories=parallel_stories)
     members: list[list[int]] = [[] for _ in task_file.phases]
     for at, task in enumerate(task_file.tasks):
         if chosen[at]:
@@ -129,6 +135,7 @@ def _add_needs(graph: Graph, chosen: Sequence[bool], needs: Sequence[Sequence[in
     for at, wanted in enumerate(needs):
         if not chosen[at]:
             continue
+        graph.forward = graph.forward or any(each > at for each in wanted)
         if len(wanted) <= _FEW:
             graph.waits[at] += [each for each in wanted if chosen[each]]
             continue

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +28,7 @@ class Kind(str, Enum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line: ``visible`` is ``text`` with comments blanked out, character for character."""
 
     number: int
@@ -42,8 +40,7 @@ class Line:
     opens: bool = False
 
 
-@dataclass(slots=True)
-class _Fence:
+class _Fence(NamedTuple):
     mark: str
     length: int
     indent: int

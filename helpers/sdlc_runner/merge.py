@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import shutil
+import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +23,19 @@ if TYPE_CHECKING:
     from sdlc_runner.repo import Repo
 
 _NAME, _EMAIL = "Agentic SDLC Runner", "sdlc-runner@localhost"
-_HOOKLESS = ("-c", "core.hooksPath=/dev/null", "-c", "rerere.enabled=false")
+# Of the user's settings those are kept that say how files merge, none that run or ask or skip.
+_SETTINGS = (
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.sparseCheckout=false",
+    "commit.gpgSign=false",
+    "merge.verifySignatures=false",
+    "push.followTags=false",
+    "push.recurseSubmodules=no",
+    "rerere.enabled=false",
+    "submodule.recurse=false",
+)
+_OPTIONS = tuple(word for setting in _SETTINGS for word in ("-c", setting))
 
 
 @dataclass(frozen=True)
@@ -106,25 +119,31 @@ def merge_tree(repo: Repo, state: Path, commit: str, feature_dir: str) -> Iterat
     """Lend a work tree at ``commit``; one merge at a time for each repository on this machine."""
     folder = state / "merge" / naming.digest(str(repo.root))[:16]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / "tree"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _remove(repo, path)  # what a killed merge left
-        repo.git.run("worktree", "add", "--quiet", "--detach", "--force", str(path), commit)
+        for left in folder.glob("tree-*"):  # by a merge that was killed
+            _remove(repo, left)
+        # A git that outlived its killed merge still writes into the folder of that one.
+        path = folder / f"tree-{uuid.uuid4().hex[:12]}"
+        path.mkdir()
+        outside = Git(repo.root, _OPTIONS)
+        outside.run("worktree", "add", "--quiet", "--detach", str(path), commit)
         try:
-            yield MergeTree(Git(path, _HOOKLESS, _identity(repo)), path, feature_dir)
+            yield MergeTree(Git(path, _OPTIONS, _identity(repo)), path, feature_dir)
         finally:
             _remove(repo, path)
 
 
 def _remove(repo: Repo, path: Path) -> None:
+    """Remove this one work tree; ``prune`` would forget those of the user's that are away."""
     shutil.rmtree(path, ignore_errors=True)
-    repo.git.try_run("worktree", "prune")
+    repo.git.try_run("worktree", "remove", "--force", "--force", str(path))
 
 
 def _identity(repo: Repo) -> dict[str, str]:
     """Commit as the user; as the runner only where git does not know who the user is."""
-    if repo.git.try_run("config", "user.email").ok:
+    known = repo.git.try_run("-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")
+    if known.ok:
         return {}
     return {
         "GIT_AUTHOR_NAME": _NAME,

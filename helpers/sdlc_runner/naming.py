@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sdlc_runner.events import AttemptKey
 
-DEFAULT_BRANCH_PREFIX = "sdlc-runner"
 META_REFS = "refs/sdlc-runner"
 META_BRANCHES = "refs/heads/sdlc-runner-meta"
 """Where a host refuses refs outside of refs/heads."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sdlc_runner.errors import Code
 from sdlc_runner.events import Outcome
 
 if TYPE_CHECKING:
@@ -101,7 +102,11 @@ class Case:
     def evident(self) -> bool:
         """The remote's transcript holds the result, from this base, with what the agent showed."""
         start, result = self.evidence.start, self.evidence.result
-        return bool(start and result.get("base") == start.base and result.get("evidence"))
+        items = result.get("evidence")
+        shown = isinstance(items, list) and any(
+            isinstance(item, dict) and item.get("task") == self.task for item in items
+        )
+        return bool(start and result.get("base") == start.base and shown)
 
 
 def _record(result: Mapping[str, Any], task: str) -> Mapping[str, Any]:
@@ -193,6 +198,13 @@ TABLE: tuple[Row, ...] = (
         _RESUME,
     ),
     Row(
+        "already_started",
+        Outcome.REJECTED,
+        lambda case: case.record.get("code") == Code.ALREADY_STARTED.value,
+        "It was started elsewhere at the same time; here nothing was done.",
+        "`sdlc-runner verify {task}` tells how it ended.",
+    ),
+    Row(
         "claimed",
         Outcome.FAILED,  # replaced by the claim
         lambda case: case.status is not None,
@@ -257,5 +269,5 @@ def _claimed(case: Case, row: Row) -> Judgement:
     resume = _RESUME if case.evidence.checkpoint else row.hint
     hint = resume.replace("{task}", case.task)
     if case.record.get("hint"):
-        hint = f"{case.record['hint']}. {hint}"
+        hint = f"{str(case.record['hint']).rstrip('.')}. {hint}"
     return Judgement(case.task, status, str(code), str(text), hint)

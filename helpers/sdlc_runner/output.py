@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+import os
 from typing import IO, TYPE_CHECKING, Any
 
 from sdlc_runner import render
@@ -10,40 +11,53 @@ from sdlc_runner.events import AttemptKey, Event, EventType, client_event
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sdlc_runner.follow import Sighted
 
 _ALWAYS_ON_STDERR = frozenset({EventType.ERROR, EventType.WARNING})
 
 
-@dataclass
 class Output:
     """One verb's output; ``summary`` leaves out an attempt's chatter."""
 
-    stdout: IO[bytes]
-    stderr: IO[str]
-    json: bool = True
-    colour: bool = False
-    live: bool = False  # people watch stderr while stdout is JSON
-    summary: bool = False
+    def __init__(
+        self,
+        stdout: IO[bytes],
+        stderr: IO[str],
+        *,
+        json: bool = True,
+        colour: bool = False,
+        live: bool = False,
+        summary: bool = False,
+    ) -> None:
+        """``live``: people watch stderr while stdout is JSON."""
+        self.stdout = stdout
+        self.stderr = stderr
+        self.json = json
+        self.colour = colour
+        self.live = live
+        self.summary = summary
 
-    def emit(self, event: Event) -> None:
-        """Write one event."""
-        if self.summary and event.type not in render.SUMMARY_TYPES:
-            return
-        self._write([event.to_line().encode()] if self.json else [], [event])
+    def emit(self, *events: Event) -> None:
+        """Write events, all at once."""
+        if self.summary:
+            events = tuple(event for event in events if event.type in render.SUMMARY_TYPES)
+        if events:
+            self._write([e.to_line().encode() for e in events] if self.json else [], events)
 
     def tell(self, type_: EventType, key: AttemptKey | None = None, /, **fields: Any) -> None:  # noqa: ANN401
         """Make a client event and write it."""
         self.emit(client_event(type_, key, **fields))
 
-    def pass_on(self, sighted: Sequence[Sighted]) -> None:
-        """Write events that were read, each by the line it came in."""
+    def pass_on(self, sighted: Sequence[Sighted]) -> int:
+        """Write events that were read, each by the line it came in; return how many."""
         if self.summary:
             sighted = [item for item in sighted if item.event.type in render.SUMMARY_TYPES]
         if sighted:
             lines = [item.line for item in sighted] if self.json else []
             self._write(lines, [item.event for item in sighted])
+        return len(sighted)
 
     def _write(self, lines: Sequence[bytes], events: Sequence[Event]) -> None:
         if self.json:
@@ -51,16 +65,26 @@ class Output:
             self.stdout.flush()
             shown = events if self.live else [e for e in events if e.type in _ALWAYS_ON_STDERR]
             for event in shown:
-                self.stderr.write(render.line(event, colour=self.colour) + "\n")
+                self.note(render.line(event, colour=self.colour))
             return
         text = "".join(render.line(event, colour=self.colour) + "\n" for event in events)
         self.stdout.write(text.encode("utf-8", "replace"))
         self.stdout.flush()
 
     def note(self, text: str) -> None:
-        """Tell people something that is no event."""
-        self.stderr.write(text + "\n")
-        self.stderr.flush()
+        """Tell people something, if there are any: a terminal may be gone."""
+        with contextlib.suppress(OSError, ValueError):
+            self.stderr.write(text + "\n")
+            self.stderr.flush()
+
+    def continue_file(self, path: Path) -> None:
+        """End the half line of a consumer that was killed, where we append to its very file."""
+        with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+            if not os.path.samestat(os.fstat(file.fileno()), os.fstat(self.stdout.fileno())):
+                return
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                self.stdout.write(b"\n")
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
         """Show people a table; machines have the events."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner import bundles, declared, files, graph, reasons, standing
 from sdlc_runner.resolve import Known
@@ -34,16 +33,14 @@ class Disposition(str, Enum):
     INVALID = "invalid"
 
 
-@dataclass(frozen=True, slots=True)
-class PlanWarning:
+class PlanWarning(NamedTuple):
     """Something about a task that is worth a look and stops nothing."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class PlanItem:
+class PlanItem(NamedTuple):
     """One task in the plan; ``bundle`` names the first task of its attempt."""
 
     task: Task
@@ -55,8 +52,7 @@ class PlanItem:
     waits_for: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """An attempt-to-be: its tasks in order, named by the first."""
 
     id: str
@@ -64,8 +60,7 @@ class Unit:
     wave: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """All tasks in file order, and per wave the attempts that may run at the same time."""
 
     items: tuple[PlanItem, ...]
@@ -115,25 +110,27 @@ def build(
 
 def _is_published(task: Task, known: Known, published: frozenset[str] | None) -> bool:
     # A tick in the remote's file under an id that two lines share says nothing of either.
-    return published is not None and task.id in published and known.same_id(task.id) == 1
+    return published is not None and task.id in published and len(known.exact(task.id)) == 1
 
 
-@dataclass(slots=True)
 class _Planner:
     """The facts gathered so far, all by the tasks' positions in the file."""
 
-    tasks: tuple[Task, ...]
-    pending: list[bool]
-    declared: Declared
-    graph: Graph
-    own: list[Standing] = field(default_factory=list)
-    before: list[Standing] = field(default_factory=list)
-    outside: set[int] = field(default_factory=set)
-    failed: set[int] = field(default_factory=set)
-    manual: set[int] = field(default_factory=set)
-    bundle: dict[int, tuple[int, ...]] = field(default_factory=dict)
-    wave: list[int] = field(default_factory=list)
-    named: dict[frozenset[int], tuple[str, ...]] = field(default_factory=dict)
+    def __init__(
+        self, tasks: tuple[Task, ...], pending: list[bool], needs: Declared, built: Graph
+    ) -> None:
+        self.tasks = tasks
+        self.pending = pending
+        self.declared = needs
+        self.graph = built
+        self.own: list[Standing] = []
+        self.before: list[Standing] = []
+        self.outside: set[int] = set()
+        self.failed: set[int] = set()
+        self.manual: set[int] = set()
+        self.bundle: dict[int, tuple[int, ...]] = {}
+        self.wave: list[int] = []
+        self.named: dict[frozenset[int], tuple[str, ...]] = {}
 
     def hold_own(self, scope: frozenset[str] | None, failed: frozenset[str]) -> None:
         """Say of each task by what it holds up those that wait for it."""
@@ -252,7 +249,7 @@ class _Planner:
             return ()
         front = self.graph.front(at)
         if at in self.bundle and len(self.bundle[at]) > 1:
-            front -= frozenset(self.bundle[at])
+            front = (front | self.graph.front(self.bundle[at][0])) - frozenset(self.bundle[at])
         if front not in self.named:
             self.named[front] = tuple(self.tasks[each].id for each in sorted(front))
         return self.named[front]

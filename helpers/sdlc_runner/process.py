@@ -6,13 +6,11 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -23,8 +21,7 @@ TIMED_OUT = 124
 NOT_FOUND = 127
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(NamedTuple):
     """How a program ended; ``code``: negative for a signal, 124 after a timeout, 127 if absent."""
 
     argv: tuple[str, ...]
@@ -135,6 +132,8 @@ def start_detached(
 def _death_signal() -> Callable[[], None] | None:
     if not sys.platform.startswith("linux"):
         return None
+    import ctypes  # noqa: PLC0415 - slow to import, and most verbs start no agent
+
     prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before the fork
 
     def ask() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,14 +22,23 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-@dataclass(frozen=True)
 class Project:
     """Everything a verb starts from; what costs a look at git is found when first asked for."""
 
-    repo: Repo
-    configuration: Configuration
-    environ: Mapping[str, str]
-    home: Path
+    def __init__(
+        self,
+        repo: Repo,
+        configuration: Configuration,
+        environ: Mapping[str, str],
+        home: Path,
+        head: str | None,
+    ) -> None:
+        """Begin with what opening the repository told; ``head`` is its branch, if it has one."""
+        self.repo = repo
+        self.configuration = configuration
+        self.environ = environ
+        self.home = home
+        self._head = head
 
     @property
     def settings(self) -> Settings:
@@ -43,15 +51,24 @@ class Project:
         return self.repo.url
 
     @cached_property
+    def head(self) -> str | None:
+        """The branch that is checked out, if there is one; ``branch`` insists."""
+        return self._head or self.repo.head
+
+    @cached_property
     def branch(self) -> str:
         """The feature branch: the one that is checked out."""
         return self.repo.branch
 
+    @property
+    def tracking(self) -> str:
+        """The feature branch as last fetched, whatever is checked out by now."""
+        return self.repo.tracking(self.head or self.branch)
+
     @cached_property
     def feature(self) -> Feature:
         """The feature, found as spec-kit finds it."""
-        head = self.repo.git.try_run("symbolic-ref", "--quiet", "--short", "HEAD")
-        found = feature.find(self.repo.root, self.environ, head.text if head.ok else None)
+        found = feature.find(self.repo.root, self.environ, self.head)
         if _CONTROL.search(found.relative):
             raise UsageError(
                 Code.NO_FEATURE, "The feature directory's name has control characters."
@@ -67,12 +84,17 @@ class Project:
         """Read tasks.md as it is now in the working copy."""
         return feature.load_tasks(self.feature)
 
-    def published(self) -> frozenset[str] | None:
-        """Return the ids ticked in the remote's feature branch as last fetched; None: no branch."""
-        commit = self.repo.resolve(self.repo.tracking)
-        if commit is None:
-            return None
-        return ticks.ticked(self.repo.read(commit, self.tasks_path) or b"")
+    def published(self, read: tuple[bytes, TaskFile] | None = None) -> frozenset[str] | None:
+        """Return the ids ticked in the remote's feature branch as last fetched; None: no branch.
+
+        ``read`` is the working copy's tasks.md: often the same, and then not parsed again.
+        """
+        data = self.repo.read(self.tracking, self.tasks_path)
+        if data is None:
+            return None if self.repo.resolve(self.tracking) is None else frozenset()
+        if read is not None and data == read[0]:
+            return ticks.ticked_in(read[1])
+        return ticks.ticked(data)
 
     @cached_property
     def state(self) -> Path:
@@ -92,6 +114,7 @@ def open_project(
     start: Path, environ: Mapping[str, str], home: Path, flags: Mapping[str, Any]
 ) -> Project:
     """Open the project around a folder; raises ``no_repository`` or ``bad_config``."""
-    found = open_repo(start, "origin")
+    found, head = open_repo(start, "origin")
     configuration = config.load(found.root, environ, home, flags)
-    return Project(Repo(found.root, configuration.settings.remote), configuration, environ, home)
+    repo = Repo(found.root, configuration.settings.remote)
+    return Project(repo, configuration, environ, home, head)

@@ -10,12 +10,12 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner import naming
+from sdlc_runner import naming, taskids
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events import AttemptKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from sdlc_runner.repo import Repo
 
@@ -25,6 +25,9 @@ _META = re.compile(
     r"(?P<number>[1-9]\d{0,8})/(?P<leaf>start|transcript|checkpoint)\Z"
 )
 _COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
+# What our own starts say; it is told in commands to copy, and given to git.
+_TASK = re.compile(rf"{taskids.PATTERN}\Z")
+_BRANCH = re.compile(r"\w[\w+@=,%#~./-]*\Z")
 
 
 @dataclass(frozen=True)
@@ -105,24 +108,28 @@ def list_refs(repo: Repo, feature: str, branches: Iterable[str] = ()) -> RemoteR
     return RemoteRefs(default, refs)
 
 
-def refuse_default_branch(branch: str, default: str | None) -> None:
+def refuse_default_branch(branch: str, defaults: Collection[str | None]) -> None:
     """Raise ``on_default_branch`` unless ``branch`` is known not to be the default one."""
-    if default is not None and branch != default:
+    if branch in defaults:
+        known = f"{branch} is the remote's default branch"
+        hint = "`git switch -c 001-my-feature && sdlc-runner publish`"
+    elif defaults:
         return
-    known = (
-        f"{branch} is the remote's default branch"
-        if default
-        else ("the remote does not say which branch is its default")
-    )
+    else:
+        known = "the remote does not say which branch is its default"
+        hint = "Name it, here or in your file: `--set default_branch=main`."
     raise UsageError(
         Code.ON_DEFAULT_BRANCH,
         f"Work is never pushed to or merged into the default branch, and {known}.",
-        "`git switch -c 001-my-feature && sdlc-runner publish`, or name it: default_branch.",
+        hint,
     )
 
 
 def collect(repo: Repo, refs: RemoteRefs, wanted: Iterable[naming.AttemptRefs]) -> list[Evidence]:
-    """Fetch what the wanted attempts left and read it; one fetch for starts, one for branches."""
+    """Fetch what the wanted attempts left and read it; one fetch for starts, one for branches.
+
+    The other tasks of a bundle have a ``start`` too, as locks: the evidence is the first one's.
+    """
     attempts = list(wanted)
     leaves = [ref for item in attempts for ref in (item.start, item.transcript) if ref in refs.refs]
     if leaves:
@@ -133,7 +140,9 @@ def collect(repo: Repo, refs: RemoteRefs, wanted: Iterable[naming.AttemptRefs]) 
     if present:
         repo.fetch(*present)
     return [
-        _evidence(repo, refs, item, start) for item, start in zip(attempts, starts, strict=True)
+        _evidence(repo, refs, item, start)
+        for item, start in zip(attempts, starts, strict=True)
+        if start is None or item == naming.AttemptRefs.of(start.key, item.root)
     ]
 
 
@@ -159,7 +168,7 @@ def read_start(repo: Repo, commit: str | None) -> Start | None:
     trailers = _trailers(repo.git.try_run("cat-file", "commit", commit).text)
     try:
         key = AttemptKey(trailers["Feature"], trailers["Task"], int(trailers["Attempt"]))
-        return Start(
+        start = Start(
             key,
             tuple(trailers["Tasks"].split()),
             trailers["Base"],
@@ -170,6 +179,18 @@ def read_start(repo: Repo, commit: str | None) -> Start | None:
         )
     except (KeyError, ValueError):
         return None
+    return start if _is_credible(start) else None
+
+
+def _is_credible(start: Start) -> bool:
+    """Whether it says only what ours can say: anybody who may push could have written it."""
+    return bool(
+        start.key.task in start.tasks
+        and all(map(_TASK.match, start.tasks))
+        and start.key.feature.isprintable()
+        and _COMMIT.match(start.base)
+        and _BRANCH.match(start.branch)
+    )
 
 
 def _trailers(text: str) -> dict[str, str]:
@@ -184,7 +205,7 @@ def _commits(repo: Repo, base: str, head: str) -> tuple[WorkCommit, ...]:
     if not done.ok:
         return ()
     blocks = [block for block in done.text.split("\0") if block]
-    return tuple(WorkCommit(block[: block.index("\n")], _trailers(block)) for block in blocks)
+    return tuple(WorkCommit(block.partition("\n")[0], _trailers(block)) for block in blocks)
 
 
 def _result(repo: Repo, transcript: str | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.events import EventType, Outcome
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 _RESET = "\x1b[0m"
 _COLOURS = {"good": "\x1b[32m", "bad": "\x1b[31m", "warn": "\x1b[33m", "dim": "\x1b[2m"}
+_WIDTH, _TABLE_WIDTH = 5, 8  # of the task's name
 SUMMARY_TYPES = frozenset(EventType) - {
     EventType.LOG,
     EventType.USAGE,
@@ -24,18 +26,30 @@ SUMMARY_TYPES = frozenset(EventType) - {
 
 def line(event: Event, *, colour: bool = False) -> str:
     """Write an event as one line for people."""
-    text, mood = _WORDS[event.type](event.fields)
-    who = ""
-    if event.key is not None and event.key.task:
-        who = f"{event.key.task:<6}"
-        if event.key.number > 1:
-            who = f"{event.key.task}-{event.key.number} "
+    fields = event.fields
+    if event.key is not None and fields.get("detail") == event.key.task:
+        fields = {**fields, "detail": ""}  # the line names it already
+    text, mood = _WORDS[event.type](fields)
     if colour and mood:
         text = f"{_COLOURS[mood]}{text}{_RESET}"
-    return f"{who}{text}".rstrip()
+    return f"{_who(event)}{text}".rstrip()
+
+
+def _who(event: Event) -> str:
+    """Name the attempt, its number only from the second on; in a table all in one width."""
+    if event.key is None or not event.key.task:
+        return ""
+    name = str(event.key) if event.key.number > 1 else event.key.task
+    width = _TABLE_WIDTH if event.type in {EventType.ROW, EventType.PLANNED} else _WIDTH
+    return f"{name:<{width}} "
 
 
 _Words = tuple[str, str]
+
+
+def counted(count: int, noun: str) -> str:
+    """Write ``1 task``, ``2 tasks``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _hint(fields: Mapping[str, Any]) -> str:
@@ -89,9 +103,14 @@ def _place(word: str) -> Callable[[Mapping[str, Any]], _Words]:
     def words(fields: Mapping[str, Any]) -> _Words:
         tasks = fields.get("tasks", ())
         bundle = f" with {', '.join(tasks[1:])}" if len(tasks) > 1 else ""
-        return f"{word}{bundle}: {fields['backend']} {fields['where']}", "dim"
+        return f"{word}{bundle}: {fields['backend']} {_below_home(fields['where'])}", "dim"
 
     return words
+
+
+def _below_home(place: str) -> str:
+    home = os.path.expanduser("~")  # noqa: PTH111 - the place may be no path at all
+    return f"~{place[len(home) :]}" if place.startswith(f"{home}/") else place
 
 
 def _gap(fields: Mapping[str, Any]) -> _Words:
@@ -123,10 +142,25 @@ def _merged(fields: Mapping[str, Any]) -> _Words:
 
 
 def _row(fields: Mapping[str, Any]) -> _Words:
-    elapsed = f"{fields['elapsed']:>6.0f} s" if "elapsed" in fields else " " * 8
-    state = fields.get("outcome") or fields.get("phase") or fields["state"]
-    text = f"{fields['state']:<8} {state:<16} {elapsed}  {usage_text(fields):<22} "
-    return (text + fields.get("last", "")).rstrip(), "good" if fields["state"] == "running" else ""
+    elapsed = f"{fields['elapsed']:>7.1f} s" if "elapsed" in fields else " " * 9
+    ended = fields.get("outcome")
+    text = f"{fields['state']:<8} {ended or fields.get('phase') or 'starting':<16} {elapsed}  "
+    used = usage_text(fields)
+    bundle = f"with {', '.join(fields['tasks'][1:])}" if len(fields.get("tasks", ())) > 1 else ""
+    more = fields.get("last", "") if fields["state"] == "running" else _end_of_row(fields)
+    text += "  ".join(part for part in (used, bundle, more) if part)
+    moods = {"running": "", "merged": "dim"}
+    good = ended is not None and Outcome(ended).is_success
+    return text.rstrip(), moods.get(fields["state"], "good" if good else "bad")
+
+
+def _end_of_row(fields: Mapping[str, Any]) -> str:
+    if fields["state"] == "merged" or "outcome" not in fields:
+        return ""
+    if Outcome(fields["outcome"]).is_success:
+        return "not merged yet: `sdlc-runner merge`"
+    code = fields.get("code")
+    return f"[{code}]" if code and code != fields["outcome"] else ""
 
 
 def _check(fields: Mapping[str, Any]) -> _Words:
@@ -136,7 +170,7 @@ def _check(fields: Mapping[str, Any]) -> _Words:
 
 def _removed(fields: Mapping[str, Any]) -> _Words:
     word = "would remove" if fields.get("dry_run") else "removed"
-    return f"{word} {fields['what']} {fields['name']}", "dim"
+    return f"{word} {fields['what']} {_below_home(fields['name'])}", "dim"
 
 
 def _error(fields: Mapping[str, Any]) -> _Words:

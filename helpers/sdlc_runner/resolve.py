@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from sdlc_runner import taskids
@@ -40,12 +41,11 @@ class Known:
 
     def task(self, task_id: str) -> tuple[int, ...]:
         """Return the tasks of this id; ``T5`` finds ``T005`` when no task is called T5."""
-        exact = self._by_id.get(task_id.casefold())
-        return tuple(exact or self._by_key.get(taskids.key(task_id)) or ())
+        return self.exact(task_id) or tuple(self._by_key.get(taskids.key(task_id), ()))
 
-    def same_id(self, task_id: str) -> int:
-        """Return how many tasks carry exactly this id."""
-        return len(self._by_id.get(task_id.casefold(), ()))
+    def exact(self, task_id: str) -> tuple[int, ...]:
+        """Return the tasks that carry this very id, upper or lower case."""
+        return tuple(self._by_id.get(task_id.casefold(), ()))
 
     def has_prefix(self, task_id: str) -> bool:
         """Say whether the file has ids of this shape; ``FR-010`` is none in most files."""
@@ -61,7 +61,8 @@ class Known:
         if not self.task(first) or not self.task(last):
             return None
         low, high = sorted((taskids.key(first), taskids.key(last)))
-        found = {at for each in self._sorted if low <= each <= high for at in self._by_key[each]}
+        inside = self._sorted[bisect_left(self._sorted, low) : bisect_right(self._sorted, high)]
+        found = {at for each in inside for at in self._by_key[each]}
         return tuple(sorted(found))
 
     def story(self, story: str) -> tuple[int, ...] | None:

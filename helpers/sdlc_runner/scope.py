@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner import taskids
 from sdlc_runner.errors import Code, UsageError
@@ -44,8 +44,7 @@ _EXAMPLES = "Name tasks like T003, T003-T010, US1, phase:2 or phase:setup."
 _RANGE_LIMIT = 50
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeResult:
+class ScopeResult(NamedTuple):
     """The ids that the words name, and the words that named nothing."""
 
     ids: frozenset[str]
@@ -168,7 +167,7 @@ class _Reader:
     def _named_phase(self, name: str, *, sure: bool) -> list[int] | None:
         wanted = re.compile(rf"(?<!\w){re.escape(name)}", re.IGNORECASE)
         phases = {
-            phase.index
+            phase.position
             for phase in self.task_file.phases
             if phase.number.casefold() == name.casefold() or wanted.search(phase.title)
         }

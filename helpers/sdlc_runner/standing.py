@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner import cycles
 from sdlc_runner.tasks import Mode
@@ -34,8 +33,7 @@ class Hold(IntEnum):
     INVALID = 4
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Standing:
+class Standing(NamedTuple):
     """The strongest hold on a task, and minus the position of the first task it comes from."""
 
     hold: Hold = Hold.NONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Digits are bounded: int() refuses very long ones, and no plan has a billion tasks.
 PATTERN = r"(?:[Tt]|[A-Za-z]{1,15}-)[0-9]{1,9}[A-Za-z]?(?![A-Za-z0-9_])"
@@ -13,8 +13,7 @@ RANGE_WORD = r"(?:to|through|thru)"
 _PARTS = re.compile(r"([A-Za-z]{1,15}-?)([0-9]{1,9})([A-Za-z]?)\Z")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class IdKey:
+class IdKey(NamedTuple):
     """How ids are compared: by prefix, then number, then suffix, whatever their case."""
 
     prefix: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from sdlc_runner import taskids
 from sdlc_runner.markdown import BULLET
@@ -20,20 +19,21 @@ _STORY = re.compile(r"US-?([0-9]{1,4})\Z", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[:.,]?\s*(?:[-\u2013\u2014:]\s)?")
 
 
-@dataclass(slots=True)
 class Head:
     """What the first line of a task says of it; without an id the line is no task."""
 
-    column: int
-    box: str
-    rest: str
-    id: str = ""
-    aliases: tuple[str, ...] = ()
-    modes: set[str] = field(default_factory=set)
-    parallel: bool = False
-    story: str | None = None
-    title: str = ""
-    removed: bool = False
+    def __init__(self, column: int, box: str, rest: str) -> None:
+        """Begin with these."""
+        self.column = column
+        self.box = box
+        self.rest = rest
+        self.id = ""
+        self.aliases: tuple[str, ...] = ()
+        self.modes: set[str] = set()
+        self.parallel = False
+        self.story: str | None = None
+        self.title = ""
+        self.removed = False
 
 
 def parse(line: str) -> Head | None:
@@ -82,7 +82,7 @@ def _read_markers(head: Head) -> str:
     title = rest[at:]
     if bold_from >= 0 and bold_used:
         title = title.replace(rest[bold_from : bold_from + 2], "", 1)
-    return " ".join([*unknown, title]).strip()[:TITLE_LIMIT]
+    return " ".join([*unknown, *title.split()])[:TITLE_LIMIT]
 
 
 def _take_id(head: Head, rest: str, at: int) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from enum import Enum
-from textwrap import dedent
+from typing import NamedTuple
 
 from sdlc_runner import dependencies, files, markdown, taskline
 from sdlc_runner.dependencies import Reference, ReferenceKind
@@ -33,8 +32,7 @@ class Mode(str, Enum):
     ASYNC = "ASYNC"
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """One task; ``offset`` is where its box character stands in the file's text.
 
     ``column`` is the same within line ``line`` (lines count from 1, characters from 0).
@@ -62,19 +60,17 @@ class Task:
         return (self.id, *self.aliases)
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(NamedTuple):
     """One H2 section; tasks before any are in one without title on line 0."""
 
-    index: int
+    position: int
     title: str
     number: str
     line: int
     story: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """What is wrong with the tasks, in a sentence that names ids and lines."""
 
     code: Code
@@ -83,8 +79,7 @@ class Problem:
     ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TaskFile:
+class TaskFile(NamedTuple):
     """A ``tasks.md`` as read; ``removed`` are the ids that are struck through."""
 
     tasks: tuple[Task, ...]
@@ -107,22 +102,24 @@ def parse(text: str) -> TaskFile:
     return TaskFile(tasks, phases, _duplicates(tasks), tuple(reader.removed))
 
 
-@dataclass(slots=True)
 class _Draft:
     """A task while its lines are still coming."""
 
-    head: taskline.Head
-    line: int
-    offset: int
-    indent: int
-    phase: int
-    inherited: tuple[Reference, ...]
-    lines: list[str] = field(default_factory=list)
-    prose: list[str] = field(default_factory=list)
+    def __init__(
+        self, head: taskline.Head, line: markdown.Line, phase: int, needs: tuple[Reference, ...]
+    ) -> None:
+        self.head = head
+        self.line = line.number
+        self.offset = line.offset + head.column
+        self.indent = line.indent
+        self.phase = phase
+        self.inherited = needs
+        self.lines: list[str] = []
+        self.prose: list[str] = []
 
     def finish(self, phase_story: str | None) -> Task:
         head = self.head
-        rest = dedent("\n".join(self.lines)).strip("\n")
+        rest = _dedented(self.lines) if self.lines else ""
         prose = "\n".join([head.rest, *self.prose])
         return Task(
             id=head.id,
@@ -152,26 +149,32 @@ class _Draft:
         return tuple(dict.fromkeys([*dependencies.find(prose, self.head.id), *inherited]))
 
 
-@dataclass(slots=True)
+def _dedented(lines: list[str]) -> str:
+    from textwrap import dedent  # noqa: PLC0415 - most tasks are one line
+
+    return dedent("\n".join(lines)).rstrip("\n")
+
+
 class _PhaseDraft:
-    title: str
-    number: str
-    line: int
-    story: str | None
+    def __init__(self, title: str, number: str, line: int, story: str | None) -> None:
+        self.title = title
+        self.number = number
+        self.line = line
+        self.story = story
 
 
-@dataclass(slots=True)
 class _Reader:
     """Takes the lines one after the other; ``open`` are the nested tasks still growing."""
 
-    drafts: list[_Draft] = field(default_factory=list)
-    phases: list[_PhaseDraft] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-    open: list[_Draft] = field(default_factory=list)
-    blanks: int = 0
-    skip_level: int = 0
-    phase_needs: tuple[Reference, ...] = ()
-    section_needs: tuple[Reference, ...] = ()
+    def __init__(self) -> None:
+        self.drafts: list[_Draft] = []
+        self.phases: list[_PhaseDraft] = []
+        self.removed: list[str] = []
+        self.open: list[_Draft] = []
+        self.blanks = 0
+        self.skip_level = 0
+        self.phase_needs: tuple[Reference, ...] = ()
+        self.section_needs: tuple[Reference, ...] = ()
 
     def take(self, line: markdown.Line) -> None:
         match line.kind:
@@ -241,9 +244,7 @@ class _Reader:
         self._leave(line.indent)
         self.blanks = 0
         needs = self.phase_needs + self.section_needs
-        phase = len(self.phases) - 1
-        offset = line.offset + head.column
-        draft = _Draft(head, line.number, offset, line.indent, phase, needs)
+        draft = _Draft(head, line, len(self.phases) - 1, needs)
         self.drafts.append(draft)
         self.open.append(draft)
 

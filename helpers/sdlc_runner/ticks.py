@@ -19,7 +19,12 @@ _OPEN = " "
 
 def ticked(data: bytes) -> frozenset[str]:
     """Return the ids whose box is ticked, aliases included; on all lines that carry the id."""
-    found = tasks.parse(_decode(data)).tasks
+    return ticked_in(tasks.parse(_decode(data)))
+
+
+def ticked_in(task_file: TaskFile) -> frozenset[str]:
+    """Return the same of a file that has been read."""
+    found = task_file.tasks
     still_open = {each.casefold() for task in found if not task.done for each in task.ids}
     return frozenset(
         each
@@ -53,7 +58,7 @@ def union(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
     text = _decode(ours)
     task_file = tasks.parse(text)
     known = Known(task_file)
-    found = [known.task(each) for each in ticked(theirs) - ticked(base)]
+    found = [known.exact(each) for each in ticked(theirs) - ticked(base)]
     chosen = {at for positions in found if len(positions) == 1 for at in positions}
     return _write(
         text, [task_file.tasks[at] for at in chosen if not task_file.tasks[at].done], TICK
@@ -61,7 +66,7 @@ def union(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
 
 
 def _one(task_file: TaskFile, known: Known, task_id: str) -> Task:
-    found = [task_file.tasks[at] for at in known.task(task_id)]
+    found = [task_file.tasks[at] for at in known.exact(task_id)]
     if not found:
         near = ", ".join(known.nearest(task_id))
         message = f"{task_id} is not in tasks.md."

@@ -7,9 +7,8 @@ writes both) and of the check that runs on every line. A kind is a small predica
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.words import EventType, Outcome, PhaseName
 
@@ -53,8 +52,7 @@ class Kind(str, Enum):
     ANY = "any"
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(NamedTuple):
     """One field of an event type."""
 
     kind: Kind

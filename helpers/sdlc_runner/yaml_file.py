@@ -21,7 +21,7 @@ def leaves(data: bytes, path: Path, groups: frozenset[str]) -> Iterator[tuple[st
         raise UsageError(Code.BAD_CONFIG, f"{path} is not UTF-8.") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise _broken(path, error) from error
-    if root is None:
+    if root is None or root.tag == "tag:yaml.org,2002:null":
         return
     for key, node in _pairs(root, path):
         line = node.start_mark.line + 1
@@ -40,7 +40,12 @@ def _pairs(node: yaml.Node, path: Path) -> Iterator[tuple[str, yaml.Node]]:
         )
     seen: dict[str, int] = {}
     for key_node, value in node.value:
-        key, line = str(key_node.value), key_node.start_mark.line + 1
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise UsageError(
+                Code.BAD_CONFIG, f"{path}, line {line}: a key must be a text.", line=line
+            )
+        key = str(key_node.value)
         if key in seen:
             raise UsageError(
                 Code.BAD_CONFIG,
@@ -64,7 +69,8 @@ def _scalar(node: yaml.Node, path: Path) -> object:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+        # PyYAML does not check what a tag such as !!int or !!timestamp stands before.
         raise _broken(path, error) from error
 
 

@@ -23,9 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import attempt, naming, process
 from sdlc_runner.backends import Sighting
-from sdlc_runner.errors import Code, RunnerError
+from sdlc_runner.errors import Code, RunnerError, disk_full
 from sdlc_runner.events import EventType, parse
-from sdlc_runner.git import disk_full
 from sdlc_runner.outcome import Ending
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class LocalBackend:
         new = folder / "spec.json.new"
         new.write_text(spec.to_json(), encoding="utf-8")
         new.replace(folder / "spec.json")
-        env = {**self.environ, "PYTHONPATH": str(_PACKAGE_ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+        env = {**self.environ, "PYTHONPATH": str(_PACKAGE_ROOT)}
         with (folder / "wrapper.log").open("ab") as log:
             process.start_detached(
                 (sys.executable, "-m", "sdlc_runner.wrapper", str(folder), self.where),

@@ -59,7 +59,7 @@ def demonstrate(environ: Mapping[str, str], output: Output, *, keep: bool) -> Ex
         running.run(stage.open(), planning.Request(), output)
         _say(output, "4. The feature branch on the remote: merged, and ticked off in tasks.md")
         project = stage.open()
-        output.note(_indented(repository.graph(project.repo)))
+        output.note(_indented(repository.graph(project)))
         output.note(_indented(repository.tasks_on_remote(project)))
         _say(output, "5. sdlc-runner status")
         status.show(project, output)

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sdlc_runner.project import Project
-    from sdlc_runner.repo import Repo
 
 FEATURE = "001-todo-app"
 FOLDER = f"specs/{FEATURE}"
@@ -82,12 +81,13 @@ def create(checkout: Path, remote: Path) -> None:
     git.run("push", "--quiet", "--set-upstream", "origin", FEATURE)
 
 
-def graph(repo: Repo) -> str:
+def graph(project: Project) -> str:
     """Draw the feature branch as the remote has it."""
-    return repo.git.run("log", "--graph", "--format=%h %s", f"main..{repo.tracking}")
+    spread = f"main..{project.tracking}"
+    return project.repo.git.run("log", "--graph", "--format=%h %s", spread)
 
 
 def tasks_on_remote(project: Project) -> str:
     """Return the task lines of tasks.md on the remote's feature branch."""
-    text = project.repo.read(project.repo.tracking, project.tasks_path) or b""
+    text = project.repo.read(project.tracking, project.tasks_path) or b""
     return "\n".join(line for line in text.decode().splitlines() if line.startswith("- ["))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sdlc_runner import naming, outcome, remote
+from sdlc_runner import naming, outcome, remote, taskids
 from sdlc_runner.cursor import Position
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.outcome import Ending, Judgement
+from sdlc_runner.wire import NUMBER_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,6 +63,27 @@ class KnownAttempt:
     def judge(self) -> tuple[Judgement, ...]:
         """Say how each of its tasks ended."""
         return tuple(outcome.judge(task, self.evidence, self.ending) for task in self.tasks)
+
+
+def usage_of(result: Mapping[str, Any]) -> dict[str, int | float]:
+    """Return tokens and cost that an attempt reports; only what is a number that events hold."""
+    used = {
+        "input_tokens": _count(result.get("input_tokens")),
+        "output_tokens": _count(result.get("output_tokens")),
+        "cost": number(result.get("cost")),
+    }
+    return {name: value for name, value in used.items() if value is not None}
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= NUMBER_LIMIT else None
+
+
+def number(value: object) -> float | None:
+    """Return what an attempt reports as a number, if it is one that an event can hold."""
+    if type(value) not in {int, float}:
+        return None
+    return value if 0 <= value <= NUMBER_LIMIT else None  # type: ignore[operator,return-value]
 
 
 def look(project: Project) -> RemoteRefs:
@@ -118,8 +141,17 @@ def latest(attempts: Iterable[KnownAttempt]) -> dict[str, KnownAttempt]:
     return newest
 
 
-def require(newest: dict[str, KnownAttempt], task: str) -> KnownAttempt:
+def canonical(word: str, known: Iterable[str]) -> str:
+    """Find a task id however it was typed: ``t003``, ``task-003``, ``3``; else the word itself."""
+    ids = {taskids.key(task): task for task in known}
+    plain = re.sub(r"\Atask[-_]?", "", word, flags=re.IGNORECASE)
+    tried = (word, plain, f"T{plain}")
+    return next((ids[key] for key in map(taskids.key, tried) if key in ids), word)
+
+
+def require(newest: dict[str, KnownAttempt], word: str) -> KnownAttempt:
     """Return a task's newest attempt; raises ``no_attempt``."""
+    task = canonical(word, newest)
     if task not in newest:
         raise UsageError(
             Code.NO_ATTEMPT,

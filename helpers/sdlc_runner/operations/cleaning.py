@@ -9,6 +9,7 @@ from sdlc_runner.errors import ExitCode
 from sdlc_runner.events import AttemptKey, EventType
 from sdlc_runner.git import PushStatus
 from sdlc_runner.operations import attempts
+from sdlc_runner.render import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,9 @@ def collect(project: Project, output: Output, *, dry_run: bool) -> ExitCode:
     output.tell(
         EventType.SUMMARY,
         verb="gc",
-        verdict=f"{count} things of {len(done)} merged attempts {verb}.",
+        verdict=f"{counted(count, 'thing')} of {counted(len(done), 'merged attempt')} {verb}."
+        if done
+        else "Nothing to remove: no merged attempt is left.",
         ok=True,
         exit=int(ExitCode.OK),
         counts={"attempts": len(done), "removed": count},
@@ -39,12 +42,11 @@ def collect(project: Project, output: Output, *, dry_run: bool) -> ExitCode:
 
 
 def _is_over(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> bool:
-    """Its tasks are ticked on the remote, and its work, if it pushed any, is in the branch."""
+    """Its tasks are ticked on the remote, and what is on its branch is in the feature branch."""
     if known.alive or not all(task in ticked for task in known.tasks):
         return False
-    head, tracking = known.evidence.branch_head, project.repo.tracking
-    succeeded = any(item.outcome.is_success for item in known.judge())
-    return head is None or not succeeded or project.repo.is_ancestor(head, tracking)
+    head = known.evidence.branch_head
+    return head is None or project.repo.is_ancestor(head, project.tracking)
 
 
 def _remove(
@@ -52,7 +54,8 @@ def _remove(
 ) -> int:
     count = 0
     branch = f"refs/heads/{known.branch}"
-    if branch in refs.refs:
+    # Its start could name any branch; one of ours ends like this.
+    if branch in refs.refs and branch.endswith(naming.branch("", known.key)):
         count += _delete(project, known, [branch], refs, "branch", output, dry_run=dry_run)
     own = [ref for ref in _refs_of(known) if ref in refs.refs]
     if own:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UsageError
-from sdlc_runner.events import AttemptKey
+from sdlc_runner.events import AttemptKey, EventType
 from sdlc_runner.follow import Reader
 from sdlc_runner.operations import attempts, spawning
 from sdlc_runner.operations.following import tell_outcome
@@ -28,16 +28,8 @@ _PAUSE = 0.05
 def newest(project: Project, words: Sequence[str]) -> list[KnownAttempt]:
     """Return the newest attempt of each named task; of all tasks where none is named."""
     found = attempts.latest(attempts.find(project, attempts.look(project)))
-    wanted = [attempts.require(found, _canonical(task, found)) for task in words]
+    wanted = [attempts.require(found, task) for task in words]
     return list({item.key: item for item in (wanted if words else found.values())}.values())
-
-
-def _canonical(word: str, known: dict[str, KnownAttempt]) -> str:
-    """Find a task id however it was typed: ``t003``, ``task-003``."""
-    plain = word.upper().removeprefix("TASK-")
-    candidates = (word, word.upper(), plain, f"T{plain}")
-    by_upper = {task.upper(): task for task in known}
-    return next((by_upper[name.upper()] for name in candidates if name.upper() in by_upper), word)
 
 
 def verify(project: Project, words: Sequence[str], output: Output) -> ExitCode:
@@ -59,7 +51,13 @@ def cancel(project: Project, words: Sequence[str], output: Output) -> ExitCode:
             project.backend.cancel(known.sighting)
             alive.append(known)
         else:
-            output.note(f"{known.key} is not running here.")
+            output.tell(
+                EventType.WARNING,
+                known.key,
+                code="not_running",
+                message="It is not running here, so there is nothing to cancel.",
+                hint=f"`sdlc-runner verify {known.key.task}` tells how it ended.",
+            )
     deadline = time.monotonic() + _CANCEL_SECONDS
     while any(_is_alive(project, known) for known in alive) and time.monotonic() < deadline:
         time.sleep(_PAUSE)
@@ -82,8 +80,8 @@ def retry(project: Project, task: str, output: Output, *, from_checkpoint: bool)
     """Start the next attempt at what the newest one of a task left undone."""
     ground = spawning.survey(project)
     found = attempts.latest(ground.known)
-    task = _canonical(task, found)
     known = attempts.require(found, task)
+    task = attempts.canonical(task, found)
     if known.alive:
         raise UsageError(
             Code.ATTEMPT_ALIVE,

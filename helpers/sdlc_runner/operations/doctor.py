@@ -7,9 +7,10 @@ import re
 import shutil
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdlc_runner import process, project
+from sdlc_runner import consent, naming, process, project
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UsageError
 from sdlc_runner.events import EventType
 from sdlc_runner.git import Git
@@ -17,7 +18,6 @@ from sdlc_runner.operations import attempts, spawning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
     from typing import Any
 
     from sdlc_runner.output import Output
@@ -67,7 +67,7 @@ def examine(around: Surroundings, output: Output) -> ExitCode:
 
 def _checks(around: Surroundings) -> Iterator[Check]:
     yield "python", _python
-    yield "git", lambda: _git(around.start)
+    yield "git", _git
     opened: list[Project] = []
 
     def open_it() -> str:
@@ -83,9 +83,10 @@ def _project_checks(found: Project) -> Iterator[Check]:
     yield "branch", lambda: f"on {found.branch}"
     yield "identity", lambda: _identity(found)
     yield "feature", lambda: _feature(found)
-    yield "remote", lambda: found.repo.git.run("ls-remote", found.url, "HEAD") and found.url
+    yield "remote", lambda: _remote(found)
     yield "published", lambda: _published(found)
     yield "agent", lambda: _agent(found)
+    yield "consent", lambda: _consent(found)
     yield "state", lambda: _state(found)
 
 
@@ -98,8 +99,8 @@ def _python() -> str:
     return f"Python {version}"
 
 
-def _git(start: Path) -> str:
-    text = Git(start).run("--version")
+def _git() -> str:
+    text = Git(Path("/")).run("--version")
     match = re.search(r"(\d+)\.(\d+)", text)
     if match is None or (int(match[1]), int(match[2])) < OLDEST_GIT:
         raise UsageError(Code.NO_GIT, f"{text} is too old.", "Use git 2.34 or newer.")
@@ -107,19 +108,32 @@ def _git(start: Path) -> str:
 
 
 def _identity(found: Project) -> str:
-    done = found.repo.git.try_run("config", "user.email")
+    asked = ("-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")
+    done = found.repo.git.try_run(*asked)
     if not done.ok:
         raise UsageError(
             Code.BAD_CONFIG,
             "git does not know who you are, so `publish` cannot commit for you.",
             "`git config --global user.email YOU@EXAMPLE.ORG` and user.name.",
         )
-    return done.text
+    return done.text.rpartition(">")[0] + ">"
 
 
 def _feature(found: Project) -> str:
     _, task_file = found.load_tasks()
     return f"{found.tasks_path}: {len(task_file.tasks)} tasks"
+
+
+def _remote(found: Project) -> str:
+    found.repo.git.run("ls-remote", found.url, "HEAD")
+    return naming.normalize_remote(found.url)
+
+
+def _consent(found: Project) -> str:
+    commands = found.settings.verify_commands
+    if found.configuration.sources["verify.commands"] == "repository file":
+        consent.require(found.state, found.repo.root, commands)
+    return f"{len(commands)} verify commands may run here"
 
 
 def _published(found: Project) -> str:

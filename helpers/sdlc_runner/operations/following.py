@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdlc_runner import cursor
+from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events import EventType
 from sdlc_runner.follow import Reader, Sighted
 from sdlc_runner.operations import attempts
@@ -18,6 +20,7 @@ from sdlc_runner.operations import attempts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from sdlc_runner.backends import Sighting
     from sdlc_runner.cursor import Position
     from sdlc_runner.operations.attempts import KnownAttempt
     from sdlc_runner.outcome import Judgement
@@ -30,10 +33,13 @@ _EXCERPT_LINES = 8
 
 @dataclass(frozen=True)
 class Patience:
-    """How much a consumer wants: seconds and lines, 0 for no bound."""
+    """How much a consumer wants: seconds and events, 0 for no bound."""
 
     seconds: float = 0
     lines: int = 0
+
+
+_ENDLESS = Patience()
 
 
 @dataclass
@@ -46,7 +52,7 @@ class _Followed:
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=_EXCERPT_LINES))
     ended: bool = False
 
-    def poll(self, project: Project) -> list[Sighted]:
+    def poll(self, project: Project, most: int | None) -> list[Sighted]:
         """Read what is new; ended once it was not alive before a read that found nothing."""
         sighting = self.known.sighting
         if sighting is None:
@@ -54,13 +60,25 @@ class _Followed:
             return []
         alive = project.backend.is_alive(sighting)
         data = project.backend.read(sighting, self.offset)
-        self.offset += len(data)
-        sighted = self.reader.feed(data) if data else []
+        sighted = self._feed(data, most) if data else []
         if not data and not alive:
             self.ended = True
             sighted = self.reader.finish()
         self._remember(sighted)
         return sighted
+
+    def _feed(self, data: bytes, most: int | None) -> list[Sighted]:
+        """Give the reader all of it, or only the lines that make ``most`` events."""
+        if most is None:
+            self.offset += len(data)
+            return self.reader.feed(data)
+        found: list[Sighted] = []
+        for line in data.splitlines(keepends=True):
+            self.offset += len(line)
+            found += self.reader.feed(line)
+            if len(found) >= most:
+                break
+        return found
 
     def _remember(self, sighted: Sequence[Sighted]) -> None:
         for item in sighted[-_EXCERPT_LINES:]:
@@ -72,12 +90,18 @@ class Follower:
     """Follows attempts side by side; ``judgements`` grows as they end."""
 
     def __init__(
-        self, project: Project, output: Output, positions: Mapping[str, Position] | None = None
+        self,
+        project: Project,
+        output: Output,
+        positions: Mapping[str, Position] | None = None,
+        patience: Patience = _ENDLESS,
     ) -> None:
-        """Prepare to go on from ``positions``."""
+        """Prepare to go on from ``positions``; the clock of ``patience`` starts now."""
         self._project = project
         self._output = output
         self._positions = dict(positions or {})
+        self._patience = patience
+        self._began = time.monotonic()
         self._followed: list[_Followed] = []
         self._lines = 0
         self.judgements: dict[str, Judgement] = {}
@@ -97,21 +121,29 @@ class Follower:
         """The attempts, those that ended as they were seen then."""
         return [item.known for item in self._followed]
 
-    def cursor(self) -> str:
-        """Where everything stands."""
-        current = {str(item.known.key): item.reader.position for item in self._followed}
-        return cursor.render({**self._positions, **current})
+    @property
+    def tired(self) -> bool:
+        """Whether patience is at its end."""
+        seconds = self._patience.seconds
+        late = 0 < seconds <= time.monotonic() - self._began
+        return late or self._left() == 0
 
-    def run(self, patience: Patience | None = None) -> bool:
+    def _left(self) -> int | None:
+        """How many more events the consumer wants; None: all."""
+        return max(0, self._patience.lines - self._lines) if self._patience.lines else None
+
+    def cursor(self, *, ended: bool = True) -> str:
+        """Where everything stands; without those that have ``ended`` where nobody asks again."""
+        items = [item for item in self._followed if ended or not item.ended]
+        current = {str(item.known.key): item.reader.position for item in items}
+        return cursor.render({**(self._positions if ended else {}), **current})
+
+    def run(self) -> bool:
         """Follow until all have ended (True) or patience is at its end (False)."""
-        patience = patience or Patience()
-        deadline = time.monotonic() + patience.seconds if patience.seconds else None
         pause = _SHORTEST_PAUSE
         while self.running:
             moved = self.step()
-            if deadline is not None and time.monotonic() >= deadline:
-                return False
-            if patience.lines and self._lines >= patience.lines:
+            if self.running and self.tired:
                 return False
             pause = _SHORTEST_PAUSE if moved else min(pause * 1.5, _LONGEST_PAUSE)
             if not moved:
@@ -125,8 +157,9 @@ class Follower:
         for item in self._followed:
             if item.ended:
                 continue
-            sighted = item.poll(self._project)
-            self._pass_on(sighted)
+            if self._left() == 0:
+                break
+            self._pass_on(sighted := item.poll(self._project, self._left()))
             moved = moved or bool(sighted) or item.ended
             if item.ended:
                 ended.append(item)
@@ -135,8 +168,7 @@ class Follower:
         return moved
 
     def _pass_on(self, sighted: list[Sighted]) -> None:
-        self._lines += len(sighted)
-        self._output.pass_on(sighted)
+        self._lines += self._output.pass_on(sighted)
 
     def _judge(self, ended: Sequence[_Followed]) -> None:
         """Ask the remote how they ended; it alone knows."""
@@ -149,11 +181,38 @@ class Follower:
                 tell_outcome(item.known, judgement, self._output, tuple(item.recent))
 
     def _refill(self, item: _Followed, transcript: str | None) -> None:
-        """Look in the transcript for what the log lacks."""
-        if transcript is None or (item.known.sighting is not None and not item.reader.gaps):
+        """Look for what is missing: in the log, for a cursor with gaps, and in the transcript."""
+        if item.reader.gaps and item.known.sighting is not None:
+            log = whole_log(self._project, item.known.sighting)
+            self._pass_on(item.reader.refill(log.splitlines()))
+        if transcript is None or item.reader.is_complete:
             return
         data = self._project.repo.read(transcript, "events.jsonl") or b""
         self._pass_on(item.reader.refill(data.splitlines()))
+
+
+def positions(text: str, output: Output) -> Mapping[str, Position]:
+    """Read ``--cursor``: a cursor, or @FILE with the events that its owner has kept."""
+    if not text.startswith("@"):
+        return cursor.parse(text)
+    path = Path(text[1:])
+    try:
+        with path.open("rb") as file:
+            found = cursor.from_events(file)
+    except FileNotFoundError:
+        return {}  # the consumer has seen nothing yet
+    except OSError as error:
+        raise UsageError(Code.BAD_CURSOR, f"{path} cannot be read: {error.strerror}.") from error
+    output.continue_file(path)
+    return found
+
+
+def whole_log(project: Project, sighting: Sighting) -> bytes:
+    """Return all that an attempt has written so far."""
+    data = b""
+    while chunk := project.backend.read(sighting, len(data)):
+        data += chunk
+    return data
 
 
 def tell_outcome(
@@ -175,17 +234,7 @@ def tell_outcome(
         head=known.evidence.branch_head,
         bundle=known.key.task if len(known.tasks) > 1 else None,
         checkpoint=known.evidence.refs.checkpoint if known.evidence.checkpoint else None,
-        input_tokens=_count(result.get("input_tokens")),
-        output_tokens=_count(result.get("output_tokens")),
-        cost=_number(result.get("cost")),
-        duration=_number(result.get("duration")),
+        duration=attempts.number(result.get("duration")),
+        **attempts.usage_of(result),
         excerpt=None if good or not recent else list(recent),
     )
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int and value >= 0 else None
-
-
-def _number(value: object) -> float | None:
-    return value if type(value) in {int, float} and value >= 0 else None  # type: ignore[operator,return-value]

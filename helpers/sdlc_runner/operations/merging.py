@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdlc_runner import tasks, ticks
-from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError
+from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
 from sdlc_runner.events import AttemptKey, EventType, Outcome, client_event
 from sdlc_runner.git import PushStatus
 from sdlc_runner.merge import Conflict, MergeTree, merge_tree
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from sdlc_runner.output import Output
     from sdlc_runner.project import Project
 
-_PUSH_TRIES = 3
+_PUSH_TRIES = 5
+_FAST_FORWARD = ("merge", "--ff-only", "--no-overwrite-ignore", "--no-verify-signatures", "--quiet")
+_FILES_TOLD = 100
 
 
 @dataclass
 class Integration:
-    """What one merge did: the tasks ticked, those in conflict, and the events to tell of it."""
+    """What one merge did: the tasks ticked or not, in conflict, and the events to tell of it."""
 
     ticked: list[str] = field(default_factory=list)
+    unticked: list[str] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
@@ -61,9 +64,7 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
         return Integration()
     spawning.refuse_default_branch(project, attempts.look(project))
     for _ in range(_PUSH_TRIES):
-        base = project.repo.fetch_feature(project.branch)
-        if base is None:
-            break
+        base = _base(project)
         done = Integration()
         with merge_tree(project.repo, project.state, base, project.feature.relative) as tree:
             for candidate in wanted:
@@ -81,6 +82,18 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
     )
 
 
+def _base(project: Project) -> str:
+    """Fetch the feature branch; raises ``feature_not_pushed``."""
+    base = project.repo.fetch_feature(project.branch)
+    if base is None:
+        raise UsageError(
+            Code.FEATURE_NOT_PUSHED,
+            f"The feature branch {project.branch} is not on the remote.",
+            "`sdlc-runner publish` commits and pushes it.",
+        )
+    return base
+
+
 def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: Integration) -> None:
     known, head = candidate.known, candidate.known.evidence.branch_head
     if head is not None and not project.repo.is_ancestor(head, tree.head):
@@ -88,7 +101,7 @@ def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: In
         result = tree.merge(head, f"{title}\n\nBranch: {known.branch}\n")
         if isinstance(result, Conflict):
             done.conflicts += candidate.tasks
-            done.events.append(_conflict(known, result))
+            done.events.append(_conflict(project, known, result))
             return
         done.events.append(
             client_event(
@@ -97,20 +110,21 @@ def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: In
                 branch=known.branch,
                 into=project.branch,
                 commit=result.commit,
-                stripped=list(result.stripped) or None,
+                stripped=list(result.stripped[:_FILES_TOLD]) or None,
             )
         )
     done.ticked += candidate.tasks
 
 
-def _conflict(known: KnownAttempt, result: Conflict) -> Event:
+def _conflict(project: Project, known: KnownAttempt, result: Conflict) -> Event:
     return client_event(
         EventType.CONFLICT,
         known.key,
         branch=known.branch,
-        files=list(result.files),
+        files=list(result.files[:_FILES_TOLD]),
         message="The branch is left whole; it is SYNC work now.",
-        hint=f"git merge origin/{known.branch}, resolve, tick {known.key.task}, publish.",
+        hint=f"`git fetch {project.repo.remote} {known.branch} && git merge FETCH_HEAD`, resolve, "
+        f"tick {', '.join(known.tasks)}, then `sdlc-runner publish`.",
     )
 
 
@@ -119,15 +133,32 @@ def _tick(project: Project, tree: MergeTree, done: Integration) -> None:
     old = tree.read(project.tasks_path)
     if old is None or not done.ticked:
         return
-    lines = {task.id: task.line for task in tasks.parse(old.decode("utf-8", "replace")).tasks}
-    done.ticked = [task for task in done.ticked if task in lines]
+    lines: dict[str, list[int]] = {}
+    for task in tasks.parse(old.decode("utf-8", "replace")).tasks:
+        lines.setdefault(task.id, []).append(task.line)
+    for each in done.ticked:
+        if len(lines.get(each, ())) > 1:
+            done.unticked.append(each)
+            done.events.append(_ambiguous(project, each, lines[each]))
+    done.ticked = [each for each in done.ticked if len(lines.get(each, ())) == 1]
     new = ticks.tick(old, done.ticked)
     commit = tree.head
     if new != old:
         commit = tree.commit_file(project.tasks_path, new, f"Tick {', '.join(done.ticked)}")
-    for task in done.ticked:
-        key = AttemptKey(project.feature.name, task, 0)
-        done.events.append(client_event(EventType.TICKED, key, line=lines[task], commit=commit))
+    for each in done.ticked:
+        key = AttemptKey(project.feature.name, each, 0)
+        done.events.append(client_event(EventType.TICKED, key, line=lines[each][0], commit=commit))
+
+
+def _ambiguous(project: Project, task: str, lines: Sequence[int]) -> Event:
+    return client_event(
+        EventType.WARNING,
+        AttemptKey(project.feature.name, task, 0),
+        code=Code.DUPLICATE_TASK.value,
+        message=f"{task} is on line {lines[0]} and again on line {lines[1]}, so no box is ticked; "
+        "the work is merged.",
+        hint=f"Give each task an id of its own, and tick {task}.",
+    )
 
 
 def _push(project: Project, tree: MergeTree) -> bool:
@@ -157,26 +188,41 @@ def _push(project: Project, tree: MergeTree) -> bool:
 def _fast_forward(project: Project, output: Output) -> None:
     """Bring the user's checkout along if that touches no work of theirs."""
     repo = project.repo
-    target = repo.resolve(repo.tracking)
+    target = repo.resolve(project.tracking)
     if target is None or repo.is_ancestor(target, "HEAD"):
         return
-    dirty = repo.git.run("status", "--porcelain", "--untracked-files=no")
-    if not dirty and repo.git.try_run("merge", "--ff-only", "--quiet", target).ok:
+    why = _obstacle(project, target)
+    if why is None and repo.git.try_run(*_FAST_FORWARD, target).ok:
         return
-    why = "has uncommitted changes" if dirty else "cannot be fast-forwarded"
     output.tell(
         EventType.WARNING,
         code="not_fast_forwarded",
-        message=f"Your checkout {why}, so it was left as it is; the work is on the remote.",
+        message=f"Your checkout {why or 'cannot be fast-forwarded'}, so it was left as it is; "
+        "the work is on the remote.",
         hint="`sdlc-runner publish` brings both together; or commit, then `git pull`.",
     )
+
+
+def _obstacle(project: Project, target: str) -> str | None:
+    """Say why the checkout must be left as it is; it may have changed since the verb began."""
+    git = project.repo.git
+    if git.try_run("symbolic-ref", "--quiet", "--short", "HEAD").text != project.branch:
+        return f"is not on {project.branch} now"
+    if git.run("status", "--porcelain", "--untracked-files=no"):
+        return "has uncommitted changes"
+    if not project.repo.is_ancestor("HEAD", target):
+        return "has commits that are not published"
+    # Asked beforehand, since a merge that refuses has already moved ORIG_HEAD.
+    if not git.try_run("read-tree", "--dry-run", "-m", "-u", "HEAD", target).ok:
+        return "has files of yours in the way"
+    return None
 
 
 def merge(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     """Merge what is verified: all, or the tasks named."""
     refs = attempts.look(project)
     spawning.refuse_default_branch(project, refs)
-    project.repo.fetch_feature(project.branch)
+    _base(project)
     newest = attempts.latest(attempts.find(project, refs))
     for task in words:
         attempts.require(newest, task)
@@ -193,10 +239,12 @@ def merge(project: Project, words: Sequence[str], output: Output) -> ExitCode:
 
 def _summarize(done: Integration, judged: Sequence[Judgement], output: Output) -> ExitCode:
     left = [item.task for item in judged if not item.outcome.is_success]
-    code = ExitCode.TASK_FAILED if done.conflicts or left else ExitCode.OK
+    code = ExitCode.TASK_FAILED if done.conflicts or done.unticked or left else ExitCode.OK
     parts = [f"{len(done.ticked)} merged and ticked"]
     if done.conflicts:
         parts.append(f"{len(done.conflicts)} in conflict: {', '.join(done.conflicts)}")
+    if done.unticked:
+        parts.append(f"{len(done.unticked)} merged but not ticked: {', '.join(done.unticked)}")
     if left:
         parts.append(f"{len(left)} not verified: {', '.join(left)}")
     output.tell(

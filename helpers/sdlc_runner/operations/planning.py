@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner import files, plan, scope
+from sdlc_runner import files, plan
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events import AttemptKey, EventType
+from sdlc_runner.events import AttemptKey, EventType, client_event
 from sdlc_runner.tasks import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sdlc_runner.events import Event
     from sdlc_runner.output import Output
-    from sdlc_runner.plan import Plan
+    from sdlc_runner.plan import Plan, PlanItem
     from sdlc_runner.project import Project
     from sdlc_runner.tasks import TaskFile
 
 
-@dataclass(frozen=True)
-class Request:
+_NAMED = 12  # of the tasks that one waits for; a barrier may be hundreds
+
+
+class Request(NamedTuple):
     """What the user asked for: a scope in their words, small tasks bundled, what failed before."""
 
     words: tuple[str, ...] = ()
@@ -31,9 +33,10 @@ class Request:
 
 def make(project: Project, request: Request) -> tuple[Plan, TaskFile]:
     """Plan the feature as it is now in the working copy and in the last fetch."""
-    _, task_file = project.load_tasks()
-    wanted = scope.parse(request.words, task_file).ids if request.words else None
-    published = project.published()
+    read = project.load_tasks()
+    task_file = read[1]
+    wanted = _scope(request.words, task_file) if request.words else None
+    published = project.published(read)
     made = plan.build(
         task_file,
         scope=wanted,
@@ -46,9 +49,15 @@ def make(project: Project, request: Request) -> tuple[Plan, TaskFile]:
     return made, task_file
 
 
+def _scope(words: Sequence[str], task_file: TaskFile) -> frozenset[str]:
+    from sdlc_runner import scope  # noqa: PLC0415 - not needed for a plan of everything
+
+    return scope.parse(words, task_file).ids
+
+
 def named(words: Sequence[str], task_file: TaskFile) -> tuple[str, ...]:
     """Return the ids that the words name, in the order of tasks.md."""
-    ids = scope.parse(words, task_file).ids
+    ids = _scope(words, task_file)
     return tuple(task.id for task in task_file.tasks if task.id in ids)
 
 
@@ -71,37 +80,45 @@ def unpublished(
 def _unpushed_files(project: Project) -> tuple[str, ...]:
     """Return the files that were changed here and are not in the remote's feature branch."""
     repo = project.repo
-    ahead = repo.git.try_run("diff", "--name-only", "-z", f"{repo.tracking}...HEAD").text
+    ahead = repo.git.try_run("diff", "--name-only", "-z", f"{project.tracking}...HEAD").text
     names = {*ahead.split("\0"), *repo.dirty_files()} - {"", project.tasks_path}
     return tuple(sorted(names))
+
+
+def tell_problems(made: Plan, output: Output) -> None:
+    """Say what is wrong with tasks.md; the rest of the plan is usable."""
+    for problem in made.problems:
+        output.tell(
+            EventType.ERROR, code=problem.code.value, message=problem.message, line=problem.line
+        )
 
 
 def show(project: Project, words: Sequence[str], output: Output, *, bundle: bool) -> ExitCode:
     """Print the plan: one ``planned`` event a task, an ``error`` for each problem, a summary."""
     made, task_file = make(project, Request(tuple(words), bundle))
-    for problem in made.problems:
-        output.tell(
-            EventType.ERROR, code=problem.code.value, message=problem.message, line=problem.line
-        )
-    for item in made.items:
-        task = item.task
-        output.tell(
-            EventType.PLANNED,
-            AttemptKey(project.feature.name, task.id, 0),
-            disposition=item.disposition.value,
-            reason=item.reason,
-            line=task.line,
-            mode=task.mode.value,
-            title=task.title,
-            phase=task_file.phases[task.phase].title,
-            story=task.story,
-            wave=item.wave,
-            bundle=item.bundle,
-            files=list(task.files) or None,
-            waits_for=list(item.waits_for) or None,
-            warnings=[warning.message for warning in item.warnings] or None,
-        )
+    tell_problems(made, output)
+    output.emit(*(_planned(project, item, task_file) for item in made.items))
     return _summarize(made, output)
+
+
+def _planned(project: Project, item: PlanItem, task_file: TaskFile) -> Event:
+    task = item.task
+    return client_event(
+        EventType.PLANNED,
+        AttemptKey(project.feature.name, task.id, 0),
+        disposition=item.disposition.value,
+        reason=item.reason,
+        line=task.line,
+        mode=task.mode.value,
+        title=task.title,
+        phase=task_file.phases[task.phase].title,
+        story=task.story,
+        wave=item.wave,
+        bundle=item.bundle,
+        files=list(task.files) or None,
+        waits_for=list(item.waits_for[:_NAMED]) or None,
+        warnings=[warning.message for warning in item.warnings] or None,
+    )
 
 
 def _summarize(made: Plan, output: Output) -> ExitCode:

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner import ticks
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
-from sdlc_runner.events import EventType
+from sdlc_runner.events import EventType, clean
 from sdlc_runner.git import PushStatus
 from sdlc_runner.operations import attempts, spawning
 
 if TYPE_CHECKING:
     from sdlc_runner.output import Output
+    from sdlc_runner.process import Completed
     from sdlc_runner.project import Project
 
+_FILES_TOLD = 100
+_SAYS_NOTHING = ("hint:", "Not committing merge;")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 
 
@@ -32,7 +35,12 @@ def publish(project: Project, message: str | None, output: Output) -> ExitCode:
         return _done(output, "Nothing to publish: the remote has it all.")
     _push(project)
     project.repo.fetch_feature(project.branch)
-    output.tell(EventType.PUBLISHED, branch=project.branch, commit=head, files=list(files) or None)
+    output.tell(
+        EventType.PUBLISHED,
+        branch=project.branch,
+        commit=head,
+        files=list(files[:_FILES_TOLD]) or None,
+    )
     return _done(output, f"{project.branch} is on the remote at {head[:10]}.")
 
 
@@ -66,18 +74,25 @@ def _commit(project: Project, message: str) -> None:
         return
     done = git.try_run("commit", "--quiet", "-m", message)
     if not done.ok:
-        said = done.error_text.splitlines() or done.text.splitlines() or ["it said nothing"]
-        raise RunnerError(
-            Code.GIT_FAILED,
-            f"git commit failed: {said[-1][:300]}",
-            "`git commit` shows all of it; then `sdlc-runner publish` again.",
-        )
+        raise _git_failed("commit", done)
+
+
+def _git_failed(verb: str, done: Completed) -> RunnerError:
+    """Say in one sentence what git or a hook of the user's said last."""
+    lines = [*done.text.splitlines(), *done.error_text.splitlines()]
+    said = [line for line in lines if line.strip() and not line.startswith(_SAYS_NOTHING)]
+    return RunnerError(
+        Code.GIT_FAILED,
+        f"git {verb} failed: {clean((said or ['it said nothing'])[-1], 300)}",
+        f"`git {verb}` shows all of it; then `sdlc-runner publish` again.",
+    )
 
 
 def _bring_in(project: Project, theirs: str) -> None:
     """Merge what the remote has; ticks on both sides are united, other conflicts are the user's."""
     git = project.repo.git
-    if git.try_run("merge", "--no-edit", "--quiet", theirs).ok:
+    done = git.try_run("merge", "--ff", "--no-edit", "--no-verify-signatures", "--quiet", theirs)
+    if done.ok:
         return
     files = [
         name for name in git.run("diff", "--name-only", "-z", "--diff-filter=U").split("\0") if name
@@ -86,10 +101,13 @@ def _bring_in(project: Project, theirs: str) -> None:
         git.run("commit", "--no-edit", "--quiet", "--no-verify")
         return
     git.try_run("merge", "--abort")
+    if not files:
+        raise _git_failed("merge", done)
     raise RunnerError(
         Code.PUBLISH_CONFLICT,
-        f"Your work and the remote's {project.branch} conflict in {', '.join(files) or 'a file'}.",
-        f"`git pull {project.repo.remote} {project.branch}`, resolve, then publish again.",
+        f"Your work and the remote's {project.branch} conflict in {', '.join(files[:20])}.",
+        f"`git pull --no-rebase {project.repo.remote} {project.branch}`, resolve, commit, "
+        "then publish again.",
     )
 
 

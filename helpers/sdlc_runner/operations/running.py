@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import Code, ExitCode, UsageError
-from sdlc_runner.events import AttemptKey, EventType, Outcome
+from sdlc_runner.events import AttemptKey, EventType
 from sdlc_runner.operations import attempts, merging, planning, spawning
 from sdlc_runner.operations.following import Follower, Patience, tell_outcome
+from sdlc_runner.operations.tally import Tally
 from sdlc_runner.plan import Disposition
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from sdlc_runner.operations.attempts import KnownAttempt
     from sdlc_runner.operations.planning import Request
     from sdlc_runner.operations.spawning import Ground
-    from sdlc_runner.outcome import Judgement
     from sdlc_runner.output import Output
     from sdlc_runner.plan import Plan, PlanItem, Unit
     from sdlc_runner.project import Project
+    from sdlc_runner.tasks import Task, TaskFile
 
 _BEGIN_TRIES = 3  # starts of one attempt whose agent never began
+_NEVER_BEGAN = frozenset({"ended_before_start", Code.REMOTE_UNREACHABLE.value})
 _PAUSE = 0.05
 
 
@@ -35,38 +37,45 @@ class Run:
     project: Project
     request: Request
     output: Output
-    judgements: dict[str, Judgement] = field(default_factory=dict)
-    conflicts: list[str] = field(default_factory=list)
-    ticked: list[str] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    _unbegun: set[str] = field(default_factory=set)
     _begun: Counter[str] = field(default_factory=Counter)
 
     def go(self) -> ExitCode:
         """Go on until nothing more can run, or spec-kit's rule says halt."""
+        told = False
         while True:
             ground = spawning.survey(self.project)
             plan = self._plan()
+            if not told:
+                planning.tell_problems(plan, self.output)
+                told = True
             if not plan.waves:
                 return self._summarize(plan)
             known = self._work(ground, plan.waves[0])
             done = merging.integrate(self.project, self._candidates(known, plan), self.output)
-            self.ticked += done.ticked
-            self.conflicts += done.conflicts
+            self.tally.ticked += done.ticked
+            self.tally.conflicts += done.conflicts
+            self._find_unticked(known, plan)
             halted = self._halted(plan)
             if halted:
                 return self._summarize(self._plan(), halted)
 
+    def _summarize(self, plan: Plan, halted: str = "") -> ExitCode:
+        return self.tally.summarize(plan, self._failed(), halted, self.output)
+
     def _plan(self) -> Plan:
-        request = replace(self.request, failed=frozenset(self._failed()))
+        request = self.request._replace(failed=frozenset([*self._failed(), *self.tally.unticked]))
         return planning.make(self.project, request)[0]
 
     def _failed(self) -> list[str]:
-        bad = [task for task, item in self.judgements.items() if not item.outcome.is_success]
+        bad = [task for task, item in self.tally.judgements.items() if not item.outcome.is_success]
         again = {task for task in bad if self._may_begin_again(task)}
-        return [task for task in bad if task not in again] + self.conflicts
+        return [task for task in bad if task not in again] + self.tally.conflicts
 
     def _may_begin_again(self, task: str) -> bool:
         """Whether its agent never began, and it was not started too often yet."""
-        never_began = self.judgements[task].code == "ended_before_start"
+        never_began = self.tally.judgements[task].code in _NEVER_BEGAN and task in self._unbegun
         return never_began and self._begun[task] < _BEGIN_TRIES
 
     def _work(self, ground: Ground, wave: Sequence[Unit]) -> list[KnownAttempt]:
@@ -85,19 +94,40 @@ class Run:
                     self._take_over(known)
             if not follower.step():
                 time.sleep(_PAUSE)
-        self.judgements.update(follower.judgements)
-        return [*ended, *follower.known]
+        self.tally.judgements.update(follower.judgements)
+        known_now = [*ended, *follower.known]
+        self._unbegun = {task for item in known_now if not item.began for task in item.tasks}
+        return known_now
+
+    def _find_unticked(self, known: Sequence[KnownAttempt], plan: Plan) -> None:
+        """Find tasks that the remote's tasks.md does not list; they cannot be ticked there."""
+        published = self.project.published() or frozenset()
+        lines = {item.task.id: item.task.line for item in plan.items}
+        for task in (task for item in known for task in item.tasks if task in lines):
+            judged = self.tally.judgements.get(task)
+            if judged is None or not judged.outcome.is_success or task in self.tally.conflicts:
+                continue
+            if task not in published:
+                self.tally.unticked.append(task)
+                self.output.tell(
+                    EventType.WARNING,
+                    AttemptKey(self.project.feature.name, task, 0),
+                    code="not_ticked",
+                    message="It is merged, but tasks.md on the remote does not list it.",
+                    hint="`sdlc-runner publish`, then `sdlc-runner run` ticks it.",
+                    line=lines[task],
+                )
 
     def _take_over(self, known: KnownAttempt) -> None:
         """Count an attempt that had ended before this run looked."""
         for judgement in known.judge():
-            self.judgements[judgement.task] = judgement
+            self.tally.judgements[judgement.task] = judgement
             tell_outcome(known, judgement, self.output)
 
     def _candidates(self, known: Sequence[KnownAttempt], plan: Plan) -> list[merging.Candidate]:
         order = [item.task.id for item in plan.items]
         tasks = {task for item in known for task in item.tasks}
-        judged = [self.judgements[task] for task in tasks if task in self.judgements]
+        judged = [self.tally.judgements[task] for task in tasks if task in self.tally.judgements]
         return merging.candidates(known, judged, order)
 
     def _halted(self, plan: Plan) -> str:
@@ -111,66 +141,6 @@ class Run:
             f"halted: {culprit.id} (line {culprit.line}) is not [P] and failed" if culprit else ""
         )
 
-    def _summarize(self, plan: Plan, halted: str = "") -> ExitCode:
-        failed = self._failed()
-        self.output.table(self._rows(plan))
-        code = ExitCode.TASK_FAILED if failed or plan.problems else ExitCode.OK
-        counts = Counter(item.outcome.value for item in self.judgements.values())
-        counts["ticked"] = len(self.ticked)
-        counts["conflict"] = len(self.conflicts)
-        waiting = [item for item in plan.items if item.disposition is Disposition.SYNC]
-        self.output.tell(
-            EventType.SUMMARY,
-            verb="run",
-            verdict=_verdict(self.ticked, failed, halted, waiting),
-            ok=code is ExitCode.OK,
-            exit=int(code),
-            counts=dict(counts),
-            next=_next(failed, plan),
-        )
-        return code
-
-    def _rows(self, plan: Plan) -> list[tuple[str, ...]]:
-        rows: list[tuple[str, ...]] = []
-        for item in plan.items:
-            judged = self.judgements.get(item.task.id)
-            if item.task.id in self.conflicts:
-                ended, why = Outcome.CONFLICT.value, "left whole on its branch; SYNC work now"
-            elif judged is not None:
-                ended, why = judged.outcome.value, judged.message
-            elif item.disposition is Disposition.DONE:
-                continue
-            else:
-                ended, why = item.disposition.value, item.reason
-            rows.append((item.task.id, ended, f"line {item.task.line}", why))
-        return rows
-
-
-def _verdict(
-    ticked: Sequence[str], failed: Sequence[str], halted: str, waiting: Sequence[PlanItem]
-) -> str:
-    parts = [f"{len(ticked)} verified, merged and ticked" if ticked else "nothing merged"]
-    if failed:
-        parts.append(f"{len(failed)} failed, now SYNC work: {', '.join(failed)}")
-    if halted:
-        parts.append(halted)
-    if waiting:
-        parts.append(f"{len(waiting)} SYNC tasks are yours: {_first(waiting)}")
-    return "; ".join(parts) + "."
-
-
-def _first(items: Sequence[PlanItem]) -> str:
-    shown = ", ".join(item.task.id for item in items[:5])
-    return shown + (", …" if len(items) > 5 else "")  # noqa: PLR2004 - what fits a line
-
-
-def _next(failed: Sequence[str], plan: Plan) -> str | None:
-    if failed:
-        return f"sdlc-runner logs {failed[0]}"
-    if any("publish" in item.reason for item in plan.items):
-        return "sdlc-runner publish"
-    return None
-
 
 def run(project: Project, request: Request, output: Output) -> ExitCode:
     """Do the whole way."""
@@ -181,6 +151,8 @@ def spawn(project: Project, words: Sequence[str], output: Output) -> list[KnownA
     """Start the named tasks, or re-attach; all are checked before any is started."""
     ground = spawning.survey(project)
     newest = attempts.latest(ground.known)
+    ids = [task.id for task in project.load_tasks()[1].tasks]
+    words = [attempts.canonical(word, ids) for word in words]
     plan, task_file = planning.make(project, planning.Request(tuple(words)))
     wanted = planning.named(words, task_file)
     fresh = [task for task in wanted if task not in newest]
@@ -190,8 +162,15 @@ def spawn(project: Project, words: Sequence[str], output: Output) -> list[KnownA
     units = [unit for unit in (plan.waves[0] if plan.waves else ()) if _is_fresh(unit, fresh)]
     old = list({newest[task].key: newest[task] for task in wanted if task in newest}.values())
     started = [spawning.start(project, ground, unit.tasks, output) for unit in units]
-    again = [spawning.resume(project, ground, known, output) for known in old]
+    again = [
+        spawning.resume(project, ground, known, _tasks_of(known, task_file), output)
+        for known in old
+    ]
     return [*started, *again]
+
+
+def _tasks_of(known: KnownAttempt, task_file: TaskFile) -> list[Task]:
+    return [task for task in task_file.tasks if task.id in known.tasks]
 
 
 def _is_fresh(unit: Unit, fresh: Sequence[str]) -> bool:
@@ -205,7 +184,12 @@ def _require_ready(item: PlanItem) -> None:
         case Disposition.READY:
             return
         case Disposition.DONE:
-            raise UsageError(Code.TASK_DONE, f"{where} is done: its box is ticked.", line=task.line)
+            raise UsageError(
+                Code.TASK_DONE,
+                f"{where} is done: its box is ticked.",
+                "`sdlc-runner plan` shows what is open.",
+                line=task.line,
+            )
         case Disposition.SYNC:
             raise UsageError(
                 Code.TASK_NOT_ASYNC,
@@ -227,13 +211,14 @@ def spawn_and_follow(
 ) -> ExitCode:
     """Spawn; with ``follow`` stay until the remote has told how it ended."""
     started = spawn(project, words, output)
-    if not follow:
-        for known in started:
-            if known.began and not known.alive:
-                for judgement in known.judge():
-                    tell_outcome(known, judgement, output)
-        return ExitCode.OK
-    return follow_all(project, started, output, patience)
+    if follow:
+        return follow_all(project, started, output, patience)
+    ended = [known for known in started if known.began and not known.alive]
+    judged = [(known, judgement) for known in ended for judgement in known.judge()]
+    for known, judgement in judged:
+        tell_outcome(known, judgement, output)
+    bad = any(not judgement.outcome.is_success for _, judgement in judged)
+    return ExitCode.TASK_FAILED if bad else ExitCode.OK
 
 
 def follow_all(
@@ -244,16 +229,24 @@ def follow_all(
     positions: attempts.Positions | None = None,
 ) -> ExitCode:
     """Follow attempts to their outcomes; a ``continue`` event when patience ends first."""
-    follower = Follower(project, output, positions)
+    follower = Follower(project, output, positions, patience)
     for item in known:
         follower.add(item)
-    if not follower.run(patience):
-        output.tell(
-            EventType.CONTINUE,
-            AttemptKey(project.feature.name, "", 0),
-            cursor=follower.cursor(),
-            hint="The attempts go on; the same command with this --cursor continues.",
-        )
+    if not follower.run():
+        tell_continue(project, follower, output)
         return ExitCode.TIME_LIMIT
     bad = [item for item in follower.judgements.values() if not item.outcome.is_success]
     return ExitCode.TASK_FAILED if bad else ExitCode.OK
+
+
+def tell_continue(project: Project, follower: Follower, output: Output) -> None:
+    """Say how to go on after what was shown."""
+    cursor = follower.cursor()
+    named = [item.key.task for item in follower.known]
+    words = ["sdlc-runner follow", *named, *(["--cursor", cursor] if cursor else [])]
+    output.tell(
+        EventType.CONTINUE,
+        AttemptKey(project.feature.name, "", 0),
+        cursor=cursor,
+        hint=f"What runs goes on: `{' '.join(words)}`",
+    )

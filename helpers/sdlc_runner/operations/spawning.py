@@ -15,6 +15,7 @@ from sdlc_runner.operations.attempts import KnownAttempt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sdlc_runner.config import Settings
     from sdlc_runner.output import Output
     from sdlc_runner.project import Project
     from sdlc_runner.remote import RemoteRefs
@@ -48,9 +49,8 @@ def survey(project: Project) -> Ground:
 
 def refuse_default_branch(project: Project, refs: RemoteRefs) -> None:
     """Raise ``on_default_branch`` where the checked-out branch is, or may be, the default one."""
-    remote.refuse_default_branch(
-        project.branch, project.settings.default_branch or refs.default_branch
-    )
+    names = {project.settings.default_branch, refs.default_branch} - {"", None}
+    remote.refuse_default_branch(project.branch, names)
 
 
 def _require_spec(project: Project, base: str) -> None:
@@ -75,19 +75,56 @@ def start(project: Project, ground: Ground, tasks: Sequence[Task], output: Outpu
     newest = attempts.latest(ground.known)
     existing = next((newest[task.id] for task in tasks if task.id in newest), None)
     if existing is not None:
-        return resume(project, ground, existing, output)
+        return resume(project, ground, existing, tasks, output)
     key = AttemptKey(project.feature.name, tasks[0].id, 1)
     return launch(project, ground, build_spec(project, ground, key, tasks), output)
 
 
-def resume(project: Project, ground: Ground, known: KnownAttempt, output: Output) -> KnownAttempt:
-    """Re-attach to an attempt; one whose agent never began is started again."""
+def resume(
+    project: Project, ground: Ground, known: KnownAttempt, tasks: Sequence[Task], output: Output
+) -> KnownAttempt:
+    """Re-attach to an attempt; one whose agent never began is started again.
+
+    ``tasks`` are its tasks as tasks.md has them now.
+    """
     if known.alive:
         _tell(EventType.ATTACHED, known, output)
+        _warn_of_changes(project, ground, known, tasks, output)
     if known.alive or known.began or known.sighting is None:
         return known
-    spec = build_spec(project, ground, known.key, known.sighting.spec.tasks)
+    old, by_id = known.sighting.spec, {task.id: task for task in tasks}
+    current = [by_id.get(task.id, task) for task in old.tasks]
+    spec = build_spec(project, ground, known.key, current)
+    if spec.identity != old.identity:
+        project.backend.remove(known.sighting)  # it had the old text, and so another name
     return launch(project, ground, spec, output, renew=True)
+
+
+def _warn_of_changes(
+    project: Project, ground: Ground, known: KnownAttempt, tasks: Sequence[Task], output: Output
+) -> None:
+    """Say what has changed since a live attempt began; it is adopted all the same."""
+    spec_tasks = known.sighting.spec.tasks if known.sighting else ()
+    began_with = {task.id: task.text for task in spec_tasks}
+    changed = [task for task in tasks if began_with.get(task.id, task.text) != task.text]
+    again = f"`sdlc-runner cancel {known.key.task}`, then `sdlc-runner retry {known.key.task}`"
+    for task in changed:
+        output.tell(
+            EventType.WARNING,
+            known.key,
+            code="task_changed",
+            message=f"{task.id} was edited after this attempt began; it works on the old text.",
+            hint=f"To begin anew: {again}.",
+            line=task.line,
+        )
+    if known.base != ground.base:
+        output.tell(
+            EventType.WARNING,
+            known.key,
+            code="base_moved",
+            message=f"It began from {known.base[:10]}; {project.branch} has moved on since.",
+            hint=f"`merge` brings both together. To begin from the new commit: {again}.",
+        )
 
 
 def launch(
@@ -156,15 +193,19 @@ def build_spec(
         from_checkpoint=from_checkpoint.evidence.checkpoint if from_checkpoint else None,
         agent_command=settings.agent_command,
         model=settings.agent_model or None,
-        limits=Limits(
-            settings.limits_run_seconds,
-            settings.limits_idle_seconds,
-            settings.limits_tokens,
-            settings.limits_cost,
-            settings.limits_grace_seconds,
-        ),
+        limits=_limits(settings),
         checkpoint_seconds=settings.checkpoint_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
         verify_commands=settings.verify_commands,
         verify_seconds=settings.verify_seconds,
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        settings.limits_run_seconds,
+        settings.limits_idle_seconds,
+        settings.limits_tokens,
+        settings.limits_cost,
+        settings.limits_grace_seconds,
     )

@@ -10,8 +10,11 @@ from sdlc_runner import render
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.events import Event, EventType, client_event, parse
 from sdlc_runner.operations import attempts
+from sdlc_runner.render import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sdlc_runner.operations.attempts import KnownAttempt
     from sdlc_runner.output import Output
     from sdlc_runner.project import Project
@@ -29,7 +32,8 @@ def rows(project: Project) -> list[Event]:
 
 
 def _row(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> Event:
-    judged = known.judge()[0]
+    judgements = known.judge()
+    judged = next((item for item in judgements if not item.outcome.is_success), judgements[0])
     merged = all(task in ticked for task in known.tasks)
     seen = _progress(project, known)
     state = "running" if known.alive else "merged" if merged else "ended"
@@ -49,18 +53,19 @@ def _row(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> Event
 
 def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
     """Read the journal's beginning and end: phase, age, newest event, use."""
-    if known.sighting is None:
-        return {}
     events = _events(project, known)
     if not events:
-        return {}
+        return attempts.usage_of(known.evidence.result)
     phases = [event.fields["phase"] for event in events if event.type is EventType.PHASE]
-    usage = next((e.fields for e in reversed(events) if e.type is EventType.USAGE), {})
+    used: list[Mapping[str, Any]] = [
+        event.fields for event in events if event.type is EventType.USAGE
+    ]
+    usage = used[-1] if used else {}
     end = time.time() if known.alive else _seconds(events[-1].time)
     return {
         "phase": phases[-1] if phases else None,
         "elapsed": round(max(0.0, end - _seconds(events[0].time)), 1),
-        "last": render.line(events[-1])[:200],
+        "last": render.line(events[-1]._replace(key=None))[:200],
         **{
             name: usage[name] for name in ("input_tokens", "output_tokens", "cost") if name in usage
         },
@@ -89,10 +94,11 @@ def show(project: Project, output: Output) -> ExitCode:
     for row in found:
         output.emit(row)
     running = sum(row.fields["state"] == "running" for row in found)
+    verdict = f"{counted(len(found), 'attempt')}, {running} running."
     output.tell(
         EventType.SUMMARY,
         verb="status",
-        verdict=f"{len(found)} attempts, {running} running.",
+        verdict=verdict if found else "No attempts yet.",
         ok=True,
         exit=int(ExitCode.OK),
         counts={"attempts": len(found), "running": running},

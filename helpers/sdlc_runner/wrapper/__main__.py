@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdlc_runner import attempt
 from sdlc_runner.errors import ExitCode, RunnerError
@@ -23,6 +24,9 @@ from sdlc_runner.wrapper.journal import Journal
 from sdlc_runner.wrapper.stopping import Stop
 from sdlc_runner.wrapper.workspace import Workspace
 
+if TYPE_CHECKING:
+    from sdlc_runner.attempt import AttemptSpec
+
 TERMINATED = 143
 CANCEL_FILE = "cancel"
 EXIT_FILE = "exit.json"
@@ -33,13 +37,27 @@ def main(folder: Path, where: str) -> int:
     """Run the attempt that the folder's ``spec.json`` names."""
     stop = Stop()
     stop.listen()
-    (folder / PID_FILE).write_text(str(os.getpid()))
     try:
+        (folder / PID_FILE).write_text(str(os.getpid()))
         spec = attempt.load((folder / "spec.json").read_text(encoding="utf-8"))
     except (OSError, RunnerError) as error:
         sys.stderr.write(f"{folder / 'spec.json'}: {error}\n")
         return ExitCode.USAGE
-    masker = mask.Masker(secrets.secrets_from(os.environ, ()))
+    try:
+        outcome = _run(folder, where, spec, stop)
+        return _leave(folder, outcome)
+    except OSError as error:
+        sys.stderr.write(f"The attempt broke off: {folder}: {error.strerror}.\n")
+        return ExitCode.TASK_FAILED
+
+
+def _run(folder: Path, where: str, spec: AttemptSpec, stop: Stop) -> Outcome:
+    found = (
+        *secrets.secrets_from(os.environ, ()),
+        *secrets.of_user(os.environ),
+        *secrets.in_url(spec.remote),
+    )
+    masker = mask.Masker(found)
     journal = Journal(folder / "events.jsonl", spec.key, masker)
     workspace = Workspace(folder / "git", folder / "work", spec)
     delivery = Delivery(workspace, spec, where)
@@ -56,7 +74,7 @@ def main(folder: Path, where: str) -> int:
     )
     outcome = run.run()
     journal.close()
-    return _leave(folder, outcome)
+    return outcome
 
 
 def _leave(folder: Path, outcome: Outcome) -> int:

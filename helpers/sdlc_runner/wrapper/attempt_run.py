@@ -6,6 +6,7 @@ checkpoint, the result is in the transcript, and the last event says so.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 from dataclasses import dataclass, field, replace
@@ -83,13 +84,15 @@ class AttemptRun:
             for number, task in enumerate(spec.tasks):
                 self.ends.append(self._do(task, spec.task_ids[:number]))
                 if self.ends[-1].status not in _GOOD:
+                    self._skip_rest(self.ends[-1])
                     break
         except StopRequested:
             self._fail(*self._stopped())
         except RunnerError as error:
-            self._fail(_outcome_of(error), error.code.value, error.message)
+            self._fail(_outcome_of(error), error.code.value, error.message, error.hint)
         except OSError as error:
-            self._fail(Outcome.FAILED, _code_of(error), f"The attempt broke off: {error.strerror}.")
+            text = f"The attempt broke off: {error.strerror or error}."
+            self._fail(Outcome.FAILED, _code_of(error), text)
         return self._finish()
 
     def _prepare(self) -> None:
@@ -107,6 +110,7 @@ class AttemptRun:
         """Work on one task: agent, verify commands, commit."""
         spec, work = self.workspace.spec, self.workspace.work
         packet = prompt.build(spec, task, work, done)
+        self.journal.last_words = ""  # the task before said those
         self._phase(PhaseName.WORKING, detail=task.id, context_bytes=packet.bytes)
         with self.checkpoints.while_working(self.head):
             end = agent.run(
@@ -119,8 +123,9 @@ class AttemptRun:
                 self.masker,
             )
             self.budget.add(end.usage)
+            said = end.last_message or self.journal.last_words
             if end.status is Outcome.SUCCEEDED:
-                end = self._verify(end)
+                end = self._verify(task, end)
         if end.status is not Outcome.SUCCEEDED:
             status, code, text = (
                 self._stopped()
@@ -128,12 +133,11 @@ class AttemptRun:
                 else (end.status, end.code, end.message)
             )
             return TaskEnd(task.id, status, code, text, hint=end.hint)
-        said = end.last_message or self.journal.last_words
         if said:
             self.evidence.append({"task": task.id, "message": said})
         return self._commit(task)
 
-    def _verify(self, end: agent.AgentEnd) -> agent.AgentEnd:
+    def _verify(self, task: AttemptTask, end: agent.AgentEnd) -> agent.AgentEnd:
         records = evidence.collect(
             self.workspace.spec,
             self.workspace.work,
@@ -142,7 +146,9 @@ class AttemptRun:
             self.stop.asked,
             self.masker,
         )
-        self.evidence += records
+        if self.stop.asked.is_set():
+            return replace(end, status=Outcome.INTERRUPTED)
+        self.evidence += [{"task": task.id, **record} for record in records]
         failed = next((item for item in records if item["exit"] != 0), None)
         if failed is None:
             return end
@@ -178,34 +184,42 @@ class AttemptRun:
             )
 
     def _finish(self) -> Outcome:
-        """Push what there is and tell the result."""
-        spec = self.workspace.spec
-        if self.head != spec.base:
-            self._push()
+        """Push what there is and tell the result, also when there is no room on the disk."""
+        if self.head != self.workspace.spec.base:
+            with contextlib.suppress(OSError):
+                self._push()
         worst = next((end for end in self.ends if end.status not in _GOOD), None)
         if worst is not None and self._locked and worst.code != "secret_in_diff":
-            self.checkpoints.save(self.head, _checkpoint_reason(worst.status))
+            with contextlib.suppress(OSError):
+                self.checkpoints.save(self.head, _checkpoint_reason(worst.status))
         end = worst or next(
             (end for end in self.ends if end.status is Outcome.SUCCEEDED), self.ends[-1]
         )
         result = self._result(end)
         self.journal.emit(EventType.RESULT, result)
         if self._locked:
-            self._push_transcript(result)
+            with contextlib.suppress(OSError):
+                self._push_transcript(result)
         return end.status
 
     def _push(self) -> None:
         self._phase(PhaseName.PUSHING, detail=self.workspace.spec.branch)
-        result = self.delivery.push_branch(self.head)
+        try:
+            result = self.delivery.push_branch(self.head)
+        except RunnerError as error:
+            self._not_pushed(error.code.value, error.message)
+            return
         codes = {
             PushStatus.STALE: "branch_exists",
             PushStatus.REFUSED: Code.PUSH_REJECTED.value,
             PushStatus.UNREACHABLE: Code.REMOTE_UNREACHABLE.value,
         }
-        code = codes.get(result.status)
-        if code is None:
-            return
-        text = f"The branch was not pushed: {result.message}"
+        if result.status in codes:
+            text = f"The branch was not pushed: {result.message}"
+            self._not_pushed(codes[result.status], text)
+
+    def _not_pushed(self, code: str, text: str) -> None:
+        """Take back that tasks succeeded."""
         self.ends = [
             replace(end, status=Outcome.PUSH_FAILED, code=code, message=text)
             if end.status is Outcome.SUCCEEDED
@@ -240,12 +254,17 @@ class AttemptRun:
             "duration": self.budget.seconds,
         }
 
-    def _fail(self, status: Outcome, code: str, text: str) -> None:
+    def _skip_rest(self, end: TaskEnd) -> None:
+        """End the tasks whose turn did not come as the one before them ended."""
+        text = f"{end.task} ended as {end.status.value}, so its turn did not come."
+        self._fail(end.status, "not_reached", text)
+
+    def _fail(self, status: Outcome, code: str, text: str, hint: str = "") -> None:
         """End every task that has not ended with the same failure."""
         ended = {end.task for end in self.ends}
         for task in self.workspace.spec.task_ids:
             if task not in ended:
-                self.ends.append(TaskEnd(task, status, code, text))
+                self.ends.append(TaskEnd(task, status, code, text, hint=hint))
 
     def _stopped(self) -> tuple[Outcome, str, str]:
         if self.is_cancelled():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import RunnerError
@@ -65,7 +65,7 @@ class Checkpoints:
             "Agent-Status": "unfinished",
         }
         commit = self._workspace.commit(tree, (head,), message(f"Checkpoint of {key}", trailers))
-        result = self._delivery.push_checkpoint(commit)
+        result = self._delivery.push_checkpoint(commit, patient=reason != "interval")
         if result.status is not PushStatus.DONE:
             self._warn("checkpoint_failed", f"No checkpoint: {result.message}")
             return False
@@ -77,14 +77,15 @@ class Checkpoints:
     def _warn(self, code: str, text: str) -> None:
         self._journal.emit(EventType.WARNING, {"code": code, "message": text})
 
-    @contextmanager
+    @contextlib.contextmanager
     def while_working(self, head: str) -> Iterator[None]:
         """Save every ``checkpoint_seconds`` in the background, until the block ends."""
         done = threading.Event()
 
         def repeat() -> None:
             while not done.wait(self._workspace.spec.checkpoint_seconds):
-                self.save(head, "interval")
+                with contextlib.suppress(OSError):  # a full disk; the agent's own end tells it
+                    self.save(head, "interval")
 
         thread = threading.Thread(target=repeat, name="checkpoints", daemon=True)
         thread.start()

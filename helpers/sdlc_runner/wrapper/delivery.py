@@ -34,6 +34,7 @@ class Delivery:
     spec: AttemptSpec
     where: str
     root: str = field(default=naming.META_REFS)
+    _away: bool = False
 
     @property
     def refs(self) -> naming.AttemptRefs:
@@ -41,29 +42,42 @@ class Delivery:
         return naming.AttemptRefs.of(self.spec.key, self.root)
 
     def take_lock(self) -> None:
-        """Push ``start`` for every task of the attempt, all or none; raises ``already_started``."""
+        """Push ``start`` for every task of the attempt, all or none; raises ``already_started``.
+
+        Who holds it is asked of the remote: a push can fail though it arrived, and how a host
+        words that another one was faster is no reason to try where nobody looks.
+        """
         commit = self._start_commit()
-        result = self._push_start(commit)
-        if result.status is PushStatus.REFUSED and self.root == naming.META_REFS:
-            self.root = naming.META_BRANCHES
+        for self.root in (naming.META_REFS, naming.META_BRANCHES):
             result = self._push_start(commit)
-        match result.status:
-            case PushStatus.DONE:
+            if result.status is PushStatus.DONE or self._holders() == {commit}:
                 return
-            case PushStatus.STALE:
+            if result.status is PushStatus.UNREACHABLE:
+                raise UnreachableError(Code.REMOTE_UNREACHABLE, f"No push: {result.message}")
+            if self._holders():
                 raise RunnerError(
                     Code.ALREADY_STARTED,
                     f"Attempt {self.spec.key} has been started elsewhere.",
-                    "`sdlc-runner status` shows it.",
+                    f"`sdlc-runner verify {self.spec.key.task}` tells how it ended.",
                 )
-            case PushStatus.REFUSED:
-                raise RunnerError(
-                    Code.PUSH_REJECTED,
-                    f"The remote refuses the attempt's refs: {result.message}",
-                    f"Allow pushes to {naming.META_REFS}/* or {naming.META_BRANCHES}/*.",
-                )
-            case PushStatus.UNREACHABLE:
-                raise UnreachableError(Code.REMOTE_UNREACHABLE, f"No push: {result.message}")
+        raise RunnerError(
+            Code.PUSH_REJECTED,
+            f"The remote refuses the attempt's refs: {result.message}",
+            f"Allow pushes to {naming.META_REFS}/* or {naming.META_BRANCHES}/*.",
+        )
+
+    def _starts(self, root: str) -> list[str]:
+        key = self.spec.key
+        return [
+            naming.AttemptRefs.of(AttemptKey(key.feature, task, key.number), root).start
+            for task in self.spec.task_ids
+        ]
+
+    def _holders(self) -> set[str]:
+        """Return the commits that hold the lock on any task, wherever this host has it."""
+        refs = [*self._starts(naming.META_REFS), *self._starts(naming.META_BRANCHES)]
+        done = self.workspace.git.try_run("ls-remote", self.spec.remote, *refs)
+        return {line.partition("\t")[0] for line in done.text.splitlines()} if done.ok else set()
 
     def _start_commit(self) -> str:
         spec = self.spec
@@ -84,28 +98,27 @@ class Delivery:
         return self.workspace.commit(_EMPTY_TREE, (), message(f"Start {spec.key}", trailers))
 
     def _push_start(self, commit: str) -> PushResult:
-        key = self.spec.key
-        refs = [
-            naming.AttemptRefs.of(AttemptKey(key.feature, task, key.number), self.root).start
-            for task in self.spec.task_ids
-        ]
+        refs = self._starts(self.root)
         return self._push([f"{commit}:{ref}" for ref in refs], dict.fromkeys(refs, ""))
 
-    def _push(self, refspecs: list[str], leases: dict[str, str]) -> PushResult:
-        """Push, and try again while the remote cannot be reached."""
+    def _push(
+        self, refspecs: list[str], leases: dict[str, str], *, patient: bool = True
+    ) -> PushResult:
+        """Push, and if ``patient`` try again while the remote cannot be reached."""
         result = self.workspace.git.push(self.spec.remote, refspecs, leases)
-        for seconds in _RETRY_SECONDS:
+        for seconds in _RETRY_SECONDS if patient else ():
             if result.status is not PushStatus.UNREACHABLE:
                 break
             time.sleep(seconds)
             result = self.workspace.git.push(self.spec.remote, refspecs, leases)
+        self._away = result.status is PushStatus.UNREACHABLE
         return result
 
     def push_branch(self, head: str) -> PushResult:
         """Push the work; a push whose answer was lost counts when the remote has this very head."""
         ref = f"refs/heads/{self.spec.branch}"
         result = self._push([f"{head}:{ref}"], {ref: ""})
-        if result.status is PushStatus.STALE and self._remote_head(ref) == head:
+        if result.status is not PushStatus.DONE and self._remote_head(ref) == head:
             return PushResult(PushStatus.DONE)
         return result
 
@@ -113,9 +126,10 @@ class Delivery:
         done = self.workspace.git.try_run("ls-remote", self.spec.remote, ref)
         return done.text.partition("\t")[0] or None if done.ok else None
 
-    def push_checkpoint(self, commit: str) -> PushResult:
+    def push_checkpoint(self, commit: str, *, patient: bool) -> PushResult:
         """Push unfinished work over the checkpoint before it."""
-        return self._push([f"+{commit}:{self.refs.checkpoint}"], {})
+        patient = patient and not self._away  # it was waited for just before
+        return self._push([f"+{commit}:{self.refs.checkpoint}"], {}, patient=patient)
 
     def push_transcript(self, journal: Path, result: str) -> PushResult:
         """Push every event so far, and the result if there is one."""
@@ -130,4 +144,5 @@ class Delivery:
         tree = git.run("mktree", stdin="".join(entries).encode())
         subject = clean(f"Transcript of {self.spec.key}", 200)
         commit = self.workspace.commit(tree, (), message(subject, {"Task": self.spec.key.task}))
-        return self._push([f"+{commit}:{self.refs.transcript}"], {})
+        refspecs = [f"+{commit}:{self.refs.transcript}"]
+        return self._push(refspecs, {}, patient=not self._away)

@@ -37,7 +37,7 @@ class Journal:
         self._reserve.write_bytes(b"\0" * _RESERVE_BYTES)
         self._seq = _repair(path, key)
         self.last_words = ""
-        self._file = path.open("a", encoding="utf-8", buffering=1)
+        self._file = path.open("ab", buffering=0)
 
     def emit(self, type_: EventType, fields: Mapping[str, Any]) -> None:
         """Write one event; its texts are masked, cleaned and bounded here and nowhere else."""
@@ -46,21 +46,27 @@ class Journal:
             self.last_words = safe["text"]
         with self._lock:
             line = Event(type_, now(), safe, self._key, self._seq + 1).to_line()
-            self._write(line + "\n")
+            self._write(f"{line}\n".encode(), is_last=type_ is EventType.RESULT)
             self._seq += 1
             if self._copy is not None:
                 self._copy.write(line + "\n")
                 self._copy.flush()
 
-    def _write(self, line: str) -> None:
+    def _write(self, line: bytes, *, is_last: bool) -> None:
+        """Write a line whole or not at all; the last one may use the room kept for it."""
+        size = os.fstat(self._file.fileno()).st_size
         try:
-            self._file.write(line)
+            self._write_all(line)
         except OSError:
-            # The disk is full: what was kept back for this lets the end be told.
-            if not self._reserve.exists():
+            os.ftruncate(self._file.fileno(), size)
+            if not is_last:
                 raise
             self.release_reserve()
-            self._file.write(line)
+            self._write_all(line)
+
+    def _write_all(self, line: bytes) -> None:
+        while line:
+            line = line[self._file.write(line) :]
 
     def release_reserve(self) -> None:
         """Give back the room kept for telling the end on a full disk."""

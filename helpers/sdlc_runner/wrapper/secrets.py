@@ -19,6 +19,9 @@ _PUBLIC = re.compile(r"PUBLIC_?KEY\Z", re.IGNORECASE)
 _KEY = re.compile(r"KEY\Z", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{1,11}\Z")
 _IN_FILES = re.compile(r"://[^:/@\s]*:([^@\s]+)@|\bpassword\s+(\S+)")  # git-credentials, netrc
+_IN_URL = re.compile(r"://[^:/@\s]*:([^@/\s]+)@")
+_PAIR = re.compile(r'"([^"\n]{1,80})"\s*:\s*"((?:[^"\\\n]|\\.)+)"')
+_REFERENCE = re.compile(r"\{(env|file):([^{}]+)\}")
 _FILE_LIMIT = 65_536
 _NO_SECRETS = frozenset({"type", "expires"})
 
@@ -31,6 +34,41 @@ def secrets_from(env: Mapping[str, str], files: Iterable[Path]) -> tuple[str, ..
     for file in files:
         found += _in_file(file)
     return tuple(dict.fromkeys(text for text in found if text.strip()))
+
+
+def in_url(url: str) -> tuple[str, ...]:
+    """Return the password in a URL."""
+    return tuple(match[1] for match in _IN_URL.finditer(url))
+
+
+def of_user(env: Mapping[str, str]) -> tuple[str, ...]:
+    """Collect what the user's own files hold: OpenCode's keys, and passwords for git."""
+    home = Path(env.get("HOME") or "/nonexistent")
+    data = Path(env.get("XDG_DATA_HOME") or home / ".local" / "share")
+    settings = Path(env.get("XDG_CONFIG_HOME") or home / ".config")
+    found = []
+    for file in (data / "opencode" / "auth.json", home / ".git-credentials", home / ".netrc"):
+        found += _in_file(file)
+    for name in ("config.json", "opencode.json", "opencode.jsonc"):
+        found += _in_settings(settings / "opencode" / name, env)
+    return tuple(text for text in found if text.strip())
+
+
+def _in_settings(file: Path, env: Mapping[str, str]) -> Iterator[str]:
+    """Yield the secrets of OpenCode's settings, which may have comments, and what they refer to."""
+    for name, value in _PAIR.findall(_read(file)):
+        for kind, what in _REFERENCE.findall(value) if _is_secret_name(name) else ():
+            yield env.get(what, "") if kind == "env" else _read(_named(file, what)).strip()
+        if _is_secret(name, value) and not _REFERENCE.search(value):
+            yield from (value, value.rpartition(" ")[2])
+
+
+def _named(file: Path, name: str) -> Path:
+    """Find a file as OpenCode does: from the home folder, or beside the settings."""
+    try:
+        return file.parent / Path(name).expanduser()
+    except RuntimeError:
+        return file.parent / name
 
 
 def _is_secret_name(name: str) -> bool:
@@ -66,12 +104,16 @@ def _strings(value: Any, name: str, wanted: Callable[[str], bool]) -> Iterator[s
             yield value.split()[-1]
 
 
-def _in_file(file: Path) -> list[str]:
+def _read(file: Path) -> str:
     try:
         with file.open("rb") as stream:
-            text = stream.read(_FILE_LIMIT).decode("utf-8", "surrogateescape")
-    except OSError:
-        return []
+            return stream.read(_FILE_LIMIT).decode("utf-8", "surrogateescape")
+    except (OSError, ValueError):
+        return ""
+
+
+def _in_file(file: Path) -> list[str]:
+    text = _read(file)
     found = [text, *_inner(text, lambda name: name not in _NO_SECRETS)]
     for match in _IN_FILES.finditer(text):
         found += [group for group in match.groups() if group]

@@ -14,13 +14,14 @@ from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.git import Git
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from sdlc_runner.attempt import AttemptSpec
     from sdlc_runner.wrapper.mask import Masker
 
 _GITLINK = "160000"
+_BLOBS_AT_ONCE = 64
 # What OpenCode itself writes beside a project's .opencode files.
 _EXCLUDE = "".join(
     f".opencode/{name}\n"
@@ -54,6 +55,7 @@ class Workspace:
             *("-c", "core.hooksPath=/dev/null"),
             *("-c", "core.fsmonitor=false"),
             *("-c", "core.symlinks=true"),
+            *("-c", "core.safecrlf=false"),  # a warning is no reason to lose work
         )
         return Git(self.git_dir.parent, options, self._author())
 
@@ -70,18 +72,22 @@ class Workspace:
         """Fetch the base and give the agent a clone of its own, without a remote."""
         Git(self.git_dir.parent).run("init", "--quiet", "--bare", "--template=", str(self.git_dir))
         # Fetched and cloned as a bare repository; the work tree is named on every later call.
-        bare = Git(self.git_dir)
+        bare = Git(self.git_dir.parent, (f"--git-dir={self.git_dir}",))
         self._fetch(bare)
         (self.git_dir / "info").mkdir(exist_ok=True)
         (self.git_dir / "info" / "exclude").write_text(_EXCLUDE)
         name = self.spec.branch
         bare.run("update-ref", f"refs/heads/{name}", self.start_commit)
         bare.run("symbolic-ref", "HEAD", f"refs/heads/{name}")
-        source = self.git_dir.as_uri()
-        agent = Git(self.git_dir.parent)
-        agent.run("clone", "--quiet", "--template=", "--no-tags", source, str(self.work))
-        Git(self.work).run("remote", "remove", "origin")
+        self._clone_for_agent()
         self.git.run("read-tree", self.spec.base)
+
+    def _clone_for_agent(self) -> None:
+        """Make the agent's clone, whatever the user's settings say of other clones."""
+        options = ("--quiet", "--template=", "--no-tags", "--origin=origin", "--no-reject-shallow")
+        git = Git(self.git_dir.parent, ("-c", "protocol.file.allow=always"))
+        git.run("clone", *options, self.git_dir.as_uri(), str(self.work))
+        Git(self.work).run("remote", "remove", "origin")
 
     @property
     def start_commit(self) -> str:
@@ -115,25 +121,52 @@ class Workspace:
         git = self.git.with_env(GIT_INDEX_FILE=str(self.git_dir / index))
         if index != "index":
             git.run("read-tree", parent)
-        git.run("add", "--all", "--", ".")
-        self._add_nested(git)
+        self._add(git)
         restored = self._restore_protected(git, parent)
         return Staged(git.run("write-tree"), restored, self._secrets(git, masker, parent))
 
-    def _add_nested(self, git: Git) -> None:
-        """Record the files of repositories that the agent made inside: a link would lose them."""
-        raw = git.run("diff-index", "--cached", "--raw", "-z", "--no-renames", self.spec.base)
-        fields = raw.split("\0")
-        links = [
-            path
-            for entry, path in zip(fields[::2], fields[1::2], strict=False)
-            if entry.split(" ")[1] == _GITLINK
-        ]
-        for path in links:
-            git.run("update-index", "--force-remove", "--", path)
-            files = (item for item in sorted((self.work / path).rglob("*")) if _is_content(item))
-            names = [item.relative_to(self.work).as_posix() for item in files]
-            git.run("update-index", "--add", "-z", "--stdin", stdin="\0".join(names).encode())
+    def _add(self, git: Git) -> None:
+        """Record the work tree; of repositories that the agent made inside it, their files.
+
+        Left to itself git records a link to such a repository, or refuses to record anything.
+        """
+        held, moved = self._links(git)
+        # Left to itself git would ask a submodule's own git, whose settings are the agent's.
+        git.run("update-index", "-z", "--skip-worktree", "--stdin", stdin=_lines(held))
+        git.run("update-index", "-z", "--force-remove", "--stdin", stdin=_lines(moved))
+        untracked = _entries(git.run("ls-files", "--others", "--exclude-standard", "-z"))
+        nested = [path.rstrip("/") for path in untracked if path.endswith("/")]
+        left_out = [f":(exclude,top,literal){path}" for path in nested]
+        git.run("add", "--all", "--", ".", *left_out)
+        for path in nested:
+            files = _lines(self._files_in(path))
+            git.run("update-index", "--add", "-z", "--stdin", stdin=files)
+
+    def _links(self, git: Git) -> tuple[list[str], list[str]]:
+        """Return the submodules: those as they were, and those in which the agent committed.
+
+        A link to such a commit would lose it, since nobody pushes it.
+        """
+        held: list[str] = []
+        moved: list[str] = []
+        for entry in _entries(git.run("ls-files", "--stage", "-z")):
+            (mode, commit, _), path = entry.partition("\t")[0].split(" "), entry.partition("\t")[2]
+            if mode == _GITLINK:
+                inside = Git(self.git_dir.parent, (f"--git-dir={self.work / path / '.git'}",))
+                head = inside.try_run("rev-parse", "--verify", "--quiet", "HEAD").text
+                (moved if head not in {"", commit} else held).append(path)
+        return held, moved
+
+    def _files_in(self, folder: str) -> Iterator[str]:
+        """List the files of a repository inside, without asking its own git for anything."""
+        options = (f"--git-dir={self.git_dir}", f"--work-tree={self.work / folder}")
+        inside = Git(self.git_dir.parent, options, {"GIT_INDEX_FILE": str(self.git_dir / "none")})
+        for name in _entries(inside.run("ls-files", "--others", "--exclude-standard", "-z")):
+            path = f"{folder}/{name.rstrip('/')}"
+            if name.endswith("/"):
+                yield from self._files_in(path)
+            else:
+                yield path
 
     def _restore_protected(self, git: Git, parent: str) -> tuple[str, ...]:
         changed = git.run("diff-index", "--cached", "--name-only", "-z", parent).split("\0")
@@ -147,14 +180,16 @@ class Workspace:
 
     def _secrets(self, git: Git, masker: Masker, parent: str) -> tuple[str, ...]:
         """Return the changed paths whose content or name holds a known secret."""
-        options = ("--cached", "--name-only", "-z", "--diff-filter=d", "--no-renames")
-        changed = [p for p in git.run("diff-index", *options, parent).split("\0") if p]
-        found = []
-        for path in changed if masker.has_secrets else ():
-            blob = git.try_run("cat-file", "blob", f":{path}").stdout
-            if masker.contains(blob) or masker.contains(path.encode("utf-8", "surrogateescape")):
-                found.append(path)
-        return tuple(found)
+        if not masker.has_secrets:
+            return ()
+        options = ("--cached", "--raw", "-z", "--diff-filter=d", "--no-renames")
+        changed = _pairs(git.run("diff-index", *options, parent))
+        blobs = _blobs(git, [entry.split(" ")[3] for entry, _ in changed])
+        return tuple(
+            path
+            for (_, path), blob in zip(changed, blobs, strict=True)
+            if masker.contains(blob) or masker.contains(path.encode("utf-8", "surrogateescape"))
+        )
 
     def tree_of(self, commit: str) -> str:
         """Return a commit's tree."""
@@ -166,8 +201,32 @@ class Workspace:
         return self.git.run("commit-tree", tree, *flags, stdin=message.encode("utf-8", "replace"))
 
 
-def _is_content(path: Path) -> bool:
-    return ".git" not in path.parts and (path.is_symlink() or path.is_file())
+def _lines(paths: Iterable[str]) -> bytes:
+    """Write paths as git reads them with ``-z --stdin``."""
+    return "\0".join(paths).encode("utf-8", "surrogateescape")
+
+
+def _entries(text: str) -> list[str]:
+    """Split what git prints with ``-z``."""
+    return [entry for entry in text.split("\0") if entry]
+
+
+def _pairs(raw: str) -> list[tuple[str, str]]:
+    """Split what ``diff-index --raw -z`` prints: modes and ids, and the path."""
+    fields = raw.split("\0")
+    return list(zip(fields[::2], fields[1::2], strict=False))
+
+
+def _blobs(git: Git, ids: list[str]) -> Iterator[bytes]:
+    """Yield the contents behind ids, a few at a time; nothing for what is no blob here."""
+    for first in range(0, len(ids), _BLOBS_AT_ONCE):
+        batch = ids[first : first + _BLOBS_AT_ONCE]
+        out, at = git.try_run("cat-file", "--batch", stdin="\n".join(batch).encode()).stdout, 0
+        for _ in batch:
+            header, at = out[at : out.index(b"\n", at)].split(), out.index(b"\n", at) + 1
+            size = int(header[2]) if header[1] != b"missing" else -1  # a submodule's commit
+            yield out[at : at + max(size, 0)]
+            at += size + 1
 
 
 def message(subject: str, trailers: Mapping[str, object]) -> str:

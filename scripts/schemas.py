@@ -1,0 +1,107 @@
+"""The JSON Schemas that scripts/generate writes: of events and of settings."""  # noqa: INP001
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner import wire
+from sdlc_runner.config import GREATEST, SETTINGS, Setting
+from sdlc_runner.wire import EventType, Field, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TEXT = {"type": "string", "maxLength": wire.TEXT_LIMIT}
+KINDS: Mapping[Kind, dict[str, Any]] = {
+    Kind.TEXT: TEXT,
+    Kind.COUNT: {"type": "integer", "minimum": 0, "maximum": wire.NUMBER_LIMIT},
+    Kind.NUMBER: {"type": "number", "minimum": 0, "maximum": wire.NUMBER_LIMIT},
+    Kind.FLAG: {"type": "boolean"},
+    Kind.TEXTS: {"type": "array", "items": TEXT},
+    Kind.RECORDS: {"type": "array", "items": {"type": "object"}},
+    Kind.ANY: {},
+}
+# What the envelope asks for beyond the kinds of its fields.
+ENVELOPE_RULES: Mapping[str, dict[str, Any]] = {
+    "v": {"const": wire.VERSION},
+    "seq": {"minimum": 1},
+    "attempt": {"minimum": 1},
+    "time": {"pattern": wire.TIME_PATTERN, "maxLength": wire.TIME_LENGTH},
+}
+SETTING_KINDS: Mapping[str, dict[str, Any]] = {
+    "text": {"type": "string"},
+    "flag": {"type": "boolean"},
+    "count": {"type": "integer"},
+    "number": {"type": "number"},
+    "texts": {"type": "array", "items": {"type": "string"}},
+}
+
+
+def event_schema() -> str:
+    """Return the JSON Schema that says the same as ``events.check``."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Event of the Agentic SDLC Runner",
+        "description": "One line of what any verb prints. Unknown keys are allowed and ignored.",
+        **_object(wire.ENVELOPE, ENVELOPE_RULES),
+        "oneOf": [{"required": ["seq"]}, {"required": ["origin"]}],
+        "allOf": [
+            {
+                "if": {"properties": {"type": {"const": type_.value}}},
+                "then": {"$ref": f"#/$defs/{type_.value}"},
+            }
+            for type_ in EventType
+        ],
+        "$defs": {type_.value: _object(wire.FIELDS[type_]) for type_ in EventType},
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _object(
+    fields: Mapping[str, Field], rules: Mapping[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": [name for name, field in fields.items() if field.required],
+        "properties": {
+            name: {**_value(field), **(rules or {}).get(name, {})} for name, field in fields.items()
+        },
+    }
+
+
+def _value(field: Field) -> dict[str, Any]:
+    rule = {"enum": list(field.values)} if field.values else KINDS[field.kind]
+    return {"description": field.meaning, **rule}
+
+
+def config_schema() -> str:
+    """Return the JSON Schema that says the same as ``config.problem_with``."""
+    properties: dict[str, Any] = {}
+    for setting in SETTINGS:
+        group, dot, name = setting.key.partition(".")
+        properties[setting.key] = rule = _setting_rule(setting)
+        if dot:
+            empty = {"type": "object", "additionalProperties": False, "properties": {}}
+            properties.setdefault(group, empty)["properties"][name] = rule
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Settings of the Agentic SDLC Runner",
+        "type": ["object", "null"],
+        "additionalProperties": False,
+        "properties": properties,
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def _setting_rule(setting: Setting) -> dict[str, Any]:
+    only = " (user's file or environment only)" if setting.user_only else ""
+    rule: dict[str, Any] = {"description": setting.meaning + only, "default": setting.default}
+    rule |= SETTING_KINDS[setting.kind]
+    if setting.choices:
+        rule["enum"] = list(setting.choices)
+    if setting.pattern:
+        rule["pattern"] = setting.pattern
+    if setting.minimum is not None:
+        rule |= {"minimum": setting.minimum, "maximum": GREATEST}
+    return rule

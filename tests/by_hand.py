@@ -1,0 +1,85 @@
+"""Attempts made by plain git commands: what a remote may show, without any wrapper of ours."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rig import FEATURE, Rig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Change = Callable[[Path], object]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was pushed: the attempt's branch and its head."""
+
+    branch: str
+    head: str
+
+
+def attempt(rig: Rig, task: str, change: Change, number: int = 1, base: str = FEATURE) -> Made:
+    """Push start, branch and transcript of an attempt that succeeded with this change."""
+    work = rig.folder / "by-hand" / f"{task}-{number}"
+    rig.git("clone", "--quiet", "--branch", base, str(rig.remote), str(work), cwd=rig.folder)
+    begun = rig.git("rev-parse", "HEAD", cwd=work)
+    branch = f"sdlc-runner/{FEATURE}/{task}-{number}"
+    names = f"Feature: {FEATURE}\nTask: {task}\nAttempt: {number}\n"
+    change(work)
+    rig.git("add", "--all", "--force", cwd=work)
+    _commit(rig, work, f"{task}: by hand\n\n{names}Agent-Status: succeeded\n")
+    head = rig.git("rev-parse", "HEAD", cwd=work)
+    start = _empty_commit(
+        rig,
+        work,
+        f"Start {task}-{number}\n\n{names}Tasks: {task}\nBase: {begun}\nBranch: {branch}\n"
+        f"Backend: local\nWhere: elsewhere\nIdentity: {'0' * 64}\nNonce: {task}{number}\n",
+    )
+    transcript = _transcript(rig, work, begun, head)
+    refs = f"refs/sdlc-runner/{FEATURE}/{task}/{number}"
+    pushed = {
+        f"refs/heads/{branch}": head,
+        f"{refs}/start": start,
+        f"{refs}/transcript": transcript,
+    }
+    specs = [f"{commit}:{ref}" for ref, commit in pushed.items()]
+    rig.git("push", "--quiet", "--atomic", "origin", *specs, cwd=work)
+    return Made(branch, head)
+
+
+def writes(files: dict[str, str | bytes]) -> Change:
+    """Return a change that writes these files."""
+
+    def change(work: Path) -> None:
+        for name, text in files.items():
+            path = work / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+
+    return change
+
+
+def _commit(rig: Rig, work: Path, message: str) -> None:
+    rig.git("commit", "--quiet", "--allow-empty", "--no-verify", "-m", message, cwd=work)
+
+
+def _empty_commit(rig: Rig, work: Path, message: str) -> str:
+    tree = rig.git("hash-object", "-t", "tree", "-w", "/dev/null", cwd=work)
+    return rig.git("commit-tree", tree, "-m", message, cwd=work)
+
+
+def _transcript(rig: Rig, work: Path, base: str, head: str) -> str:
+    result = {"status": "succeeded", "base": base, "head": head}
+    path = work.with_suffix(".result")
+    path.write_text(json.dumps(result))
+    blob = rig.git("hash-object", "-w", str(path), cwd=work)
+    index = f"100644,{blob},result.json"
+    rig.git("read-tree", "--empty", cwd=work)
+    rig.git("update-index", "--add", "--cacheinfo", index, cwd=work)
+    tree = rig.git("write-tree", cwd=work)
+    return rig.git("commit-tree", tree, "-m", "Transcript", cwd=work)

@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+
+from model_server import (
+    KEY,
+    Call,
+    ModelServer,
+    Request,
+    Rule,
+    Turn,
+    calls,
+    edit,
+    says,
+    shell,
+    write,
+)
+from rig import FEATURE, Event, Rig, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    UseModel = Callable[[str], None]
+
+pytestmark = [pytest.mark.opencode, pytest.mark.slow]
+
+REFS = f"refs/sdlc-runner/{FEATURE}"
+
+
+def path(request: Request, name: str) -> str:
+    """Return a file's path as OpenCode's tools want it."""
+    folder = re.search(r"Working directory: (\S+)", request.system)
+    assert folder, request.system
+    return f"{folder[1]}/{name}"
+
+
+def task(number: int, *turns: Turn | Callable[[Request], Turn]) -> Rule:
+    return Rule(rf"Implement task T00{number} ", turns)
+
+
+def writes(name: str, text: str = "done\n") -> Callable[[Request], Turn]:
+    return lambda request: calls(write(path(request, name), text))
+
+
+def tasks(rig: Rig, *titles: str) -> None:
+    lines = [f"- [ ] T00{at} [P] [ASYNC] {title}\n" for at, title in enumerate(titles, 1)]
+    rig.tasks("## Phase 1: Setup\n\n" + "".join(lines))
+
+
+def transcript(rig: Rig, name: str) -> list[Event]:
+    text = rig.git("show", f"{REFS}/{name}/1/transcript:events.jsonl", cwd=rig.remote)
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_two_tasks_become_verified_merged_and_ticked_work(rig: Rig, use_model: UseModel) -> None:
+    tasks(rig, "Make it blue in `old.py` and `src/one.py`", "Write `src/two.py`")
+    one = task(
+        1,
+        lambda r: calls(Call("read", {"filePath": path(r, "old.py")}), text="I read it first."),
+        lambda r: calls(
+            edit(path(r, "old.py"), "red", "blue"), write(path(r, "src/one.py"), "one = 1\n")
+        ),
+        calls(shell("ls src && echo checked")),
+        says("Blue now; checked."),
+    )
+    two = task(2, writes("src/two.py", "two = 2\n"), says("Written."))
+    with ModelServer([one, two]) as model:
+        use_model(model.url)
+        base = rig.git("rev-parse", "HEAD")
+        result = rig.run("run", "--detail", "full")
+    assert result.code == 0, result.stdout
+    for name in ("T001", "T002"):
+        outcome = result.outcome(name)
+        assert (outcome["outcome"], outcome["code"]) == ("succeeded", "verified")
+        assert outcome["input_tokens"] >= 200
+        assert outcome["output_tokens"] >= 40
+        assert result.of("merged", name)
+        assert result.of("ticked", name)
+    assert rig.ticked() == {"T001", "T002"}
+    assert rig.remote_file("old.py") == "colour = 'blue'"
+    assert rig.remote_file("src/two.py") == "two = 2"
+    told = {(tool["name"], tool.get("target")) for tool in result.of("tool", "T001")}
+    assert told >= {("edit", "old.py"), ("write", "src/one.py"), ("read", "old.py")}
+    assert "Blue now; checked." in [event["text"] for event in result.of("message", "T001")]
+    assert result.of("usage", "T001")[-1]["input_tokens"] == 400
+    head = result.outcome("T001")["head"]
+    changed = rig.git("diff", "--name-only", base, head, cwd=rig.remote).splitlines()
+    assert changed == ["old.py", "src/one.py"]
+    litter = rig.attempt("T001") / "work" / ".opencode"
+    assert {".gitignore", "package.json", "node_modules"} & {item.name for item in litter.iterdir()}
+    for name in ("T001", "T002"):
+        events = transcript(rig, name)
+        assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+        assert {"tool", "message", "usage", "result"} <= {event["type"] for event in events}
+    shutil.rmtree(rig.state)
+    verified = rig.run("verify")
+    assert verified.code == 0
+    assert [event["code"] for event in verified.of("outcome")] == ["verified", "verified"]
+
+
+def test_what_the_agent_does_with_git_and_with_tasks_md_changes_nothing(
+    rig: Rig, use_model: UseModel
+) -> None:
+    tasks(rig, "Write `one.py`", "Write `two.py` some day")
+    own = (
+        "git config user.name Agent && git config user.email agent@localhost"
+        f" && sed -i 's/\\[ \\]/[X]/; s/some day/never/' specs/{FEATURE}/tasks.md"
+        " && echo 1 > one.py && git add --all && git commit --quiet -m 'T002: done'"
+        " && git checkout --quiet -b other; git push origin HEAD; git push; echo ended"
+    )
+    rules = [
+        task(1, calls(shell(own)), lambda request: says(request.results[-1])),
+    ]
+    before = rig.remote_refs()
+    with ModelServer(rules) as model:
+        use_model(model.url)
+        result = rig.run("run", "T001", "--detail", "full")
+    assert result.code == 0, result.stdout
+    assert result.outcome("T001")["code"] == "verified"
+    assert any("ended" in event["text"] for event in result.of("message", "T001"))
+    assert rig.ticked() == {"T001"}
+    assert "some day" in rig.remote_file(f"specs/{FEATURE}/tasks.md")
+    assert [event["code"] for event in result.of("warning", "T001")] == ["protected_file"]
+    after = rig.remote_refs()
+    new = {name for name in after if name.startswith("refs/heads/")} - set(before)
+    assert new == {f"refs/heads/sdlc-runner/{FEATURE}/T001-1"}
+    assert after["refs/heads/main"] == before["refs/heads/main"]
+    authors = rig.git("log", "--format=%an", f"main..{FEATURE}", cwd=rig.remote)
+    assert "Agent\n" not in f"{authors}\n".replace("Agentic SDLC Runner", "")
+
+
+def test_a_model_that_misbehaves_is_an_outcome_and_its_work_is_kept(
+    rig: Rig, use_model: UseModel
+) -> None:
+    tasks(rig, "Hear garbage", "Hear no end", "Be cut short")
+    rules = [
+        task(1, writes("work-1.txt"), Turn(body=b"<html>\xff garbage")),
+        task(2, writes("work-2.txt"), Turn("and so on", finish=None, delay=1)),
+        task(3, writes("work-3.txt"), Turn("I was going to", finish="length")),
+    ]
+    with ModelServer(rules) as model:
+        use_model(model.url)
+        result = rig.run("run", "--set", "limits.run_seconds=25")
+    assert result.code == 1
+    expected = {
+        "T001": ("failed", "model_error"),
+        "T002": ("timed_out", "run_limit"),
+        "T003": ("failed", "agent_incomplete"),
+    }
+    for at, (name, ended) in enumerate(expected.items(), 1):
+        outcome = result.outcome(name)
+        assert (outcome["outcome"], outcome["code"]) == ended, outcome
+        assert f"sdlc-runner retry {name} --from-checkpoint" in outcome["hint"]
+        assert rig.remote_file(f"work-{at}.txt", outcome["checkpoint"]) == "done"
+    assert "limits.run_seconds" in result.outcome("T002")["hint"]
+    assert not rig.ticked()
+
+
+def test_an_unreachable_model_is_told_with_what_to_look_at(rig: Rig, use_model: UseModel) -> None:
+    tasks(rig, "Call in vain")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # nobody listens
+        use_model(f"http://127.0.0.1:{unused.getsockname()[1]}/v1")
+        result = rig.run("run", "--set", "limits.run_seconds=110")
+    outcome = result.outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("failed", "model_unreachable")
+    assert "model's address" in outcome["hint"]
+    assert result.code == 1
+    assert result.events[-1]["ok"] is False
+
+
+def test_the_model_is_told_all_that_the_task_needs(rig: Rig, use_model: UseModel) -> None:
+    rig.write(
+        f"specs/{FEATURE}/spec.md",
+        """\
+        # Spec
+
+        ### User Story 1 - Add (Priority: P1)
+
+        **Acceptance Scenarios**:
+
+        1. **Given** an empty list, **When** I add milk, **Then** it holds milk
+
+        ### User Story 2 - Remove (Priority: P2)
+
+        **Acceptance Scenarios**:
+
+        1. **Given** a full list, **When** I remove, **Then** it is shorter
+        """,
+    )
+    rig.write(f"specs/{FEATURE}/plan.md", "# Plan\n\nPython, no dependencies.\n")
+    rig.write(f"specs/{FEATURE}/contracts/add-item.md", "POST /items answers 201\n")
+    rig.write(f"specs/{FEATURE}/contracts/other.md", "GET /other answers 204\n")
+    rig.write(".specify/memory/constitution.md", "# Rules\n\n- Code MUST be typed.\n- Be kind.\n")
+    rig.tasks(
+        """\
+        ## Phase 1: Setup
+
+        - [X] T001 [SYNC] Begin in old.py
+
+        ## Phase 2: User Story 1
+
+        - [ ] T002 [ASYNC] [US1] Serve it by contracts/add-item.md in old.py (depends on T001)
+          - answer as the contract says
+          - new file: `src/items.py`
+        """
+    )
+    look = calls(shell("echo dir=$SPECIFY_FEATURE_DIRECTORY key=$SDLC_RUNNER_AGENT_MODEL."))
+    rules = [task(2, look, writes("src/items.py"), says("Done."))]
+    with ModelServer(rules) as model:
+        use_model(model.url)
+        result = rig.run("run", SDLC_RUNNER_AGENT_MODEL="scripted/model-1")
+    assert result.code == 0, result.stdout
+    asked = [request for request in model.requests if request.tools]
+    prompt = asked[0].prompt
+    for wanted in (
+        "contracts/add-item.md in old.py (depends on T001)",
+        "answer as the contract says",
+        "an empty list, **When** I add milk",
+        "POST /items answers 201",
+        "Code MUST be typed.",
+        "Python, no dependencies.",
+        "`old.py`: exists",
+        "`src/items.py`: does not exist yet",
+        f"specs/{FEATURE}/tasks.md",
+    ):
+        assert wanted in prompt, wanted
+    for unwanted in ("GET /other", "a full list", "Be kind"):
+        assert unwanted not in prompt, unwanted
+    assert f"dir=specs/{FEATURE} key=." in asked[1].results[0]
+    (size,) = [event["context_bytes"] for event in result.of("phase") if "context_bytes" in event]
+    assert size == len(prompt.encode())
+
+
+def test_cancel_while_the_model_thinks_keeps_the_work(rig: Rig, use_model: UseModel) -> None:
+    tasks(rig, "Think long")
+    rules = [task(1, writes("half.py"), Turn("late", delay=60))]
+    with ModelServer(rules) as model:
+        use_model(model.url)
+        assert rig.run("spawn", "T001").code == 0
+        until(lambda: any(request.turn == 1 for request in model.requests), 60)
+        result = rig.run("cancel", "T001")
+    outcome = result.outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("cancelled", "cancelled")
+    assert rig.remote_file("half.py", outcome["checkpoint"]) == "done"
+    assert f"refs/heads/sdlc-runner/{FEATURE}/T001-1" not in rig.remote_refs()
+
+
+def test_the_models_key_never_leaves_this_machine(rig: Rig, use_model: UseModel) -> None:
+    tasks(rig, "Look around", "Write the key down")
+    config = rig.env["XDG_CONFIG_HOME"] + "/opencode/opencode.json"
+    encoded = f"base64 -w0 {config}"
+    rules = [
+        task(
+            1,
+            calls(shell(f"cat {config}; {encoded}; env; echo {KEY}")),
+            calls(Call("read", {"filePath": config})),
+            calls(shell("echo fine > one.txt")),
+            lambda request: says("\n".join(request.results)),
+        ),
+        task(2, calls(shell(f"echo 'key = \"{KEY}\"' > two.py; echo fine > ok.py")), says("Done.")),
+    ]
+    with ModelServer(rules) as model:
+        use_model(model.url)
+        result = rig.run("run", "--detail", "full")
+    assert any("one.txt" in str(event) for event in result.of("tool", "T001"))
+    assert result.outcome("T001")["code"] == "verified"
+    refused = result.outcome("T002")
+    assert (refused["outcome"], refused["code"]) == ("failed", "secret_in_diff")
+    assert "two.py" in refused["message"]
+    assert KEY not in result.stdout + result.stderr
+    objects = rig.git("cat-file", "--batch-all-objects", "--batch", "--buffer", cwd=rig.remote)
+    assert "one.txt" in objects
+    assert KEY not in objects
+    for file in rig.state.glob("attempts/*/*"):
+        if file.is_file():
+            assert KEY.encode() not in file.read_bytes(), file

@@ -1,0 +1,23 @@
+"""The rig, made anew for each test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import rig as rigs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rig import Rig
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    """A checkout on a feature branch and its bare remote; what still runs at the end is killed."""
+    made = rigs.create(tmp_path)
+    yield made
+    made.kill_attempts()

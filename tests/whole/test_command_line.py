@@ -1,0 +1,86 @@
+"""The command line: every verb outside of a repository, with wrong flags, with --help; Ctrl-C."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from rig import FEATURE, Rig
+from sdlc_runner import cli
+from sdlc_runner.cli import build_parser
+
+VERBS = sorted(cli._VERBS)  # noqa: SLF001
+NEEDS_TASK = {"spawn", "logs", "cancel", "retry"}
+ELSEWHERE = {"doctor", "demo"}
+
+
+def arguments(verb: str) -> list[str]:
+    return [verb, "T001"] if verb in NEEDS_TASK else [verb]
+
+
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - ELSEWHERE))
+def test_a_verb_outside_of_a_repository(rig: Rig, verb: str) -> None:
+    done = rig.run(*arguments(verb), cwd=rig.folder)
+    assert (done.code, done.error["code"]) == (2, "no_repository")
+    assert done.error["message"] in done.stderr
+    assert "git init" in done.error["hint"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_unknown_flag(rig: Rig, verb: str) -> None:
+    done = rig.run(*arguments(verb), "--no-such-flag")
+    assert done.code == 2
+    assert "--no-such-flag" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("argv", [[], ["no-such-verb"], ["spawn"], ["logs"], ["retry", "a", "b"]])
+def test_a_call_that_is_none(rig: Rig, argv: list[str]) -> None:
+    done = rig.run(*argv)
+    assert done.code == 2
+    assert "usage: sdlc-runner" in done.stderr
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_has_one_example_that_the_parser_takes(rig: Rig, verb: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sdlc_runner", verb, "--help"],
+        cwd=rig.folder,
+        env=rig.env,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    (example,) = (line for line in done.stdout.splitlines() if line.startswith("example: "))
+    program, *words = shlex.split(example.removeprefix("example: "))
+    assert program == "sdlc-runner"
+    assert build_parser().parse_args(words).verb == verb
+
+
+SLOW = ["run", "merge", "publish", "status", "verify", "gc", "doctor", "follow"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("verb", SLOW)
+def test_a_signal_ends_it_at_once_on_a_remote_that_does_not_answer(
+    rig: Rig, verb: str, number: signal.Signals
+) -> None:
+    rig.tasks("- [ ] T001 [ASYNC] Write `one.txt`\n")
+    rig.git("remote", "set-url", "origin", "ssh://git@localhost/x.git")
+    asked = rig.folder / "asked"
+    process = rig.start(verb, GIT_SSH_COMMAND=f"touch {shlex.quote(str(asked))}; sleep 60; :")
+    rig.wait_for(asked)
+    began = time.monotonic()
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 2
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert '"error"' not in out
+    assert rig.remote_refs().keys() == {"refs/heads/main", f"refs/heads/{FEATURE}"}

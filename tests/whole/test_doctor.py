@@ -1,0 +1,177 @@
+"""``doctor`` finds each broken link and says how to mend it; ``config`` says who set what."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from checkouts import picture
+from rig import FEATURE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from rig import Event, Result, Rig
+
+TASKS = "- [ ] T001 [ASYNC] Write `one.txt`\n"
+LINKS = [
+    *("python", "git", "repository", "branch", "identity", "feature", "remote", "published"),
+    *("agent", "consent", "state"),
+]
+
+
+def bad(done: Result) -> list[Event]:
+    return [event for event in done.of("check") if not event["ok"]]
+
+
+def test_every_link_holds(rig: Rig) -> None:
+    rig.tasks(TASKS)
+    before, refs = picture(rig.checkout), rig.remote_refs()
+    done = rig.run("doctor")
+    assert done.code == 0, done.stdout
+    assert [event["name"] for event in done.of("check")] == LINKS
+    assert not bad(done)
+    assert all(event["message"] for event in done.of("check"))
+    assert done.events[-1]["ok"]
+    assert (picture(rig.checkout), rig.remote_refs()) == (before, refs)
+
+
+def no_identity(rig: Rig) -> None:
+    (rig.folder / "home/.gitconfig").write_text("[user]\n\tname = User\n")
+
+
+def no_opencode(rig: Rig) -> None:
+    del rig.env["SDLC_RUNNER_AGENT_COMMAND"]
+    folder = rig.folder / "bin"
+    folder.mkdir()
+    (folder / "git").symlink_to(str(shutil.which("git")))
+    rig.env["PATH"] = str(folder)
+
+
+def no_agent(rig: Rig) -> None:
+    rig.env["SDLC_RUNNER_AGENT_COMMAND"] = "no-such-agent --now"
+
+
+def no_state(rig: Rig) -> None:
+    (rig.folder / "file").write_text("")
+    rig.env["XDG_STATE_HOME"] = str(rig.folder / "file")
+
+
+def no_git(rig: Rig) -> None:
+    rig.env["PATH"] = str(rig.folder / "empty")
+
+
+def old_git(rig: Rig) -> None:
+    folder = rig.folder / "bin"
+    folder.mkdir()
+    (folder / "git").write_text("#!/bin/sh\necho git version 1.8.3\n")
+    (folder / "git").chmod(0o755)
+    rig.env["PATH"] = f"{folder}:{rig.env['PATH']}"
+
+
+def no_consent(rig: Rig) -> None:
+    rig.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: [make test]\n")
+
+
+def odd_config(rig: Rig) -> None:
+    rig.write(".opencode/sdlc-runner.yaml", "max_paralel: 3\n")
+
+
+def on_default(rig: Rig) -> None:
+    rig.git("switch", "-q", "main")
+    rig.git("merge", "-q", FEATURE)
+
+
+BROKEN: dict[str, tuple[str, str, int, Callable[[Rig], object]]] = {
+    "git": ("git", "no_git", 2, no_git),
+    "old git": ("git", "no_git", 2, old_git),
+    "configuration": ("repository", "bad_config", 2, odd_config),
+    "detached": ("branch", "detached_head", 2, lambda r: r.git("switch", "-q", "--detach")),
+    "identity": ("identity", "bad_config", 2, no_identity),
+    "feature": ("feature", "no_tasks_file", 2, lambda r: r.tasks_file.unlink()),
+    "no remote": ("remote", "no_remote", 2, lambda r: r.git("remote", "remove", "origin")),
+    "remote gone": ("remote", "remote_unreachable", 3, lambda r: shutil.rmtree(r.remote)),
+    "not pushed": (
+        *("published", "feature_not_pushed", 2),
+        lambda r: r.git("push", "-q", "origin", f":{FEATURE}"),
+    ),
+    "default branch": ("published", "on_default_branch", 2, on_default),
+    "opencode": ("agent", "bad_config", 2, no_opencode),
+    "own agent": ("agent", "bad_config", 2, no_agent),
+    "consent": ("consent", "consent_needed", 2, no_consent),
+    "state": ("state", "state_unwritable", 1, no_state),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_link_is_named_with_its_remedy(rig: Rig, name: str) -> None:
+    link, code, exit_code, break_it = BROKEN[name]
+    rig.tasks(TASKS)
+    break_it(rig)
+    done = rig.run("doctor")
+    found = bad(done)
+    assert found[0]["name"] == link
+    assert found[0]["code"] == code
+    assert found[0]["hint"]
+    assert done.code == done.events[-1]["exit"] == exit_code
+    names = [event["name"] for event in done.of("check")]
+    assert names == LINKS[: len(names)]
+    assert len(names) in (3, len(LINKS))
+
+
+def test_works_outside_of_a_repository(rig: Rig) -> None:
+    for directory in (str(rig.folder), str(rig.folder / "gone")):
+        done = rig.run("doctor", "-C", directory, cwd=rig.folder)
+        assert done.code == 2
+        assert [(event["name"], event["code"]) for event in bad(done)] == [
+            ("repository", "no_repository")
+        ]
+
+
+def test_an_address_is_shown_without_its_secret(rig: Rig) -> None:
+    rig.tasks(TASKS)
+    rig.git("remote", "set-url", "origin", f"file://user:hunter2@localhost{rig.remote}")
+    done = rig.run("doctor")
+    assert "hunter2" not in done.stdout + done.stderr
+
+
+def settings(done: Result) -> dict[str, tuple[object, str]]:
+    return {event["key"]: (event["value"], event["source"]) for event in done.of("setting")}
+
+
+def test_config_shows_every_value_and_who_set_it(rig: Rig) -> None:
+    rig.write(".opencode/sdlc-runner.yaml", "max_parallel: 2\nclone: {depth: 9}\n")
+    user: Path = rig.folder / "config/sdlc-runner/config.yaml"
+    user.parent.mkdir(parents=True)
+    user.write_text("clone: {depth: 8}\nlimits: {cost: 1.5}\n")
+    shown = settings(rig.run("config", "--set", "bundle.size=3", SDLC_RUNNER_LIMITS_TOKENS="7"))
+    assert shown["max_parallel"] == (2, "repository file")
+    assert shown["clone.depth"] == (8, "user file")
+    assert shown["limits.cost"] == (1.5, "user file")
+    assert shown["limits.tokens"] == (7, "environment")
+    assert shown["bundle.size"] == (3, "flag")
+    assert shown["verify.seconds"] == (600.0, "default")
+    assert shown["agent.command"][1] == "environment"
+
+
+def test_a_flag_of_a_verb_wins_over_set_and_both_are_checked(rig: Rig) -> None:
+    rig.tasks(TASKS)
+    for argv in (["--max-parallel", "0"], ["--set", "max_parallel=0"]):
+        done = rig.run("run", *argv)
+        assert (done.code, done.error["code"]) == (2, "bad_config")
+    assert rig.run("run", "--set", "max_parallel=1", "--max-parallel", "2").code == 0
+
+
+def test_consent_is_for_these_very_commands(rig: Rig) -> None:
+    rig.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: ['true']\n")
+    rig.tasks(TASKS)
+    refused = rig.run("spawn", "T001")
+    assert (refused.code, refused.error["code"]) == (2, "consent_needed")
+    assert "true" in refused.error["message"]
+    assert rig.run("config", "--allow-verify").code == 0
+    assert rig.run("spawn", "T001", "--follow").code == 0
+    rig.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: ['true', 'false']\n")
+    assert bad(rig.run("doctor"))[0]["code"] == "consent_needed"
