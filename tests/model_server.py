@@ -118,6 +118,18 @@ def shell(command: str, **more: object) -> Call:
     return Call("bash", {"command": command, "description": "test", **more})
 
 
+def path(request: Request, name: str) -> str:
+    """Return a file's path as OpenCode's tools want it."""
+    folder = re.search(r"Working directory: (\S+)", request.system)
+    assert folder, request.system
+    return f"{folder[1]}/{name}"
+
+
+def writes(name: str, text: str = "done\n") -> Callable[[Request], Turn]:
+    """Write a file of the work tree."""
+    return lambda request: calls(write(path(request, name), text))
+
+
 _NO_RULE = Turn("no rule matches")
 _TITLE = Turn("A title")  # what is asked without tools is a title or a summary
 

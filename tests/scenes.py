@@ -21,7 +21,7 @@ SLEEP = "time.sleep(60)"
 Verdict = tuple[str, str]
 
 
-def spawn(rig: Rig, *args: str, **env: str) -> Result:
+def spawn(rig: Rig, *args: str, **env: Any) -> Result:  # noqa: ANN401
     """Spawn and follow one attempt at T001."""
     if not rig.tasks_file.exists():
         rig.tasks(ONE)
@@ -34,12 +34,12 @@ def verdict(result: Result, task: str = "T001") -> Verdict:
     return event["outcome"], event["code"]
 
 
-def verified(rig: Rig, task: str = "T001", **env: str) -> Verdict:
+def verified(rig: Rig, task: str = "T001", **env: Any) -> Verdict:  # noqa: ANN401
     """Judge from the remote."""
     return verdict(rig.run("verify", task, **env), task)
 
 
-def elsewhere(rig: Rig) -> dict[str, str]:
+def elsewhere(rig: Rig) -> dict[str, Any]:
     """Return the environment of another user, who has nothing of the attempts."""
     home = rig.folder / "other"
     home.mkdir(exist_ok=True)

@@ -5,6 +5,7 @@ Reads only; what changes the feature branch is in ``merge`` and ``publish``.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,6 +14,9 @@ from sdlc_runner.git import Git, failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_FETCH_TRIES = 10  # git itself waits a tenth of a second for each lock
+_BUSY = re.compile(r"cannot lock ref|\.lock': File exists")  # another fetch, ours or the user's
 
 
 class Repo(NamedTuple):
@@ -91,7 +95,13 @@ class Repo(NamedTuple):
     def fetch(self, *refspecs: str) -> None:
         """Fetch by refspec, touching no other ref; raises ``remote_unreachable``."""
         options = ("--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--quiet")
-        self.git.run("fetch", *options, "--refmap=", self.remote, *refspecs)
+        for _ in range(_FETCH_TRIES):
+            done = self.git.try_run("fetch", *options, "--refmap=", self.remote, *refspecs)
+            if done.ok:
+                return
+            if not _BUSY.search(done.error_text):
+                break
+        raise failure(done)
 
     def fetch_feature(self, branch: str) -> str | None:
         """Bring the remote-tracking branch up to date; None if the remote has no such branch."""

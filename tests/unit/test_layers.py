@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # A package stands for all of its modules.
 LAYERS = {
     "foundation": """
-        errors words wire events naming attempt process config yaml_file
+        errors words wire events naming attempt process config yaml_file plain_yaml
         markdown taskids taskline dependencies files fileorder cycles protected tokens
         """,
     # outcome is the vocabulary and the table in which backends and the remote give evidence

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 import time
 
 import pytest
@@ -103,6 +104,18 @@ def test_a_feature_branch_that_is_gone_from_the_remote_is_named(three: Rig) -> N
     assert (done.code, done.error["code"]) == (2, "feature_not_pushed")
     assert "sdlc-runner publish" in done.error["hint"]
     assert three.remote_refs() == refs
+
+
+def test_a_fetch_of_somebody_else_is_waited_for(three: Rig) -> None:
+    lock = three.checkout / f".git/refs/remotes/origin/{FEATURE}.lock"
+    lock.touch()
+    three.git("push", "-q", "origin", f"{other_commit(three)}:refs/heads/{FEATURE}", check=False)
+    freed = threading.Timer(0.8, lock.unlink)
+    freed.start()
+    done = three.run("merge")
+    freed.join()
+    assert done.code == 0, done.stdout
+    all_is_merged_once(three)
 
 
 def test_two_merges_at_once(three: Rig) -> None:

@@ -115,19 +115,21 @@ def test_a_remote_that_takes_branches_only(rig: Rig, how: str) -> None:
 
 
 def test_a_push_whose_answer_is_lost_has_arrived(rig: Rig) -> None:
-    """The hook ends the connection after the ref was made: git itself calls that a failure."""
+    """The hook ends the connection after a ref was made and before git says so."""
     rig.tasks(ONE)
     hook(
         rig,
-        "post-receive",
+        "reference-transaction",
         """
-while read old new ref; do case $ref in refs/heads/sdlc-runner/*|*/start)
-  kill -9 $(ps -o ppid= -p $$);; esac; done""",
+[ $1 = committed ] || exit 0
+while read old new ref; do case $ref in refs/heads/sdlc-runner/*|refs/sdlc-runner/*/start)
+  echo $ref >> $folder/cut; kill -9 $PPID;; esac; done""",
     )
     rig.agent(WORK)
     result = spawn(rig)
     assert verdict(result) == ("succeeded", "verified")
     assert stored(rig)["status"] == "succeeded"
+    assert (rig.folder / "cut").read_text().split() == [f"{REFS}/start", f"refs/heads/{BRANCH}"]
 
 
 def test_a_remote_that_is_gone_for_a_moment(rig: Rig) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rig import FEATURE, parse, until
-from tracks import ONE, WRITE, agent, go, runs, slow_git
+from tracks import ONE, WRITE, agent, go, runs, slow_git, whole
 
 if TYPE_CHECKING:
     import subprocess
@@ -130,6 +130,17 @@ def test_a_bundle_is_one_attempt_with_a_commit_and_an_outcome_for_each_task(rig:
     assert list(runs(rig)) == ["T001", "T002", "T003"]
 
 
+def test_however_much_a_bundle_says_its_result_reaches_who_follows(rig: Rig) -> None:
+    rig.tasks("".join(f"- [ ] T{n:03} [ASYNC] Part {n} of src/a.py\n" for n in range(1, 9)))
+    agent(rig, "print('é' * 3900)\n" + WRITE)
+    words = [f"T{n:03}" for n in range(1, 9)]
+    result = rig.run("spawn", *words, "--follow", "--detail", "full")
+    assert result.code == 0
+    assert [event["seq"] for event in result.events if "seq" in event] == whole(rig)
+    (claim,) = result.of("result")
+    assert [record["task"] for record in claim["tasks"]] == words
+
+
 def test_a_bundle_that_breaks_keeps_what_was_done_before(rig: Rig) -> None:
     rig.tasks(BUNDLE)
     agent(rig, WRITE + "sys.exit(task == 'T002')")
@@ -168,6 +179,19 @@ def test_one_killed_before_its_agent_began_is_started_again_as_the_same_attempt(
     assert types(again.events)[0] == "spawned"
     assert again.outcome("T001")["outcome"] == "succeeded"
     assert again.outcome("T001")["attempt"] == 1
+    assert list(runs(rig)) == ["T001"]
+
+
+def test_many_that_start_again_what_never_began_are_one_attempt(rig: Rig) -> None:
+    rig.tasks(ONE)
+    agent(rig)
+    slow_git(rig, "fetch")
+    rig.run("spawn", "T001")
+    rig.wait_for(rig.folder / "reached")
+    os.kill(rig.wrapper_pid(), signal.SIGKILL)
+    (rig.folder / "slow").unlink()
+    for events in ends([rig.start("spawn", "T001", "--follow") for _ in range(4)]):
+        assert events[-1]["outcome"] == "succeeded"
     assert list(runs(rig)) == ["T001"]
 
 

@@ -74,6 +74,13 @@ class Checkpoints:
         self._journal.emit(EventType.CHECKPOINT, {"ref": ref, "commit": commit, "reason": reason})
         return True
 
+    def _save_transcript(self) -> None:
+        """Push the events so far: what a log loses, and what a killed attempt leaves behind."""
+        try:
+            self._delivery.push_transcript(self._journal.path, "", patient=False)
+        except RunnerError as error:
+            self._warn("transcript_failed", f"The transcript was not pushed: {error.message}")
+
     def _warn(self, code: str, text: str) -> None:
         self._journal.emit(EventType.WARNING, {"code": code, "message": text})
 
@@ -86,6 +93,7 @@ class Checkpoints:
             while not done.wait(self._workspace.spec.checkpoint_seconds):
                 with contextlib.suppress(OSError):  # a full disk; the agent's own end tells it
                     self.save(head, "interval")
+                    self._save_transcript()
 
         thread = threading.Thread(target=repeat, name="checkpoints", daemon=True)
         thread.start()

@@ -131,7 +131,7 @@ class Delivery:
         patient = patient and not self._away  # it was waited for just before
         return self._push([f"+{commit}:{self.refs.checkpoint}"], {}, patient=patient)
 
-    def push_transcript(self, journal: Path, result: str) -> PushResult:
+    def push_transcript(self, journal: Path, result: str, *, patient: bool = True) -> PushResult:
         """Push every event so far, and the result if there is one."""
         git = self.workspace.git
         files = {"events.jsonl": journal.read_bytes()}
@@ -145,4 +145,4 @@ class Delivery:
         subject = clean(f"Transcript of {self.spec.key}", 200)
         commit = self.workspace.commit(tree, (), message(subject, {"Task": self.spec.key.task}))
         refspecs = [f"+{commit}:{self.refs.transcript}"]
-        return self._push(refspecs, {}, patient=not self._away)
+        return self._push(refspecs, {}, patient=patient and not self._away)

@@ -6,11 +6,13 @@ The file is what a follower reads and what becomes the transcript.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
 from sdlc_runner.events import AttemptKey, Event, EventType, clean, now, parse
+from sdlc_runner.wire import LINE_LIMIT, TEXT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from sdlc_runner.wrapper.mask import Masker
 
 _RESERVE_BYTES = 1 << 20
+_FIELDS_LIMIT = LINE_LIMIT - 1000  # the rest is for feature, task and the like
+_TEXT_LIMITS = (TEXT_LIMIT, 400, 100)
 
 
 class Journal:
@@ -41,7 +45,7 @@ class Journal:
 
     def emit(self, type_: EventType, fields: Mapping[str, Any]) -> None:
         """Write one event; its texts are masked, cleaned and bounded here and nowhere else."""
-        safe = {name: self._safe(value) for name, value in fields.items() if value is not None}
+        safe = self._bounded(fields)
         if type_ in {EventType.LOG, EventType.MESSAGE}:
             self.last_words = safe["text"]
         with self._lock:
@@ -73,13 +77,25 @@ class Journal:
         with contextlib.suppress(FileNotFoundError):
             self._reserve.unlink()
 
-    def _safe(self, value: Any) -> Any:  # noqa: ANN401
+    def _bounded(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Mask and clean; cut texts further where many of them would make no line of ours."""
+        safe: dict[str, Any] = {}
+        for limit in _TEXT_LIMITS:
+            known = {name: value for name, value in fields.items() if value is not None}
+            safe = {name: self._safe(value, limit) for name, value in known.items()}
+            if not any(isinstance(value, list) for value in safe.values()):
+                break  # single texts always fit
+            if len(json.dumps(safe, ensure_ascii=False).encode()) < _FIELDS_LIMIT:
+                break
+        return safe
+
+    def _safe(self, value: Any, limit: int) -> Any:  # noqa: ANN401
         if isinstance(value, str):
-            return clean(self._masker.mask(value))
+            return clean(self._masker.mask(value), limit)
         if isinstance(value, (list, tuple)):
-            return [self._safe(item) for item in value]
+            return [self._safe(item, limit) for item in value]
         if isinstance(value, dict):
-            return {str(name): self._safe(item) for name, item in value.items()}
+            return {str(name): self._safe(item, limit) for name, item in value.items()}
         return value
 
     def close(self) -> None:

@@ -18,6 +18,8 @@ _REMOVED = frozenset(
 _REMOVED_PREFIXES = ("GIT_", "SDLC_RUNNER_")
 _SWITCHES = {
     "OPENCODE_PURE": "1",  # the clone's plugins would have every start wait for an npm install
+    # Two first starts at once cannot both make its database: one would fail.
+    "OPENCODE_DB": ":memory:",
     "OPENCODE_DISABLE_AUTOUPDATE": "1",
     "OPENCODE_DISABLE_MODELS_FETCH": "1",
     "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
