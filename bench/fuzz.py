@@ -18,7 +18,19 @@ from typing import TYPE_CHECKING
 
 from bench import figures
 from bench.fuzz_seeds import CONFIGS, CURSORS, EVENTS, OPENCODE, RESULTS, SECRETS, TASKS, TOKENS
-from sdlc_runner import config, cursor, naming, outcome, plan, remote, scope, tasks, ticks
+from sdlc_runner import (
+    config,
+    cursor,
+    naming,
+    outcome,
+    plain_yaml,
+    plan,
+    remote,
+    scope,
+    tasks,
+    ticks,
+    yaml_file,
+)
 from sdlc_runner.errors import RunnerError
 from sdlc_runner.events import AttemptKey, EventType, Outcome, parse
 from sdlc_runner.follow import Reader
@@ -169,6 +181,10 @@ def _config(data: bytes, rng: random.Random) -> None:
     found = _own(lambda: config.load(None, {"XDG_CONFIG_HOME": _folder()}, home))
     if isinstance(found, config.Configuration):
         assert len(list(found.items())) == len(config.SETTINGS)
+    groups = frozenset(s.key.partition(".")[0] for s in config.SETTINGS if "." in s.key)
+    plain = plain_yaml.leaves(data.decode("ascii"), groups) if data.isascii() else None
+    if plain is not None:
+        assert list(plain) == list(yaml_file.leaves(data, file, groups)), "two readings"
     line = rng.choice(data.decode("utf-8", "replace").splitlines() or [""])
     _own(lambda: config.from_flags([line.replace(": ", "=", 1)]))
 

@@ -46,6 +46,7 @@ class Arguments(argparse.Namespace):
     detail: str | None
     watch: bool
     from_checkpoint: bool
+    force: bool
     dry_run: bool
     message: str | None
     allow_verify: bool
@@ -152,6 +153,7 @@ class Verb(NamedTuple):
 
 
 _FROM_CHECKPOINT = _flag("--from-checkpoint", "go on with unfinished work")
+_FORCE = _flag("--force", "even beside one that may still run on another machine")
 _ALLOW_VERIFY = _flag(
     "--allow-verify", "agree that this repository's verify.commands run on this machine"
 )
@@ -199,7 +201,7 @@ VERBS: Mapping[str, Verb] = {
     "retry": Verb(
         "make the next attempt",
         "retry T003 --from-checkpoint",
-        (_add_task, _FROM_CHECKPOINT, _add_follow),
+        (_add_task, _FROM_CHECKPOINT, _FORCE, _add_follow),
     ),
     "gc": Verb(
         "remove what was merged: branches, refs, local state",

@@ -147,7 +147,11 @@ def _retry(call: Call) -> ExitCode:
 
     project = call.open()
     known = controlling.retry(
-        project, call.args.task, call.output, from_checkpoint=call.args.from_checkpoint
+        project,
+        call.args.task,
+        call.output,
+        from_checkpoint=call.args.from_checkpoint,
+        force=call.args.force,
     )
     if not call.args.follow:
         return ExitCode.OK

@@ -25,6 +25,7 @@ class Ending:
     known: bool = False
     alive: bool = False
     cancelled: bool = False
+    elsewhere: bool = False  # it began on another machine, of which this backend knows nothing
     exit_code: int | None = None
     claim: Mapping[str, Any] = field(default_factory=dict)
 
@@ -240,11 +241,18 @@ TABLE: tuple[Row, ...] = (
         _RESUME,
     ),
     Row(
+        "no_result",
+        Outcome.UNVERIFIED,
+        lambda case: case.ending.elsewhere,
+        "It began on another machine, and the remote has no result of it yet.",
+        "Ask there, or again later; if that machine is gone: `sdlc-runner retry {task} --force`.",
+    ),
+    Row(
         "no_trace",
         Outcome.LOST,
         lambda _: True,
         "It began, and neither the remote nor this machine knows how it ended.",
-        "If it runs elsewhere, ask there; else `sdlc-runner retry {task}`.",
+        "`sdlc-runner retry {task}` tries again.",
     ),
 )
 """Order matters: what the remote shows comes before what anybody says."""

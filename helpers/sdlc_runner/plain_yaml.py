@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Leaf = tuple[str, object, int]
 
 _LINE = re.compile(r"( *)([a-z_]+):(?: +([\w./-]+))? *\Z", re.ASCII)
-_SKIPPED = re.compile(r" *(?:#.*)?\Z")
+_SKIPPED = re.compile(r" *(?:#[ -~]*)?\Z")
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,14}")
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,14})\.[0-9]{1,9}")
 _WORD = re.compile(r"[A-Za-z][\w/-]*")

@@ -86,8 +86,9 @@ CASES: list[tuple[int, Evidence, Ending]] = [
     (13, NOTHING, Ending()),
     (14, BEGUN, Ending(known=True)),
     (14, BEGUN, Ending(known=True, exit_code=143)),
-    (15, BEGUN, Ending()),
-    (15, replace(BEGUN, result={"tasks": [{"task": "T002", "status": "succeeded"}]}), Ending()),
+    (15, BEGUN, Ending(elsewhere=True)),
+    (16, BEGUN, Ending()),
+    (16, replace(BEGUN, result={"tasks": [{"task": "T002", "status": "succeeded"}]}), Ending()),
 ]
 CODES = [
     ("history_rewritten", "unverified"),
@@ -105,6 +106,7 @@ CODES = [
     ("nothing_pushed", "unverified"),
     ("ended_before_start", "interrupted"),
     ("killed", "interrupted"),
+    ("no_result", "unverified"),
     ("no_trace", "lost"),
 ]
 

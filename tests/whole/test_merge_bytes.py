@@ -68,6 +68,18 @@ def test_a_filter_of_the_repository_does_not_rewrite_the_file(rig: Rig) -> None:
     assert rig.tasks_file.read_bytes() == b"- [X] T001 [ASYNC] One\r\n- [ ] T002 [SYNC] Two\r\n"
 
 
+def test_line_endings_that_an_attribute_would_change_now_are_kept(rig: Rig) -> None:
+    old = b"- [ ] T001 [ASYNC] One\r\n- [ ] T002 [SYNC] Two\r\n"
+    rig.tasks(old)
+    rig.write(".gitattributes", "*.md text\n")
+    rig.git("add", ".gitattributes")
+    rig.git("commit", "-qm", "Attributes")
+    rig.git("push", "-q", "origin", "HEAD")
+    attempt(rig, "T001", writes({"one.txt": "1\n"}))
+    rig.run("merge")
+    assert remote_bytes(rig, TASKS, FEATURE) == old.replace(b"[ ] T001", b"[X] T001")
+
+
 def test_an_id_that_two_lines_carry_by_now_stops_only_its_own_tick(rig: Rig) -> None:
     rig.tasks(f"{ONE}- [ ] T002 [P] [ASYNC] Write `two.txt`\n")
     for task in ("T001", "T002"):

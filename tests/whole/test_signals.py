@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -214,6 +215,8 @@ def test_kill_9_ends_the_agent_too_and_checkpoints_survive(rig: Rig) -> None:
     (event,) = [event for event in rig.journal() if event["type"] == "checkpoint"]
     assert (event["ref"], event["reason"]) == (f"{REFS}/checkpoint", "interval")
     assert rig.remote_refs()[event["ref"]] == event["commit"]
+    shutil.rmtree(rig.state)
+    assert "checkpoint" in [event["type"] for event in rig.run("logs", "T001").events]
 
 
 def test_the_same_work_is_not_saved_twice(rig: Rig) -> None:
@@ -264,3 +267,17 @@ def test_retry_needs_a_checkpoint_to_go_on_from(rig: Rig) -> None:
     error = rig.run("retry", "T001", "--from-checkpoint").error
     assert error["code"] == "no_checkpoint"
     assert "retry T001" in error["hint"]
+
+
+def test_what_may_run_elsewhere_is_not_started_beside(rig: Rig) -> None:
+    agent, _ = working(rig)
+    other = {"XDG_STATE_HOME": str(rig.folder / "other")}
+    refused = rig.run("retry", "T001", **other)
+    assert (refused.code, refused.error["code"]) == (2, "attempt_alive")
+    assert "--force" in refused.error["hint"]
+    assert verdict(rig.run("verify", "T001", **other)) == ("unverified", "no_result")
+    forced = rig.run("retry", "T001", "--force", **other)
+    assert [event["attempt"] for event in forced.of("spawned")] == [2]
+    until(lambda: "refs/sdlc-runner/001-demo/T001/2/start" in rig.remote_refs())
+    rig.run("cancel", "T001", **other)
+    assert is_running(agent)

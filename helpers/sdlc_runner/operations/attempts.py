@@ -114,7 +114,9 @@ def _known(
     evidence = evidence or remote.Evidence(naming.AttemptRefs.of(key))
     tasks = evidence.start.tasks if evidence.start else ()
     if sighting is None:
-        return KnownAttempt(key, tasks, evidence)
+        began = evidence.start.where if evidence.start else None
+        ending = Ending(elsewhere=began != project.backend.where)
+        return KnownAttempt(key, tasks, evidence, ending=ending)
     ending = project.backend.ending(sighting)
     return KnownAttempt(key, tasks or sighting.spec.task_ids, evidence, sighting, ending)
 

@@ -36,7 +36,7 @@ def verify(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     """Judge from the remote alone; that an attempt is alive is all the backend is asked."""
     good = True
     for known in newest(project, words):
-        seen = replace(known, ending=Ending(alive=known.alive))
+        seen = replace(known, ending=Ending(alive=known.alive, elsewhere=known.ending.elsewhere))
         for judgement in seen.judge():
             tell_outcome(seen, judgement, output)
             good = good and judgement.outcome.is_success
@@ -76,25 +76,26 @@ def _is_alive(project: Project, known: KnownAttempt) -> bool:
     return known.sighting is not None and project.backend.is_alive(known.sighting)
 
 
-def retry(project: Project, task: str, output: Output, *, from_checkpoint: bool) -> KnownAttempt:
-    """Start the next attempt at what the newest one of a task left undone."""
+def retry(
+    project: Project, task: str, output: Output, *, from_checkpoint: bool, force: bool
+) -> KnownAttempt:
+    """Start the next attempt at what the newest one of a task left undone.
+
+    ``force``: also beside one that may still run on another machine.
+    """
     ground = spawning.survey(project)
     found = attempts.latest(ground.known)
     known = attempts.require(found, task)
     task = attempts.canonical(task, found)
-    if known.alive:
-        raise UsageError(
-            Code.ATTEMPT_ALIVE,
-            f"Attempt {known.key} is running.",
-            f"`sdlc-runner cancel {task}` first, or `sdlc-runner follow {task}`.",
-        )
+    judged = known.judge()
+    _require_over(known, task, maybe_elsewhere=not force and judged[0].code == "no_result")
     if from_checkpoint and known.evidence.checkpoint is None:
         raise UsageError(
             Code.NO_CHECKPOINT,
             f"Attempt {known.key} left no checkpoint.",
             f"`sdlc-runner retry {task}` begins anew.",
         )
-    undone = [item.task for item in known.judge() if not item.outcome.is_success]
+    undone = [item.task for item in judged if not item.outcome.is_success]
     if task not in undone:
         raise UsageError(
             Code.TASK_DONE, f"{task} has succeeded in attempt {known.key}.", "`sdlc-runner merge`."
@@ -107,6 +108,21 @@ def retry(project: Project, task: str, output: Output, *, from_checkpoint: bool)
     key = AttemptKey(project.feature.name, tasks[0].id, number)
     spec = spawning.build_spec(project, ground, key, tasks, known if from_checkpoint else None)
     return spawning.launch(project, ground, spec, output)
+
+
+def _require_over(known: KnownAttempt, task: str, *, maybe_elsewhere: bool) -> None:
+    if known.alive:
+        raise UsageError(
+            Code.ATTEMPT_ALIVE,
+            f"Attempt {known.key} is running.",
+            f"`sdlc-runner cancel {task}` first, or `sdlc-runner follow {task}`.",
+        )
+    if maybe_elsewhere:
+        raise UsageError(
+            Code.ATTEMPT_ALIVE,
+            f"Attempt {known.key} may still run on the machine where it began.",
+            f"Cancel it there; if that machine is gone: `sdlc-runner retry {task} --force`.",
+        )
 
 
 def logs(project: Project, task: str, output: Output) -> ExitCode:
