@@ -26,7 +26,11 @@ class Made:
 def attempt(rig: Rig, task: str, change: Change, number: int = 1, base: str = FEATURE) -> Made:
     """Push start, branch and transcript of an attempt that succeeded with this change."""
     work = rig.folder / "by-hand" / f"{task}-{number}"
-    rig.git("clone", "--quiet", "--branch", base, str(rig.remote), str(work), cwd=rig.folder)
+    clone = ("clone", "--quiet", "--no-checkout", "--branch", base, str(rig.remote), str(work))
+    rig.git(*clone, cwd=rig.folder)
+    # Only what the change writes is to be changed, whatever .gitattributes would rewrite.
+    (work / ".git/info/attributes").write_text("* -text\n")
+    rig.git("checkout", "--quiet", cwd=work)
     begun = rig.git("rev-parse", "HEAD", cwd=work)
     branch = f"sdlc-runner/{FEATURE}/{task}-{number}"
     names = f"Feature: {FEATURE}\nTask: {task}\nAttempt: {number}\n"

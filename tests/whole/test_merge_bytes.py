@@ -76,7 +76,8 @@ def test_line_endings_that_an_attribute_would_change_now_are_kept(rig: Rig) -> N
     rig.git("commit", "-qm", "Attributes")
     rig.git("push", "-q", "origin", "HEAD")
     attempt(rig, "T001", writes({"one.txt": "1\n"}))
-    rig.run("merge")
+    done = rig.run("merge")
+    assert done.code == 0, done.stdout
     assert remote_bytes(rig, TASKS, FEATURE) == old.replace(b"[ ] T001", b"[X] T001")
 
 

@@ -132,15 +132,24 @@ class Workspace:
         """
         held, moved = self._links(git)
         # Left to itself git would ask a submodule's own git, whose settings are the agent's.
-        git.run("update-index", "-z", "--skip-worktree", "--stdin", stdin=_lines(held))
-        git.run("update-index", "-z", "--force-remove", "--stdin", stdin=_lines(moved))
+        for flag, paths in (("--skip-worktree", held), ("--force-remove", moved)):
+            if paths:
+                git.run("update-index", "-z", flag, "--stdin", stdin=_lines(paths))
         untracked = _entries(git.run("ls-files", "--others", "--exclude-standard", "-z"))
         nested = [path.rstrip("/") for path in untracked if path.endswith("/")]
         left_out = [f":(exclude,top,literal){path}" for path in nested]
-        git.run("add", "--all", "--", ".", *left_out)
+        if not git.try_run("add", "--all", "--", ".", *left_out).ok:
+            self._add_what_can_be(git, left_out)
         for path in nested:
             files = _lines(self._files_in(path))
             git.run("update-index", "--add", "-z", "--stdin", stdin=files)
+
+    def _add_what_can_be(self, git: Git, left_out: Sequence[str]) -> None:
+        """Record as much as git can read, as it is: an attribute of the agent's must not lose it."""
+        (self.git_dir / "info" / "attributes").write_text(_NO_ATTRIBUTES)
+        done = git.try_run("add", "--all", "--ignore-errors", "--", ".", *left_out)
+        if not done.ok and _DISK_FULL in done.error_text:
+            raise failure(done)
 
     def _links(self, git: Git) -> tuple[list[str], list[str]]:
         """Return the submodules: those as they were, and those in which the agent committed.
