@@ -27,7 +27,7 @@ _INHERITED = re.compile(
 _NETWORK = (
     r"could not resolve host|could not read from remote|unable to access|connection (?:refused|"
     r"reset|timed out|closed)|does not appear to be a git repository|authentication failed|"
-    r"permission denied|repository .* not found|could not read (?:username|password)|"
+    r"permission denied(?: \(|, )|repository .* not found|could not read (?:username|password)|"
     r"early eof|the remote end hung up|host key verification failed|unable to connect|"
     r"operation timed out|no route to host|repository not found|terminal prompts disabled"
 )

@@ -47,8 +47,12 @@ class Project:
 
     @cached_property
     def url(self) -> str:
-        """Where the remote is."""
+        """Where the remote takes pushes: what attempts clone from and push to."""
         return self.repo.url
+
+    def require_remote(self) -> None:
+        """Raise ``no_remote`` where git would speak of a remote that cannot be reached."""
+        _ = self.url
 
     @cached_property
     def head(self) -> str | None:

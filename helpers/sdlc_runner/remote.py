@@ -97,7 +97,7 @@ def list_refs(repo: Repo, feature: str, branches: Iterable[str] = ()) -> RemoteR
     part = naming.ref_part(feature)
     patterns = ["HEAD", *(f"refs/heads/{name}" for name in branches)]
     patterns += [f"{root}/{part}/*" for root in ROOTS]
-    text = repo.git.run("ls-remote", "--symref", repo.url, *patterns)
+    text = repo.git.run("ls-remote", "--symref", repo.remote, *patterns)
     refs, default = {}, None
     for line in text.splitlines():
         value, _, name = line.partition("\t")

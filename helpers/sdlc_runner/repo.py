@@ -32,8 +32,8 @@ class Repo(NamedTuple):
 
     @property
     def url(self) -> str:
-        """Where the remote is; raises ``no_remote``."""
-        done = self.git.try_run("remote", "get-url", self.remote)
+        """Where the remote takes pushes; raises ``no_remote``."""
+        done = self.git.try_run("remote", "get-url", "--push", self.remote)
         if not done.ok:
             raise UsageError(
                 Code.NO_REMOTE,

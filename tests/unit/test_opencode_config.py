@@ -9,14 +9,14 @@ import pytest
 from agent_side import SPEC
 from sdlc_runner.wrapper import opencode_config
 
-WORK = Path("/work/tree")
+WORK = Path("/src/tree")
 
 
 def test_opencode_is_called_with_its_prompt_on_stdin() -> None:
     argv = opencode_config.command(replace(SPEC, model="a/b"), WORK)
     assert argv == (
         *("opencode", "run", "--format", "json", "--title", "001-demo T001-1"),
-        *("--dir", "/work/tree", "--model", "a/b"),
+        *("--dir", "/src/tree", "--model=a/b"),
     )
 
 

@@ -268,3 +268,10 @@ def test_later_work_on_a_file_of_a_published_task_is_missed(rig: Rig) -> None:
     rig.write("mine.txt", "mine\n")
     rig.write("unrelated.txt", "x\n")
     assert planned(rig, "T002")[0] == "ready"
+
+
+def test_a_feature_without_tasks_yet(rig: Rig) -> None:
+    rig.write("specs/001-demo/spec.md", "# Spec, second draft\n")
+    done = rig.run("publish")
+    assert done.code == 0
+    assert "second draft" in rig.remote_file("specs/001-demo/spec.md")

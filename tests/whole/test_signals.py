@@ -205,7 +205,7 @@ def test_a_bundle_keeps_what_is_done(rig: Rig) -> None:
 
 def test_kill_9_ends_the_agent_too_and_checkpoints_survive(rig: Rig) -> None:
     agent, _ = working(rig, "--set", "checkpoint.seconds=1")
-    until(lambda: [event for event in rig.journal() if event["type"] == "checkpoint"])
+    until(lambda: f"{REFS}/transcript" in rig.remote_refs())
     os.kill(rig.wrapper_pid(), signal.SIGKILL)
     until(lambda: not is_running(agent))
     result = rig.run("follow", "T001")

@@ -88,6 +88,7 @@ def number(value: object) -> float | None:
 
 def look(project: Project) -> RemoteRefs:
     """Ask the remote for every name that matters: the branches and the refs of the feature."""
+    project.require_remote()
     prefix = project.settings.branch_prefix
     parts = prefix.split("/")
     ancestors = ["/".join(parts[: count + 1]) for count in range(len(parts))]

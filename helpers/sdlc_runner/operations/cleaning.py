@@ -92,7 +92,7 @@ def _delete(
     """Delete refs that are still what we saw; a refusal is a warning, the rest goes on."""
     if not dry_run:
         leases = {name: refs.refs[name] for name in names}
-        result = project.repo.git.push(project.url, [f":{name}" for name in names], leases)
+        result = project.repo.git.push(project.repo.remote, [f":{name}" for name in names], leases)
         if result.status is not PushStatus.DONE:
             output.tell(
                 EventType.WARNING,

@@ -125,7 +125,8 @@ def _feature(found: Project) -> str:
 
 
 def _remote(found: Project) -> str:
-    found.repo.git.run("ls-remote", found.url, "HEAD")
+    found.require_remote()
+    found.repo.git.run("ls-remote", found.repo.remote, "HEAD")
     return naming.normalize_remote(found.url)
 
 

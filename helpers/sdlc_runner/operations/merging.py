@@ -163,8 +163,8 @@ def _ambiguous(project: Project, task: str, lines: Sequence[int]) -> Event:
 
 def _push(project: Project, tree: MergeTree) -> bool:
     """Push the feature branch without force; False if it moved meanwhile."""
-    refspec = f"HEAD:refs/heads/{project.branch}"
-    result = tree.git.push(project.url, [refspec], {})
+    refspec = f"{tree.head}:refs/heads/{project.branch}"
+    result = project.repo.git.push(project.repo.remote, [refspec], {})
     match result.status:
         case PushStatus.DONE:
             project.repo.fetch_feature(project.branch)

@@ -61,7 +61,8 @@ def _refuse_unfinished(project: Project) -> None:
 
 def _subject(project: Project) -> str:
     """Name the tasks that were ticked since the last publication."""
-    data, _ = project.load_tasks()
+    path = project.feature.directory / "tasks.md"  # not there yet while only the spec is written
+    data = path.read_bytes() if path.is_file() else b""
     new = ticks.ticked(data) - (project.published() or frozenset())
     return f"{', '.join(sorted(new))}: SYNC work" if new else "SYNC work"
 

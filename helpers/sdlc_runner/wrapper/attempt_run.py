@@ -93,13 +93,16 @@ class AttemptRun:
         except OSError as error:
             text = f"The attempt broke off: {error.strerror or error}."
             self._fail(Outcome.FAILED, _code_of(error), text)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the work
+            text = f"The agent wrapper failed: {type(error).__name__}: {error}"
+            self._fail(Outcome.FAILED, Code.INTERNAL.value, text)
         return self._finish()
 
     def _prepare(self) -> None:
+        self._phase(PhaseName.CLONING)
         with self.stop.may_break_in():
             if self.is_cancelled():
                 raise StopRequested
-            self._phase(PhaseName.CLONING)
             self.workspace.clone()
         if self.stop.asked.is_set():
             raise StopRequested

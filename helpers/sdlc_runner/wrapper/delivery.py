@@ -14,7 +14,7 @@ from sdlc_runner import naming
 from sdlc_runner.errors import Code, RunnerError, UnreachableError
 from sdlc_runner.events import AttemptKey, clean
 from sdlc_runner.git import PushResult, PushStatus
-from sdlc_runner.wrapper.workspace import message
+from sdlc_runner.wrapper.workspace import REMOTE, message
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,7 +76,7 @@ class Delivery:
     def _holders(self) -> set[str]:
         """Return the commits that hold the lock on any task, wherever this host has it."""
         refs = [*self._starts(naming.META_REFS), *self._starts(naming.META_BRANCHES)]
-        done = self.workspace.git.try_run("ls-remote", self.spec.remote, *refs)
+        done = self.workspace.git.try_run("ls-remote", REMOTE, *refs)
         return {line.partition("\t")[0] for line in done.text.splitlines()} if done.ok else set()
 
     def _start_commit(self) -> str:
@@ -105,12 +105,12 @@ class Delivery:
         self, refspecs: list[str], leases: dict[str, str], *, patient: bool = True
     ) -> PushResult:
         """Push, and if ``patient`` try again while the remote cannot be reached."""
-        result = self.workspace.git.push(self.spec.remote, refspecs, leases)
+        result = self.workspace.git.push(REMOTE, refspecs, leases)
         for seconds in _RETRY_SECONDS if patient else ():
             if result.status is not PushStatus.UNREACHABLE:
                 break
             time.sleep(seconds)
-            result = self.workspace.git.push(self.spec.remote, refspecs, leases)
+            result = self.workspace.git.push(REMOTE, refspecs, leases)
         self._away = result.status is PushStatus.UNREACHABLE
         return result
 
@@ -123,7 +123,7 @@ class Delivery:
         return result
 
     def _remote_head(self, ref: str) -> str | None:
-        done = self.workspace.git.try_run("ls-remote", self.spec.remote, ref)
+        done = self.workspace.git.try_run("ls-remote", REMOTE, ref)
         return done.text.partition("\t")[0] or None if done.ok else None
 
     def push_checkpoint(self, commit: str, *, patient: bool) -> PushResult:

@@ -31,7 +31,7 @@ def command(spec: AttemptSpec, work: Path) -> tuple[str, ...]:
     if spec.agent_command:
         return spec.agent_command
     title = f"{spec.key.feature} {spec.key}"
-    model = ("--model", spec.model) if spec.model else ()
+    model = (f"--model={spec.model}",) if spec.model else ()  # never taken for another flag
     return (PROGRAM, "run", "--format", "json", "--title", title, "--dir", str(work), *model)
 
 

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner import protected
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.git import Git
+from sdlc_runner.git import Git, failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from sdlc_runner.attempt import AttemptSpec
     from sdlc_runner.wrapper.mask import Masker
 
+REMOTE = "origin"
 _GITLINK = "160000"
 _BLOBS_AT_ONCE = 64
+_NO_ATTRIBUTES = "* -working-tree-encoding -filter -text -ident\n"
 # What OpenCode itself writes beside a project's .opencode files.
 _EXCLUDE = "".join(
     f".opencode/{name}\n"
@@ -73,6 +75,7 @@ class Workspace:
         Git(self.git_dir.parent).run("init", "--quiet", "--bare", "--template=", str(self.git_dir))
         # Fetched and cloned as a bare repository; the work tree is named on every later call.
         bare = Git(self.git_dir.parent, (f"--git-dir={self.git_dir}",))
+        self._name_remote()
         self._fetch(bare)
         (self.git_dir / "info").mkdir(exist_ok=True)
         (self.git_dir / "info" / "exclude").write_text(_EXCLUDE)
@@ -81,6 +84,14 @@ class Workspace:
         bare.run("symbolic-ref", "HEAD", f"refs/heads/{name}")
         self._clone_for_agent()
         self.git.run("read-tree", self.spec.base)
+
+    def _name_remote(self) -> None:
+        """Write the remote's address into a file: it may hold a password; argv is public."""
+        address = self.spec.remote.replace("\\", "\\\\").replace('"', '\\"')
+        with (self.git_dir / "config").open(
+            "a", encoding="utf-8", errors="surrogateescape"
+        ) as file:
+            file.write(f'[remote "{REMOTE}"]\n\turl = "{address}"\n')
 
     def _clone_for_agent(self) -> None:
         """Make the agent's clone, whatever the user's settings say of other clones."""
@@ -101,10 +112,10 @@ class Workspace:
         if self.spec.from_checkpoint:
             wanted.append(self.spec.from_checkpoint)
         options = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head")
-        done = bare.try_run(*options, *depth, self.spec.remote, *wanted)
+        done = bare.try_run(*options, *depth, REMOTE, *wanted)
         if not done.ok:
             branch = f"refs/heads/{self.spec.feature_branch}"
-            bare.run(*options, self.spec.remote, branch)
+            bare.run(*options, REMOTE, branch)
         if not bare.try_run("cat-file", "-e", self.start_commit).ok:
             raise RunnerError(
                 Code.FEATURE_MOVED,
@@ -145,11 +156,12 @@ class Workspace:
             git.run("update-index", "--add", "-z", "--stdin", stdin=files)
 
     def _add_what_can_be(self, git: Git, left_out: Sequence[str]) -> None:
-        """Record as much as git can read, as it is: an attribute of the agent's must not lose it."""
+        """Record what git can read, as it is: no attribute of the agent's may lose it."""
         (self.git_dir / "info" / "attributes").write_text(_NO_ATTRIBUTES)
         done = git.try_run("add", "--all", "--ignore-errors", "--", ".", *left_out)
-        if not done.ok and _DISK_FULL in done.error_text:
-            raise failure(done)
+        error = failure(done)
+        if not done.ok and error.code is Code.DISK_FULL:
+            raise error
 
     def _links(self, git: Git) -> tuple[list[str], list[str]]:
         """Return the submodules: those as they were, and those in which the agent committed.
