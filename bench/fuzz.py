@@ -18,23 +18,13 @@ from typing import TYPE_CHECKING
 
 from bench import figures
 from bench.fuzz_seeds import CONFIGS, CURSORS, EVENTS, OPENCODE, RESULTS, SECRETS, TASKS, TOKENS
-from sdlc_runner import (
-    config,
-    cursor,
-    naming,
-    outcome,
-    plain_yaml,
-    plan,
-    remote,
-    scope,
-    tasks,
-    ticks,
-    yaml_file,
-)
+from sdlc_runner import config, cursor, naming, outcome, plain_yaml, remote, yaml_file
 from sdlc_runner.errors import RunnerError
 from sdlc_runner.events import AttemptKey, EventType, Outcome, parse
 from sdlc_runner.follow import Reader
 from sdlc_runner.outcome import Ending
+from sdlc_runner.planning import plan
+from sdlc_runner.reading import scope, tasks, ticks
 from sdlc_runner.wrapper.mask import Masker
 from sdlc_runner.wrapper.opencode import Translator
 

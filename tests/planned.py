@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner import plan, tasks
+from sdlc_runner.planning import plan
+from sdlc_runner.reading import tasks
 
 if TYPE_CHECKING:
-    from sdlc_runner.plan import Plan, PlanItem
+    from sdlc_runner.planning.plan import Plan, PlanItem
 
 NONE: frozenset[str] = frozenset()
 

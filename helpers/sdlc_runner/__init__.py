@@ -2,15 +2,14 @@
 
 The modules, in the order in which a task passes through them:
 
-    feature, markdown, taskline, tasks      find and read tasks.md
-    dependencies, files, scope, plan,       what waits for what; what may run together
-      bundles
+    reading                                 find the feature, read tasks.md, tick a box
+    planning                                what waits for what; what may run together
     attempt, naming                         one attempt as a record; its names
     backends                                where it runs (local: processes on this machine)
     wrapper                                 what runs there: clone, agent, commit, push
     events, wire, follow, cursor            what it says, read exactly once
     remote, outcome                         what the git remote shows; how it ended
-    merge, ticks, protected                 work goes into the feature branch, boxes tick
+    merge, protected                        work goes into the feature branch
     operations                              the verbs, made of all this
     arguments, cli, output, render          the command line and what it prints
     config, consent, project, repo, git,    settings and surroundings; the doors to git and

@@ -7,8 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner import config, feature, ticks
+from sdlc_runner import config
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.reading import feature, ticks
 from sdlc_runner.repo import Repo, open_repo
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from sdlc_runner.backends import Backend
     from sdlc_runner.config import Configuration, Settings
-    from sdlc_runner.feature import Feature
-    from sdlc_runner.tasks import TaskFile
+    from sdlc_runner.reading.feature import Feature
+    from sdlc_runner.reading.tasks import TaskFile
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

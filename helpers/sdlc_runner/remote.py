@@ -10,9 +10,10 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner import naming, taskids
+from sdlc_runner import naming
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events import AttemptKey
+from sdlc_runner.reading import taskids
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

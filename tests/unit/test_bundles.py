@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sdlc_runner import plan, tasks
-from sdlc_runner.plan import Disposition
+from sdlc_runner.planning import plan
+from sdlc_runner.planning.plan import Disposition
+from sdlc_runner.reading import tasks
 
 
 def bundled(text: str, small: int = 0) -> list[list[str]]:

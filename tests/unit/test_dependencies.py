@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdlc_runner import dependencies
+from sdlc_runner.reading import dependencies
 
 
 def found(text: str, subject: str = "") -> list[str]:

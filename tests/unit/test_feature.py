@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner import feature
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.reading import feature
 
 if TYPE_CHECKING:
     from pathlib import Path

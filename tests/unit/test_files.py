@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdlc_runner import files
+from sdlc_runner.reading import files
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from contextlib import suppress
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdlc_runner import plan, scope, tasks, ticks
 from sdlc_runner.errors import RunnerError
+from sdlc_runner.planning import plan
+from sdlc_runner.reading import scope, tasks, ticks
 
 PIECES = (
     *("- [ ] ", "* [x] ", "1. [X] ", "- [~] ", "\t- [ ] ", "  - "),

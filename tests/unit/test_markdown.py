@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner import tasks
+from sdlc_runner.reading import tasks
 
 if TYPE_CHECKING:
-    from sdlc_runner.tasks import Task
+    from sdlc_runner.reading.tasks import Task
 
 
 def read(text: str) -> dict[str, Task]:

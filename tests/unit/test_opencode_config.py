@@ -69,7 +69,7 @@ def test_the_environment_holds_nothing_of_git_or_ours() -> None:
     }
     env = opencode_config.environment(SPEC, WORK, given)
     assert set(given) & set(env) == {"PATH", "PWD", "ANTHROPIC_API_KEY"}
-    assert env["PWD"] == "/work/tree"
+    assert env["PWD"] == "/src/tree"
     assert env["GIT_TERMINAL_PROMPT"] == "0"
     assert env["SPECIFY_FEATURE_DIRECTORY"] == "specs/001-demo"
     assert env["OPENCODE_PURE"] == "1"

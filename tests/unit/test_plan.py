@@ -7,8 +7,9 @@ import time
 import pytest
 
 from planned import ids, item, make, shown
-from sdlc_runner import plan, tasks
-from sdlc_runner.plan import Disposition, Plan
+from sdlc_runner.planning import plan
+from sdlc_runner.planning.plan import Disposition, Plan
+from sdlc_runner.reading import tasks
 
 PHASES = """\
 ## Phase 1: Setup

@@ -6,7 +6,7 @@ import pytest
 
 from planned import ids, item, make, shown
 from sdlc_runner.errors import Code
-from sdlc_runner.plan import Disposition
+from sdlc_runner.planning.plan import Disposition
 
 
 def test_unpublished_work() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sdlc_runner import scope, tasks
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.reading import scope, tasks
 
 FILE = tasks.parse("""\
 ## Phase 1: Setup (Shared Infrastructure)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sdlc_runner import tasks
 from sdlc_runner.errors import Code
-from sdlc_runner.tasks import Mode, Task
+from sdlc_runner.reading import tasks
+from sdlc_runner.reading.tasks import Mode, Task
 
 REAL = """\
 # Tasks: Webhook relay

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sdlc_runner import ticks
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.reading import ticks
 
 PLAIN = b"# T\n- [ ] T001 a\n- [x] T002 b\n  * [~] T003/T004 c\n"
 

@@ -34,7 +34,7 @@ def imported(rig: Rig) -> set[str]:
 def test_imports_nothing_large(rig: Rig) -> None:
     rig.tasks(TASKS)
     names = imported(rig)
-    assert "sdlc_runner.plan" in names
+    assert "sdlc_runner.planning.plan" in names
     assert not names & (LARGE | OF_OTHER_VERBS)
 
 

@@ -271,13 +271,13 @@ def test_retry_needs_a_checkpoint_to_go_on_from(rig: Rig) -> None:
 
 def test_what_may_run_elsewhere_is_not_started_beside(rig: Rig) -> None:
     agent, _ = working(rig)
-    other = {"XDG_STATE_HOME": str(rig.folder / "other")}
-    refused = rig.run("retry", "T001", **other)
+    other = str(rig.folder / "other")
+    refused = rig.run("retry", "T001", XDG_STATE_HOME=other)
     assert (refused.code, refused.error["code"]) == (2, "attempt_alive")
     assert "--force" in refused.error["hint"]
-    assert verdict(rig.run("verify", "T001", **other)) == ("unverified", "no_result")
-    forced = rig.run("retry", "T001", "--force", **other)
+    assert verdict(rig.run("verify", "T001", XDG_STATE_HOME=other)) == ("unverified", "no_result")
+    forced = rig.run("retry", "T001", "--force", XDG_STATE_HOME=other)
     assert [event["attempt"] for event in forced.of("spawned")] == [2]
     until(lambda: "refs/sdlc-runner/001-demo/T001/2/start" in rig.remote_refs())
-    rig.run("cancel", "T001", **other)
+    rig.run("cancel", "T001", XDG_STATE_HOME=other)
     assert is_running(agent)

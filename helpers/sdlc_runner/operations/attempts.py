@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner import naming, outcome, remote, taskids
+from sdlc_runner import naming, outcome, remote
 from sdlc_runner.cursor import Position
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.outcome import Ending, Judgement
+from sdlc_runner.reading import taskids
 from sdlc_runner.wire import NUMBER_LIMIT
 
 if TYPE_CHECKING:

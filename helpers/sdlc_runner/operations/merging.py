@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sdlc_runner import tasks, ticks
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
 from sdlc_runner.events import AttemptKey, EventType, Outcome, client_event
 from sdlc_runner.git import PushStatus
 from sdlc_runner.merge import Conflict, MergeTree, merge_tree
 from sdlc_runner.operations import attempts, spawning
+from sdlc_runner.reading import tasks, ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

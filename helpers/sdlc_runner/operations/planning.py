@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner import files, plan
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.events import AttemptKey, EventType, client_event
-from sdlc_runner.tasks import Mode
+from sdlc_runner.planning import plan
+from sdlc_runner.reading import files
+from sdlc_runner.reading.tasks import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sdlc_runner.events import Event
     from sdlc_runner.output import Output
-    from sdlc_runner.plan import Plan, PlanItem
+    from sdlc_runner.planning.plan import Plan, PlanItem
     from sdlc_runner.project import Project
-    from sdlc_runner.tasks import TaskFile
+    from sdlc_runner.reading.tasks import TaskFile
 
 
 _NAMED = 12  # of the tasks that one waits for; a barrier may be hundreds
@@ -50,7 +51,7 @@ def make(project: Project, request: Request) -> tuple[Plan, TaskFile]:
 
 
 def _scope(words: Sequence[str], task_file: TaskFile) -> frozenset[str]:
-    from sdlc_runner import scope  # noqa: PLC0415 - not needed for a plan of everything
+    from sdlc_runner.reading import scope  # noqa: PLC0415 - not needed for a plan of everything
 
     return scope.parse(words, task_file).ids
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner import ticks
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
 from sdlc_runner.events import EventType, clean
 from sdlc_runner.git import PushStatus
 from sdlc_runner.operations import attempts, spawning
+from sdlc_runner.reading import ticks
 
 if TYPE_CHECKING:
     from sdlc_runner.output import Output

@@ -12,7 +12,7 @@ from sdlc_runner.events import AttemptKey, EventType
 from sdlc_runner.operations import attempts, merging, planning, spawning
 from sdlc_runner.operations.following import Follower, Patience, tell_outcome
 from sdlc_runner.operations.tally import Tally
-from sdlc_runner.plan import Disposition
+from sdlc_runner.planning.plan import Disposition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from sdlc_runner.operations.planning import Request
     from sdlc_runner.operations.spawning import Ground
     from sdlc_runner.output import Output
-    from sdlc_runner.plan import Plan, PlanItem, Unit
+    from sdlc_runner.planning.plan import Plan, PlanItem, Unit
     from sdlc_runner.project import Project
-    from sdlc_runner.tasks import Task, TaskFile
+    from sdlc_runner.reading.tasks import Task, TaskFile
 
 _BEGIN_TRIES = 3  # starts of one attempt whose agent never began
 _NEVER_BEGAN = frozenset({"ended_before_start", Code.REMOTE_UNREACHABLE.value})

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sdlc_runner.config import Settings
     from sdlc_runner.output import Output
     from sdlc_runner.project import Project
+    from sdlc_runner.reading.tasks import Task
     from sdlc_runner.remote import RemoteRefs
-    from sdlc_runner.tasks import Task
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.events import EventType, Outcome
-from sdlc_runner.plan import Disposition
+from sdlc_runner.planning.plan import Disposition
 from sdlc_runner.render import counted
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sdlc_runner.outcome import Judgement
     from sdlc_runner.output import Output
-    from sdlc_runner.plan import Plan, PlanItem
+    from sdlc_runner.planning.plan import Plan, PlanItem
 
 _SHOWN = 5  # ids that fit a line
 

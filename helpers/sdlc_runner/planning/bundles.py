@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner import files
+from sdlc_runner.reading import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sdlc_runner.graph import Graph
-    from sdlc_runner.tasks import Task
+    from sdlc_runner.planning.graph import Graph
+    from sdlc_runner.reading.tasks import Task
 
 SAME_FILE_LIMIT = 8
 

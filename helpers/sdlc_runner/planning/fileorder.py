@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from sdlc_runner import files
+from sdlc_runner.reading import files
 
 _DEEPEST = 50
 _LONGEST = 1000

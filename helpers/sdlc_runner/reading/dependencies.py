@@ -6,7 +6,7 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-from sdlc_runner import taskids
+from sdlc_runner.reading import taskids
 
 _ID = taskids.PATTERN
 _NUMBER = r"[0-9]{1,4}"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
-from sdlc_runner import taskids
-from sdlc_runner.dependencies import Reference, ReferenceKind
+from sdlc_runner.reading import taskids
+from sdlc_runner.reading.dependencies import Reference, ReferenceKind
 
 if TYPE_CHECKING:
-    from sdlc_runner.taskids import IdKey
-    from sdlc_runner.tasks import TaskFile
+    from sdlc_runner.reading.taskids import IdKey
+    from sdlc_runner.reading.tasks import TaskFile
 
 _NEAREST = 3
 

@@ -6,14 +6,14 @@ import re
 from enum import IntEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner import cycles
-from sdlc_runner.tasks import Mode
+from sdlc_runner.planning import cycles
+from sdlc_runner.reading.tasks import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-    from sdlc_runner.graph import Graph
-    from sdlc_runner.tasks import Task
+    from sdlc_runner.planning.graph import Graph
+    from sdlc_runner.reading.tasks import Task
 
 _MANUAL = re.compile(
     r"\b(?:manually|by hand|a human"

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from sdlc_runner import cycles, graph
-from sdlc_runner.dependencies import ReferenceKind
 from sdlc_runner.errors import Code
-from sdlc_runner.tasks import Problem
+from sdlc_runner.planning import cycles, graph
+from sdlc_runner.reading.dependencies import ReferenceKind
+from sdlc_runner.reading.tasks import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sdlc_runner.dependencies import Reference
-    from sdlc_runner.resolve import Known
-    from sdlc_runner.tasks import Task, TaskFile
+    from sdlc_runner.reading.dependencies import Reference
+    from sdlc_runner.reading.resolve import Known
+    from sdlc_runner.reading.tasks import Task, TaskFile
 
 _NAMED = 8
 

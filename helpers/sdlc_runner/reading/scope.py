@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner import taskids
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.resolve import Known
+from sdlc_runner.reading import taskids
+from sdlc_runner.reading.resolve import Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sdlc_runner.tasks import TaskFile
+    from sdlc_runner.reading.tasks import TaskFile
 
 _ID = taskids.PATTERN
 _NUMBER = r"[0-9]{1,4}"

@@ -6,9 +6,9 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-from sdlc_runner import dependencies, files, markdown, taskline
-from sdlc_runner.dependencies import Reference, ReferenceKind
 from sdlc_runner.errors import Code
+from sdlc_runner.reading import dependencies, files, markdown, taskline
+from sdlc_runner.reading.dependencies import Reference, ReferenceKind
 
 _NO_TASKS_IN = re.compile(
     r"\W{0,8}(?:dependencies|parallel (?:execution )?examples?|implementation strategy"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner import tasks
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.resolve import Known
+from sdlc_runner.reading import tasks
+from sdlc_runner.reading.resolve import Known
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sdlc_runner.tasks import Task, TaskFile
+    from sdlc_runner.reading.tasks import Task, TaskFile
 
 TICK = "X"
 _OPEN = " "

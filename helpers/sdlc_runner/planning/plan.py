@@ -6,17 +6,18 @@ from enum import Enum
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner import bundles, declared, files, graph, reasons, standing
-from sdlc_runner.resolve import Known
-from sdlc_runner.standing import Hold, Standing
-from sdlc_runner.tasks import Mode
+from sdlc_runner.planning import bundles, declared, graph, reasons, standing
+from sdlc_runner.planning.standing import Hold, Standing
+from sdlc_runner.reading import files
+from sdlc_runner.reading.resolve import Known
+from sdlc_runner.reading.tasks import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sdlc_runner.declared import Declared
-    from sdlc_runner.graph import Graph
-    from sdlc_runner.tasks import Problem, Task, TaskFile
+    from sdlc_runner.planning.declared import Declared
+    from sdlc_runner.planning.graph import Graph
+    from sdlc_runner.reading.tasks import Problem, Task, TaskFile
 
 FALSE_PARALLEL = "false_parallel"
 

@@ -7,13 +7,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner import tasks
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.reading import tasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sdlc_runner.tasks import TaskFile
+    from sdlc_runner.reading.tasks import TaskFile
 
 VARIABLE = "SPECIFY_FEATURE_DIRECTORY"
 POINTER = ".specify/feature.json"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from sdlc_runner import taskids
-from sdlc_runner.markdown import BULLET
+from sdlc_runner.reading import taskids
+from sdlc_runner.reading.markdown import BULLET
 
 TITLE_LIMIT = 200
 

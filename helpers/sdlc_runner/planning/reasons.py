@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner.standing import Hold, Standing
-from sdlc_runner.tasks import Mode
+from sdlc_runner.planning.standing import Hold, Standing
+from sdlc_runner.reading.tasks import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdlc_runner.tasks import Task
+    from sdlc_runner.reading.tasks import Task
 
 _NAMED = 4
 

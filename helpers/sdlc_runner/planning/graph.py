@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner.fileorder import FileOrder
+from sdlc_runner.planning.fileorder import FileOrder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sdlc_runner.tasks import TaskFile
+    from sdlc_runner.reading.tasks import TaskFile
 
 _FEW = 8
 

@@ -1,0 +1,1 @@
+"""Planning: who waits for whom, what may run together, and why the rest may not."""
