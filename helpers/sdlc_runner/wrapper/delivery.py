@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from sdlc_runner.wrapper.workspace import Workspace
 
 _RETRY_SECONDS = (1, 2, 4, 8, 16)
-_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
 
 @dataclass
@@ -94,8 +93,8 @@ class Delivery:
             # Without it two starts of one attempt would push the same commit, and both succeed.
             "Nonce": uuid.uuid4().hex,
         }
-        self.workspace.git.run("hash-object", "-t", "tree", "-w", "--stdin")
-        return self.workspace.commit(_EMPTY_TREE, (), message(f"Start {spec.key}", trailers))
+        empty = self.workspace.git.run("hash-object", "-t", "tree", "-w", "--stdin")
+        return self.workspace.commit(empty, (), message(f"Start {spec.key}", trailers))
 
     def _push_start(self, commit: str) -> PushResult:
         refs = self._starts(self.root)

@@ -6,6 +6,7 @@ the work tree configures this git: no hooks, no config, no filter drivers of its
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sdlc_runner.wrapper.mask import Masker
 
 REMOTE = "origin"
+_SHA256_DIGITS = 64
 _GITLINK = "160000"
 _BLOBS_AT_ONCE = 64
 _NO_ATTRIBUTES = "* -working-tree-encoding -filter -text -ident\n"
@@ -72,7 +74,9 @@ class Workspace:
 
     def clone(self) -> None:
         """Fetch the base and give the agent a clone of its own, without a remote."""
-        Git(self.git_dir.parent).run("init", "--quiet", "--bare", "--template=", str(self.git_dir))
+        sha256 = len(self.spec.base) == _SHA256_DIGITS
+        options = ("--bare", "--template=", f"--object-format={'sha256' if sha256 else 'sha1'}")
+        Git(self.git_dir.parent).run("init", "--quiet", *options, str(self.git_dir))
         # Fetched and cloned as a bare repository; the work tree is named on every later call.
         bare = Git(self.git_dir.parent, (f"--git-dir={self.git_dir}",))
         self._name_remote()
@@ -83,7 +87,8 @@ class Workspace:
         bare.run("update-ref", f"refs/heads/{name}", self.start_commit)
         bare.run("symbolic-ref", "HEAD", f"refs/heads/{name}")
         self._clone_for_agent()
-        self.git.run("read-tree", self.spec.base)
+        # With what git knows of the files it has just written, so that none is read again.
+        shutil.copyfile(self.work / ".git" / "index", self.git_dir / "index")
 
     def _name_remote(self) -> None:
         """Write the remote's address into a file: it may hold a password; argv is public."""
@@ -96,7 +101,9 @@ class Workspace:
     def _clone_for_agent(self) -> None:
         """Make the agent's clone, whatever the user's settings say of other clones."""
         options = ("--quiet", "--template=", "--no-tags", "--origin=origin", "--no-reject-shallow")
-        git = Git(self.git_dir.parent, ("-c", "protocol.file.allow=always"))
+        settings = ("protocol.file.allow=always", "core.splitIndex=false", "core.fsmonitor=false")
+        flags = tuple(word for setting in settings for word in ("-c", setting))
+        git = Git(self.git_dir.parent, flags)
         git.run("clone", *options, self.git_dir.as_uri(), str(self.work))
         Git(self.work).run("remote", "remove", "origin")
 
@@ -131,7 +138,7 @@ class Workspace:
             )
         git = self.git.with_env(GIT_INDEX_FILE=str(self.git_dir / index))
         if index != "index":
-            git.run("read-tree", parent)
+            shutil.copyfile(self.git_dir / "index", self.git_dir / index)
         self._add(git)
         restored = self._restore_protected(git, parent)
         return Staged(git.run("write-tree"), restored, self._secrets(git, masker, parent))
