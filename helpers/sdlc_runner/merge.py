@@ -10,6 +10,7 @@ import shutil
 import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdlc_runner import naming, protected
@@ -18,7 +19,6 @@ from sdlc_runner.git import Git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sdlc_runner.repo import Repo
 
@@ -27,7 +27,9 @@ _NAME, _EMAIL = "Agentic SDLC Runner", "sdlc-runner@localhost"
 _SETTINGS = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
-    "core.sparseCheckout=false",
+    "core.sparseCheckout=true",
+    "core.sparseCheckoutCone=false",
+    "index.sparse=false",
     "commit.gpgSign=false",
     "merge.verifySignatures=false",
     "push.followTags=false",
@@ -35,6 +37,9 @@ _SETTINGS = (
     "rerere.enabled=false",
     "submodule.recurse=false",
 )
+# Merging needs no files on disk but those in conflict: none is written, however large the
+# repository, and none is "changed" where its line ends contradict .gitattributes.
+_CHECK_OUT_NOTHING = "/.nothing-at-all\n"
 _OPTIONS = tuple(word for setting in _SETTINGS for word in ("-c", setting))
 
 
@@ -72,15 +77,17 @@ class MergeTree:
         stripped = self._restore_protected()
         conflicts = self._names("diff", "--diff-filter=U")
         if conflicts:
-            self._give_up()
+            self._begin_again()
             return Conflict(conflicts)
         if not done.ok and not self.git.try_run("rev-parse", "--verify", "-q", "MERGE_HEAD").ok:
-            self._give_up()
+            self._begin_again()
             raise RunnerError(Code.GIT_FAILED, f"git merge failed: {done.error_text[:300]}")
         self.git.run("commit", "--allow-empty", "--no-verify", "--quiet", "-m", subject)
+        self._begin_again()
         return Merged(self.head, stripped)
 
-    def _give_up(self) -> None:
+    def _begin_again(self) -> None:
+        """Go back to the last commit, with nothing on disk."""
         self.git.run("reset", "--hard", "--quiet", "HEAD")
         self.git.run("clean", "-ffdxq")
 
@@ -88,10 +95,15 @@ class MergeTree:
         changed = (*self._names("diff", "--cached"), *self._names("diff", "--diff-filter=U"))
         mine = [path for path in changed if protected.is_protected(path, self.feature_dir)]
         for path in dict.fromkeys(mine):
-            if self.git.try_run("cat-file", "-e", f"HEAD:{path}").ok:
-                self.git.run("checkout", "--quiet", "HEAD", "--", path)
-            else:
-                self.git.run("rm", "--quiet", "-f", "--ignore-unmatch", "--", path)
+            self.git.run("update-index", "--force-remove", "--", path)
+            entry = self.git.run("ls-tree", "-z", "HEAD", "--", path)
+            if entry:
+                self.git.run(
+                    "update-index",
+                    "-z",
+                    "--index-info",
+                    stdin=entry.encode("utf-8", "surrogateescape"),
+                )
         return tuple(dict.fromkeys(mine))
 
     def _names(self, verb: str, *options: str) -> tuple[str, ...]:
@@ -105,7 +117,7 @@ class MergeTree:
         mode = self.git.run("ls-files", "--stage", "--", path).split(" ")[0] or "100644"
         self.git.run("update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}")
         self.git.run("commit", "--no-verify", "--quiet", "-m", subject)
-        self.git.run("checkout", "--quiet", "-f", "HEAD", "--", path)
+        self._begin_again()
         return self.head
 
     def read(self, path: str) -> bytes | None:
@@ -117,21 +129,46 @@ class MergeTree:
 @contextmanager
 def merge_tree(repo: Repo, state: Path, commit: str, feature_dir: str) -> Iterator[MergeTree]:
     """Lend a work tree at ``commit``; one merge at a time for each repository on this machine."""
-    folder = state / "merge" / naming.digest(str(repo.root))[:16]
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in folder.glob("tree-*"):  # by a merge that was killed
-            _remove(repo, left)
+    with _alone(repo, state) as folder:
         # A git that outlived its killed merge still writes into the folder of that one.
         path = folder / f"tree-{uuid.uuid4().hex[:12]}"
         path.mkdir()
         outside = Git(repo.root, _OPTIONS)
-        outside.run("worktree", "add", "--quiet", "--detach", str(path), commit)
         try:
-            yield MergeTree(Git(path, _OPTIONS, _identity(repo)), path, feature_dir)
+            options = ("--quiet", "--no-checkout", "--detach")
+            outside.run("worktree", "add", *options, str(path), commit)
+            git = Git(path, _OPTIONS, _identity(repo))
+            _check_out_nothing(git)
+            yield MergeTree(git, path, feature_dir)
         finally:
             _remove(repo, path)
+
+
+def tidy(repo: Repo, state: Path) -> None:
+    """Remove what killed merges left."""
+    with _alone(repo, state):
+        pass
+
+
+@contextmanager
+def _alone(repo: Repo, state: Path) -> Iterator[Path]:
+    """Be the only merge of this repository here, in a folder without leftovers."""
+    folder = state.resolve() / "merge" / naming.digest(str(repo.root))[:16]
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        listed = repo.git.run("worktree", "list", "--porcelain").splitlines()
+        known = (Path(line.removeprefix("worktree ")) for line in listed)
+        for left in {*folder.glob("tree-*"), *(path for path in known if path.parent == folder)}:
+            _remove(repo, left)
+        yield folder
+
+
+def _check_out_nothing(git: Git) -> None:
+    patterns = Path(git.run("rev-parse", "--absolute-git-dir")) / "info" / "sparse-checkout"
+    patterns.parent.mkdir(exist_ok=True)
+    patterns.write_text(_CHECK_OUT_NOTHING, encoding="utf-8")
+    git.run("read-tree", "-mu", "HEAD")
 
 
 def _remove(repo: Repo, path: Path) -> None:

@@ -220,3 +220,19 @@ def test_works_in_a_linked_or_shallow_checkout_with_an_odd_path(tmp_path: Path, 
     assert (other / "one.txt").read_text() == "1\n"
     assert rig.ticked() == {"T001"}
     assert worktrees(rig) == 1 + (shape == "linked")
+
+
+def test_line_ends_that_contradict_the_attributes_stop_nothing(rig: Rig) -> None:
+    rig.write("windows.txt", b"one\r\ntwo\r\n")
+    rig.commit("Line ends as they are")
+    rig.write(".gitattributes", "*.txt text\n")
+    rig.git("add", ".gitattributes")
+    rig.git("commit", "--quiet", "-m", "Say otherwise")
+    rig.tasks("## Phase 1: Setup\n- [ ] T001 [ASYNC] Write T001.txt\n", push=False)
+    rig.git("add", "specs")
+    rig.git("commit", "--quiet", "-m", "Plan")
+    rig.git("push", "--quiet", "origin", "HEAD")
+    rig.agent("p = pathlib.Path('windows.txt'); p.write_bytes(p.read_bytes() + b'three\\r\\n')")
+    assert rig.run("run").code == 0
+    assert rig.ticked() == {"T001"}
+    assert "three" in rig.remote_file("windows.txt")

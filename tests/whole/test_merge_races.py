@@ -150,9 +150,9 @@ def test_killed_at_any_moment_and_done_again(three: Rig) -> None:
         process.communicate()
         assert three.git("fsck", "--connectivity-only", cwd=three.remote) == ""
         assert three.ticked() in ({"T001"}, ALL)
-    until(lambda: three.run("merge").code == 0)
+    # A git that was at work when its merge was killed may still be.
+    until(lambda: three.run("merge").code == 0 and worktrees(three) == 1)
     all_is_merged_once(three)
-    assert worktrees(three) == 1
     assert not list((three.state / "merge").glob("*/tree-*"))
 
 

@@ -264,3 +264,18 @@ def test_a_bundle_has_an_outcome_for_each_task(rig: Rig) -> None:
     assert not Path(rig.attempt() / "wrapper.log").read_text()
     shutil.rmtree(rig.state)
     assert {task: verified(rig, task) for task in expected} == expected
+
+
+def test_only_what_the_agent_changed_is_committed(rig: Rig) -> None:
+    rig.write("windows.txt", b"one\r\ntwo\r\n")
+    rig.commit("Line ends as they are")
+    rig.write(".gitattributes", "*.txt text\n")
+    rig.git("add", ".gitattributes")
+    rig.git("commit", "--quiet", "-m", "Say otherwise")
+    rig.tasks(ONE, push=False)
+    rig.git("add", "specs")
+    rig.git("commit", "--quiet", "-m", "Plan")
+    rig.git("push", "--quiet", "origin", "HEAD")
+    assert verdict(spawn(rig)) == ("succeeded", "verified")
+    changed = rig.git("diff", "--name-only", f"{BRANCH}~1", BRANCH, cwd=rig.remote)
+    assert changed.split() == ["T001.txt"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
 from sdlc_runner.events import AttemptKey, EventType, Outcome, client_event
 from sdlc_runner.git import PushStatus
-from sdlc_runner.merge import Conflict, MergeTree, merge_tree
+from sdlc_runner.merge import Conflict, MergeTree, merge_tree, tidy
 from sdlc_runner.operations import attempts, spawning
 from sdlc_runner.reading import tasks, ticks
 
@@ -61,6 +61,7 @@ def candidates(
 def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> Integration:
     """Merge, tick and push; events are told once the remote has taken it."""
     if not wanted:
+        tidy(project.repo, project.state)
         return Integration()
     spawning.refuse_default_branch(project, attempts.look(project))
     for _ in range(_PUSH_TRIES):

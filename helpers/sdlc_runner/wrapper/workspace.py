@@ -6,6 +6,7 @@ the work tree configures this git: no hooks, no config, no filter drivers of its
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -89,6 +90,25 @@ class Workspace:
         self._clone_for_agent()
         # With what git knows of the files it has just written, so that none is read again.
         shutil.copyfile(self.work / ".git" / "index", self.git_dir / "index")
+        contrary = _entries(self.git.run("diff-files", "--name-only", "-z"))
+        self._untouched.write_text(json.dumps(self._contents(contrary)))
+
+    @property
+    def _untouched(self) -> Path:
+        """Files that git calls changed before anybody touched them, and what was in them.
+
+        Their line ends contradict .gitattributes; only who changes such a file shall commit it.
+        """
+        return self.git_dir / "untouched.json"
+
+    def _contents(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the id of each file's very bytes."""
+        there = [name for name in names if "\n" not in name and (self.work / name).is_file()]
+        if not there:
+            return {}
+        paths = "\n".join(f"{self.work}/{name}" for name in there)
+        ids = self.git.run("hash-object", "--no-filters", "--stdin-paths", stdin=_lines([paths]))
+        return dict(zip(there, ids.split(), strict=True))
 
     def _name_remote(self) -> None:
         """Write the remote's address into a file: it may hold a password; argv is public."""
@@ -140,6 +160,9 @@ class Workspace:
         if index != "index":
             shutil.copyfile(self.git_dir / "index", self.git_dir / index)
         self._add(git)
+        before = json.loads(self._untouched.read_text())
+        now = self._contents(before)
+        self._restore(git, parent, [name for name in now if now[name] == before[name]])
         restored = self._restore_protected(git, parent)
         return Staged(git.run("write-tree"), restored, self._secrets(git, masker, parent))
 
@@ -199,12 +222,17 @@ class Workspace:
     def _restore_protected(self, git: Git, parent: str) -> tuple[str, ...]:
         changed = git.run("diff-index", "--cached", "--name-only", "-z", parent).split("\0")
         left_out = [path for path in changed if protected.is_protected(path, self.spec.feature_dir)]
-        for path in left_out:
-            git.run("update-index", "--force-remove", "--", path)
-            entry = git.run("ls-tree", "-z", parent, "--", path).rstrip("\0")
-            if entry:
-                git.run("update-index", "-z", "--index-info", stdin=f"{entry}\0".encode())
+        self._restore(git, parent, left_out)
         return tuple(left_out)
+
+    def _restore(self, git: Git, parent: str, paths: Iterable[str]) -> None:
+        """Put back into the index what ``parent`` has."""
+        for path in paths:
+            git.run("update-index", "--force-remove", "--", path)
+            entry = git.run("ls-tree", "-z", parent, "--", path)
+            if entry:
+                stdin = entry.encode("utf-8", "surrogateescape")
+                git.run("update-index", "-z", "--index-info", stdin=stdin)
 
     def _secrets(self, git: Git, masker: Masker, parent: str) -> tuple[str, ...]:
         """Return the changed paths whose content or name holds a known secret."""
