@@ -25,6 +25,8 @@ _META = re.compile(
     r"(?P<root>refs/sdlc-runner|refs/heads/sdlc-runner-meta)/(?P<feature>[^/]+)/(?P<task>[^/]+)/"
     r"(?P<number>[1-9]\d{0,8})/(?P<leaf>start|transcript|checkpoint)\Z"
 )
+_RESULT_BYTES = 4 << 20
+_TRANSCRIPT_BYTES = 512 << 20  # who can push can push anything; more is no transcript of ours
 _COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
 # What our own starts say; it is told in commands to copy, and given to git.
 _TASK = re.compile(rf"{taskids.PATTERN}\Z")
@@ -213,9 +215,14 @@ def _result(repo: Repo, transcript: str | None) -> dict[str, Any]:
     """Read the result in a transcript; empty if there is none, or it is not an object."""
     if transcript is None:
         return {}
-    data = repo.read(transcript, "result.json")
+    data = repo.read(transcript, "result.json", _RESULT_BYTES)
     try:
         record = json.loads(data or b"{}")
     except (ValueError, RecursionError):
         return {}
     return record if isinstance(record, dict) else {}
+
+
+def read_events(repo: Repo, transcript: str) -> list[bytes]:
+    """Return the lines of a transcript; they are as hostile as any log."""
+    return (repo.read(transcript, "events.jsonl", _TRANSCRIPT_BYTES) or b"").splitlines()

@@ -79,8 +79,12 @@ class Repo(NamedTuple):
         done = self.git.try_run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
         return done.text if done.ok else None
 
-    def read(self, commit: str, path: str) -> bytes | None:
-        """Return a file's bytes as of a commit, or None."""
+    def read(self, commit: str, path: str, most: int | None = None) -> bytes | None:
+        """Return a file's bytes as of a commit; None if it is absent, or larger than ``most``."""
+        if most is not None:
+            size = self.git.try_run("cat-file", "-s", f"{commit}:{path}").text
+            if not size.isdigit() or int(size) > most:
+                return None
         done = self.git.try_run("cat-file", "blob", f"{commit}:{path}")
         return done.stdout if done.ok else None
 

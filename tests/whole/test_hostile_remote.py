@@ -56,7 +56,7 @@ def push_transcript(rig: Rig, result: str, events: str = "") -> None:
         capture_output=True,
     ).stdout.decode()
     commit = rig.git("commit-tree", tree.strip(), "-m", "Transcript")
-    rig.git("push", "--quiet", "origin", f"{commit}:{REFS}/T001/1/transcript")
+    rig.git("push", "--quiet", "--force", "origin", f"{commit}:{REFS}/T001/1/transcript")
 
 
 def test_a_crafted_base_is_no_option_of_git(rig: Rig) -> None:
@@ -159,3 +159,13 @@ def test_refs_of_ours_that_are_no_commits_are_no_attempts(rig: Rig) -> None:
     assert rig.run("status").code == 0
     result = rig.run("verify")
     assert not result.of("outcome")
+
+
+def test_a_result_beyond_all_reason_is_none(rig: Rig) -> None:
+    rig.tasks(ONE)
+    push_start(rig, f"{REFS}/T001/1/start")
+    claim = {"status": "failed", "code": "agent_failed", "message": "x" * (5 << 20)}
+    push_transcript(rig, json.dumps(claim), "y" * 1000)
+    assert rig.run("verify", "T001").outcome("T001")["code"] == "no_result"
+    push_transcript(rig, json.dumps({**claim, "message": "x"}))
+    assert rig.run("verify", "T001").outcome("T001")["code"] == "agent_failed"

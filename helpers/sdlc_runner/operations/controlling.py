@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sdlc_runner import remote
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UsageError
 from sdlc_runner.events import AttemptKey, EventType
 from sdlc_runner.follow import Reader
@@ -145,6 +146,5 @@ def logs(project: Project, task: str, output: Output) -> ExitCode:
                 "It pushes one at its end.",
             )
         if transcript is not None:
-            text = project.repo.read(transcript, "events.jsonl") or b""
-            output.pass_on(reader.refill(text.splitlines()))
+            output.pass_on(reader.refill(remote.read_events(project.repo, transcript)))
     return ExitCode.OK

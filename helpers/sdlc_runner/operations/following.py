@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdlc_runner import cursor
+from sdlc_runner import cursor, remote
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events import EventType
 from sdlc_runner.follow import Reader, Sighted
@@ -187,8 +187,8 @@ class Follower:
             self._pass_on(item.reader.refill(log.splitlines()))
         if transcript is None or item.reader.is_complete:
             return
-        data = self._project.repo.read(transcript, "events.jsonl") or b""
-        self._pass_on(item.reader.refill(data.splitlines()))
+        lines = remote.read_events(self._project.repo, transcript)
+        self._pass_on(item.reader.refill(lines))
 
 
 def positions(text: str, output: Output) -> Mapping[str, Position]:
