@@ -10,13 +10,15 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_STRAY_ROUNDS = 50
 TIMED_OUT = 124
 NOT_FOUND = 127
 
@@ -140,6 +142,54 @@ def _death_signal() -> Callable[[], None] | None:
         prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
     return ask
+
+
+@contextlib.contextmanager
+def without_strays() -> Iterator[None]:
+    """End whatever programs started meanwhile leave behind, wherever they put it (Linux only).
+
+    Nothing of ours may run when the block ends.
+    """
+    _adopt(1)
+    try:
+        yield
+    finally:
+        _end_strays()
+        _adopt(0)
+
+
+def _adopt(on: int) -> None:
+    """Become the parent of what our programs leave behind, or leave that to the system again."""
+    if sys.platform.startswith("linux"):
+        import ctypes  # noqa: PLC0415 - slow to import, and most verbs start no agent
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, on, 0, 0, 0)
+
+
+def _end_strays() -> None:
+    """Kill our children, and theirs as they become ours."""
+    for _ in range(_STRAY_ROUNDS):
+        strays = _children(os.getpid())
+        if not strays:
+            return
+        for pid in strays:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in strays:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+
+
+def _children(parent: int) -> list[int]:
+    """Return the processes whose parent this is; none where there is no /proc."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            # The name before may hold anything, but it ends with the last parenthesis.
+            after_name = file.read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+            if int(after_name.split()[1]) == parent:
+                found.append(int(file.parent.name))
+    return found
 
 
 def end_group(child: subprocess.Popen[bytes], grace: float) -> None:

@@ -281,3 +281,19 @@ def test_what_may_run_elsewhere_is_not_started_beside(rig: Rig) -> None:
     until(lambda: "refs/sdlc-runner/001-demo/T001/2/start" in rig.remote_refs())
     rig.run("cancel", "T001", XDG_STATE_HOME=other)
     assert is_running(agent)
+
+
+def test_nothing_of_the_agent_outlives_the_attempt(rig: Rig) -> None:
+    pids = rig.folder / "pids"
+    rig.tasks(ONE)
+    rig.agent(f"""
+        quiet = dict(stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        server = subprocess.Popen(["sleep", "300"], start_new_session=True, **quiet)
+        nested = "sleep 300 & echo $!"
+        child = subprocess.run(["setsid", "sh", "-c", nested + " > {pids}.2"], **quiet)
+        pathlib.Path("{pids}").write_text(str(server.pid))
+        pathlib.Path("a.txt").touch()
+    """)
+    assert verdict(rig.run("spawn", "T001", "--follow")) == ("succeeded", "verified")
+    for file in (pids, rig.folder / "pids.2"):
+        assert not is_running(int(file.read_text()))

@@ -7,16 +7,17 @@ checkpoint, the result is in the transcript, and the last event says so.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from sdlc_runner import process
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events import EventType, Outcome, PhaseName
 from sdlc_runner.git import PushStatus
-from sdlc_runner.wrapper import agent, evidence, prompt
+from sdlc_runner.wrapper import agent, evidence, prompt, task_end
 from sdlc_runner.wrapper.stopping import Stop, StopRequested
+from sdlc_runner.wrapper.task_end import TaskEnd
 from sdlc_runner.wrapper.workspace import message
 
 if TYPE_CHECKING:
@@ -29,32 +30,6 @@ if TYPE_CHECKING:
     from sdlc_runner.wrapper.journal import Journal
     from sdlc_runner.wrapper.mask import Masker
     from sdlc_runner.wrapper.workspace import Staged, Workspace
-
-_GOOD = (Outcome.SUCCEEDED, Outcome.NO_CHANGE)
-
-
-@dataclass(frozen=True)
-class TaskEnd:
-    """How one task of the attempt ended."""
-
-    task: str
-    status: Outcome
-    code: str
-    message: str
-    commit: str | None = None
-    hint: str = ""
-
-    def to_record(self) -> dict[str, Any]:
-        """Return its part of the result."""
-        record = {
-            "task": self.task,
-            "status": self.status.value,
-            "code": self.code,
-            "message": self.message,
-            "commit": self.commit,
-            "hint": self.hint,
-        }
-        return {name: value for name, value in record.items() if value}
 
 
 @dataclass
@@ -83,16 +58,16 @@ class AttemptRun:
             self._prepare()
             for number, task in enumerate(spec.tasks):
                 self.ends.append(self._do(task, spec.task_ids[:number]))
-                if self.ends[-1].status not in _GOOD:
+                if self.ends[-1].status not in task_end.GOOD:
                     self._skip_rest(self.ends[-1])
                     break
         except StopRequested:
             self._fail(*self._stopped())
         except RunnerError as error:
-            self._fail(_outcome_of(error), error.code.value, error.message, error.hint)
+            self._fail(task_end.outcome_of(error), error.code.value, error.message, error.hint)
         except OSError as error:
             text = f"The attempt broke off: {error.strerror or error}."
-            self._fail(Outcome.FAILED, _code_of(error), text)
+            self._fail(Outcome.FAILED, task_end.code_of(error), text)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the work
             text = f"The agent wrapper failed: {type(error).__name__}: {error}"
             self._fail(Outcome.FAILED, Code.INTERNAL.value, text)
@@ -115,7 +90,8 @@ class AttemptRun:
         packet = prompt.build(spec, task, work, done)
         self.journal.last_words = ""  # the task before said those
         self._phase(PhaseName.WORKING, detail=task.id, context_bytes=packet.bytes)
-        with self.checkpoints.while_working(self.head):
+        # Servers, watchers: what the agent left running must not outlive its turn.
+        with process.without_strays(), self.checkpoints.while_working(self.head):
             end = agent.run(
                 replace(spec, limits=self.budget.left()),
                 packet.text,
@@ -191,10 +167,10 @@ class AttemptRun:
         if self.head != self.workspace.spec.base:
             with contextlib.suppress(OSError):
                 self._push()
-        worst = next((end for end in self.ends if end.status not in _GOOD), None)
+        worst = next((end for end in self.ends if end.status not in task_end.GOOD), None)
         if worst is not None and self._locked and worst.code != "secret_in_diff":
             with contextlib.suppress(OSError):
-                self.checkpoints.save(self.head, _checkpoint_reason(worst.status))
+                self.checkpoints.save(self.head, task_end.checkpoint_reason(worst.status))
         end = worst or next(
             (end for end in self.ends if end.status is Outcome.SUCCEEDED), self.ends[-1]
         )
@@ -279,21 +255,3 @@ class AttemptRun:
 
     def _warn(self, code: str, text: str) -> None:
         self.journal.emit(EventType.WARNING, {"code": code, "message": text})
-
-
-def _outcome_of(error: RunnerError) -> Outcome:
-    """Say how an attempt ended that could not go on."""
-    if error.code in {Code.ALREADY_STARTED, Code.PUSH_REJECTED, Code.FEATURE_MOVED}:
-        return Outcome.REJECTED
-    return Outcome.FAILED
-
-
-def _code_of(error: OSError) -> str:
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return Code.DISK_FULL.value if full else Code.INTERNAL.value
-
-
-def _checkpoint_reason(status: Outcome) -> str:
-    if status in {Outcome.TIMED_OUT, Outcome.IDLE, Outcome.BUDGET_EXCEEDED}:
-        return "limit"
-    return "signal" if status in {Outcome.INTERRUPTED, Outcome.CANCELLED} else "failure"
