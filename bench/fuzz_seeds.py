@@ -84,7 +84,7 @@ _OPENCODE = [
             "tool": "bash",
             "state": {
                 "status": "completed",
-                "input": {"command": "ls", "filePath": "/work/a.py"},
+                "input": {"command": "ls", "filePath": "/src/a.py"},
                 "time": {"start": 1, "end": 1700000000000},
             },
         },

@@ -9,7 +9,7 @@ import pytest
 from sdlc_runner.events import EventType
 from sdlc_runner.wrapper.opencode import Translator, Usage
 
-WORK = Path("/work/tree")
+WORK = Path("/src/tree")
 
 
 def line(type_: str, **more: Any) -> str:  # noqa: ANN401
@@ -49,9 +49,9 @@ def test_text_is_a_message() -> None:
 @pytest.mark.parametrize(
     ("name", "given", "target"),
     [
-        ("write", {"filePath": "/work/tree/src/a.py", "content": "x"}, "src/a.py"),
-        ("list", {"path": "/work/tree"}, "."),
-        ("read", {"filePath": "/work/tree2/a"}, "/work/tree2/a"),
+        ("write", {"filePath": "/src/tree/src/a.py", "content": "x"}, "src/a.py"),
+        ("list", {"path": "/src/tree"}, "."),
+        ("read", {"filePath": "/src/tree2/a"}, "/src/tree2/a"),
         ("bash", {"description": "d", "command": "make test"}, "make test"),
         ("shell", {"command": "a\nb"}, "a b"),
         ("grep", {"pattern": "x+"}, "x+"),
