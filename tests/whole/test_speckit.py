@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,9 @@ SCRIPTS = ".specify/scripts/bash"
 POINTER = ".specify/feature.json"
 OURS = "002-todo-app"
 
-pytestmark = pytest.mark.skipif(not SPECIFY.exists(), reason="specify-cli is not installed")
+pytestmark = pytest.mark.skipif(
+    not SPECIFY.exists() and "CI" not in os.environ, reason="specify-cli is not installed"
+)
 
 
 def shell(rig: Rig, *argv: str) -> str:
