@@ -88,13 +88,13 @@ def _spawn(call: Call) -> ExitCode:
 def _follow(call: Call) -> ExitCode:
     from sdlc_runner.operations import controlling, following, running  # noqa: PLC0415
 
+    positions = following.positions(call.args.cursor, call.output)
     project = call.open()
     known = controlling.newest(project, call.args.tasks)
     if not call.args.tasks:
         known = [item for item in known if item.alive]
         if not known:
             call.output.note("Nothing runs.")
-    positions = following.positions(call.args.cursor, call.output)
     return running.follow_all(project, known, call.output, call.patience, positions)
 
 

@@ -13,8 +13,7 @@ from sdlc_runner.events import EventType, Outcome
 from sdlc_runner.wrapper import agent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Mapping
 
 
 FINISH = {
@@ -22,18 +21,6 @@ FINISH = {
     "sessionID": "s",
     "part": {"type": "step-finish", "reason": "stop", "tokens": {"input": 5, "output": 2}},
 }
-
-
-@pytest.fixture
-def heard() -> Iterator[Heard]:
-    listener = Heard()
-    yield listener
-    listener.close()
-
-
-@pytest.fixture
-def stage(tmp_path: Path, heard: Heard) -> Stage:
-    return Stage(tmp_path, heard)
 
 
 def test_a_command_gets_the_prompt_and_ends_well(stage: Stage, heard: Heard) -> None:

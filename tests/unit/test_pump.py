@@ -3,29 +3,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING
-
-import pytest
 
 from agent_side import SLEEP, Heard, Stage, is_gone, wait_until
 from sdlc_runner.events import EventType, Outcome
 from sdlc_runner.wrapper.mask import Masker
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
-@pytest.fixture
-def heard() -> Iterator[Heard]:
-    listener = Heard()
-    yield listener
-    listener.close()
-
-
-@pytest.fixture
-def stage(tmp_path: Path, heard: Heard) -> Stage:
-    return Stage(tmp_path, heard)
 
 
 def test_a_prompt_larger_than_the_pipe_does_not_lock(stage: Stage, heard: Heard) -> None:
