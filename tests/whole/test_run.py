@@ -122,6 +122,21 @@ def test_killed_in_the_middle_and_run_again_all_is_done_once(rig: Rig, after: fl
         assert rig.remote_file(f"{task}.txt") == f"done by {task}"
 
 
+def test_what_ends_while_the_remote_is_being_asked_is_not_judged_by_the_answer(rig: Rig) -> None:
+    rig.tasks("- [ ] T001 [ASYNC] Write T001.txt\n")
+    agent(rig, "time.sleep(1)\n" + WRITE)
+    assert rig.run("spawn", "T001").code == 0
+    late = rig.folder / "late-upload-pack"
+    late.write_text(
+        f'#!/bin/sh\ngit-upload-pack "$@"\nmkdir {rig.folder}/once && sleep 2\nexit 0\n'
+    )
+    late.chmod(0o755)
+    rig.git("config", "remote.origin.uploadpack", str(late))
+    result = rig.run("run")
+    assert result.code == 0
+    assert result.outcome("T001")["outcome"] == "succeeded"
+
+
 @pytest.mark.slow
 def test_two_at_the_same_time_do_each_task_once(rig: Rig) -> None:
     rig.tasks(PHASES)

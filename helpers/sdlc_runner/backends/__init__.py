@@ -5,21 +5,56 @@ It never says how an attempt ended: that is for ``outcome``, which asks the git 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from sdlc_runner.outcome import Ending
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
     from sdlc_runner.attempt import AttemptSpec
-    from sdlc_runner.outcome import Ending
+    from sdlc_runner.words import EventType
 
 
 @dataclass(frozen=True)
 class Sighting:
-    """An attempt as its backend knows it: ``name`` is unique, ``place`` is for people."""
+    """An attempt as its backend saw it at one moment: ``name`` is unique, ``place`` for people.
+
+    ``since`` is when it was started there, in seconds of the epoch.
+    """
 
     name: str
     place: str
     spec: AttemptSpec
+    ending: Ending = field(default_factory=Ending)
+    since: float | None = None
+
+
+class Notice(NamedTuple):
+    """What the backend itself tells of an attempt: a client event in the making."""
+
+    type: EventType
+    fields: Mapping[str, Any]
+
+
+class Glimpse(NamedTuple):
+    """What a tail has that is new; ``over``: the attempt has ended and all of its log was read."""
+
+    log: bytes = b""
+    notices: tuple[Notice, ...] = ()
+    over: bool = False
+
+
+class Tail(Protocol):
+    """The growing log of one attempt."""
+
+    def glimpse(self) -> Glimpse:
+        """Return what is new, without waiting; a line may come twice, never changed."""
+
+    def close(self) -> None:
+        """Stop reading; the attempt goes on."""
 
 
 class Backend(Protocol):
@@ -27,7 +62,7 @@ class Backend(Protocol):
 
     @property
     def kind(self) -> str:
-        """Its name: ``local``, …."""
+        """Its name: ``local``, ``kubernetes``."""
 
     @property
     def where(self) -> str:
@@ -36,20 +71,26 @@ class Backend(Protocol):
     def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[Sighting, bool]:
         """Start an attempt unless it lives or has ended here; whether it was started now.
 
-        ``renew`` starts one again that ended before its agent began.
+        ``renew`` starts one again that ended before its agent began. May be called from threads.
         """
 
     def sightings(self, feature: str, remote: str) -> list[Sighting]:
         """Return the attempts of a feature that this backend knows, alive or ended."""
 
-    def ending(self, sighting: Sighting) -> Ending:
-        """Return whether it lives, and what is known of its end."""
+    def look(self, sighting: Sighting) -> Sighting:
+        """Look at an attempt again."""
 
-    def is_alive(self, sighting: Sighting) -> bool:
-        """Whether it still runs."""
+    def tail(self, sighting: Sighting) -> Tail:
+        """Follow an attempt's log from its beginning."""
 
-    def read(self, sighting: Sighting, offset: int) -> bytes:
-        """Return what the log has from ``offset`` (bytes) on; empty when there is no more yet."""
+    def log(self, sighting: Sighting) -> Iterator[bytes]:
+        """Yield all that the log has by now, in pieces."""
+
+    def newest(self, sighting: Sighting) -> bytes:
+        """Return the last lines of the log; the first of them may be cut."""
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a tail may have something new, at most so long."""
 
     def cancel(self, sighting: Sighting) -> None:
         """Ask it to end; its work goes to a checkpoint."""

@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import attempt, naming, process
-from sdlc_runner.backends import Sighting
+from sdlc_runner.backends import Glimpse, Sighting
 from sdlc_runner.errors import Code, RunnerError, disk_full
 from sdlc_runner.events import EventType, parse
 from sdlc_runner.outcome import Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sdlc_runner.attempt import AttemptSpec
 
@@ -38,6 +38,7 @@ _LOCK_PAUSE = 0.02
 _PID_SECONDS = 5.0
 _TAIL_BYTES = 256 * 1024
 _READ_BYTES = 1 << 20
+_LOCK, _JOURNAL = "alive", "events.jsonl"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class LocalBackend:
         folder = self._attempts / _name(spec)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            alive = os.open(folder / "alive", os.O_RDWR | os.O_CREAT, 0o600)
+            alive = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise _unwritable(folder, error) from error
         try:
@@ -73,7 +74,7 @@ class LocalBackend:
             raise _unwritable(folder, error) from error
         finally:
             os.close(alive)
-        return Sighting(folder.name, str(folder), spec), started
+        return self._sighting(folder, spec), started
 
     def _launch(self, folder: Path, spec: AttemptSpec, alive: int) -> None:
         """Start the wrapper with the lock in its hands; what an earlier start left is removed."""
@@ -102,52 +103,44 @@ class LocalBackend:
             except (OSError, UnicodeDecodeError, RunnerError):
                 continue  # removed at this moment, or not ours
             if spec.key.feature == feature and naming.normalize_remote(spec.remote) == wanted:
-                found.append(Sighting(file.parent.name, str(file.parent), spec))
+                found.append(self._sighting(file.parent, spec))
         return found
 
-    def is_alive(self, sighting: Sighting) -> bool:
-        """Whether somebody holds the attempt's lock."""
-        try:
-            handle = os.open(Path(sighting.place) / "alive", os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
-            return False
-        finally:
-            os.close(handle)
+    def look(self, sighting: Sighting) -> Sighting:
+        """Look at its folder again."""
+        return self._sighting(Path(sighting.place), sighting.spec)
 
-    def ending(self, sighting: Sighting) -> Ending:
-        """Return what the folder tells; whether it lives is looked at first."""
-        folder = Path(sighting.place)
-        alive = self.is_alive(sighting)
-        ended = _read_json(folder / "exit.json").get("exit")
-        return Ending(
-            known=folder.exists(),
-            alive=alive,
-            cancelled=(folder / "cancel").exists(),
-            exit_code=ended if isinstance(ended, int) else None,
-            claim=_claim(folder / "events.jsonl", sighting.spec),
-        )
+    def _sighting(self, folder: Path, spec: AttemptSpec) -> Sighting:
+        ending, since = _ending(folder, spec), None
+        with contextlib.suppress(OSError):
+            since = (folder / "spec.json").stat().st_mtime
+        return Sighting(folder.name, str(folder), spec, ending, since)
 
-    def read(self, sighting: Sighting, offset: int) -> bytes:
-        """Return at most 1 MiB of the journal from ``offset`` on."""
-        try:
-            with (Path(sighting.place) / "events.jsonl").open("rb") as file:
-                file.seek(offset)
-                return file.read(_READ_BYTES)
-        except FileNotFoundError:
-            return b""
+    def tail(self, sighting: Sighting) -> _JournalTail:
+        """Follow its journal."""
+        return _JournalTail(Path(sighting.place))
+
+    def log(self, sighting: Sighting) -> Iterator[bytes]:
+        """Yield the journal, 1 MiB at a time."""
+        offset = 0
+        while data := _read(Path(sighting.place), offset):
+            offset += len(data)
+            yield data
+
+    def newest(self, sighting: Sighting) -> bytes:
+        """Return the journal's last 256 KiB."""
+        return _end_of(Path(sighting.place) / _JOURNAL)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep: nobody tells us when a journal grows."""
+        time.sleep(seconds)
 
     def cancel(self, sighting: Sighting) -> None:
         """Note that the user wants it to end, then tell the wrapper."""
         folder = Path(sighting.place)
         (folder / "cancel").touch()
         deadline = time.monotonic() + _PID_SECONDS
-        while self.is_alive(sighting) and time.monotonic() < deadline:
+        while _is_alive(folder) and time.monotonic() < deadline:
             with contextlib.suppress(OSError, ValueError):
                 os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
                 return
@@ -155,7 +148,7 @@ class LocalBackend:
 
     def remove(self, sighting: Sighting) -> None:
         """Remove the folder of an ended attempt."""
-        if self.is_alive(sighting):
+        if _is_alive(Path(sighting.place)):
             raise RunnerError(
                 Code.ATTEMPT_ALIVE,
                 f"Attempt {sighting.spec.key} is running.",
@@ -181,16 +174,75 @@ def _take(handle: int) -> bool:
     return False
 
 
+def _is_alive(folder: Path) -> bool:
+    """Whether somebody holds the attempt's lock."""
+    try:
+        handle = os.open(folder / _LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
+
+
+def _ending(folder: Path, spec: AttemptSpec) -> Ending:
+    """Return what the folder tells; whether it lives is looked at first."""
+    alive = _is_alive(folder)
+    ended = _read_json(folder / "exit.json").get("exit")
+    return Ending(
+        known=folder.exists(),
+        alive=alive,
+        cancelled=(folder / "cancel").exists(),
+        exit_code=ended if isinstance(ended, int) else None,
+        claim=_claim(folder / _JOURNAL, spec),
+    )
+
+
 def _claim(journal: Path, spec: AttemptSpec) -> Mapping[str, Any]:
     """Return the newest ``result`` in the journal's end; empty if there is none."""
+    events = (parse(line, spec.key) for line in reversed(_end_of(journal).splitlines()))
+    return next((e.fields for e in events if e and e.type is EventType.RESULT), {})
+
+
+def _end_of(journal: Path) -> bytes:
     try:
         with journal.open("rb") as file:
             file.seek(max(0, journal.stat().st_size - _TAIL_BYTES))
-            lines = file.read().splitlines()
+            return file.read()
     except OSError:
-        return {}
-    events = (parse(line, spec.key) for line in reversed(lines))
-    return next((e.fields for e in events if e and e.type is EventType.RESULT), {})
+        return b""
+
+
+def _read(folder: Path, offset: int) -> bytes:
+    """Return at most 1 MiB of the journal from ``offset`` on."""
+    try:
+        with (folder / _JOURNAL).open("rb") as file:
+            file.seek(offset)
+            return file.read(_READ_BYTES)
+    except FileNotFoundError:
+        return b""
+
+
+class _JournalTail:
+    """Reads on in the journal; over once it was not alive before a read that found nothing."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._offset = 0
+
+    def glimpse(self) -> Glimpse:
+        alive = _is_alive(self._folder)
+        data = _read(self._folder, self._offset)
+        self._offset += len(data)
+        return Glimpse(data, over=not data and not alive)
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:

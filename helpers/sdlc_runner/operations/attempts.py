@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import naming, outcome, remote
@@ -35,7 +35,12 @@ class KnownAttempt:
     tasks: tuple[str, ...]
     evidence: Evidence
     sighting: Sighting | None = None
-    ending: Ending = field(default_factory=Ending)
+    elsewhere: bool = False
+
+    @property
+    def ending(self) -> Ending:
+        """What its backend knows of its end."""
+        return self.sighting.ending if self.sighting else Ending(elsewhere=self.elsewhere)
 
     @property
     def alive(self) -> bool:
@@ -61,9 +66,10 @@ class KnownAttempt:
             return self.evidence.start.base
         return self.sighting.spec.base if self.sighting else ""
 
-    def judge(self) -> tuple[Judgement, ...]:
-        """Say how each of its tasks ended."""
-        return tuple(outcome.judge(task, self.evidence, self.ending) for task in self.tasks)
+    def judge(self, ending: Ending | None = None) -> tuple[Judgement, ...]:
+        """Say how each of its tasks ended; ``ending`` takes the place of what its backend said."""
+        ending = ending or self.ending
+        return tuple(outcome.judge(task, self.evidence, ending) for task in self.tasks)
 
 
 def usage_of(result: Mapping[str, Any]) -> dict[str, int | float]:
@@ -98,16 +104,21 @@ def look(project: Project) -> RemoteRefs:
     return remote.list_refs(project.repo, project.feature.name, wanted)
 
 
-def find(project: Project, refs: RemoteRefs) -> list[KnownAttempt]:
-    """Return every attempt of the feature, in order of task and number."""
+def find(project: Project) -> tuple[RemoteRefs, list[KnownAttempt]]:
+    """Return the remote's names, and every attempt of the feature in order of task and number.
+
+    The backend is asked first: what has ended by then has pushed all that it ever will.
+    """
+    project.require_remote()
+    sightings = project.backend.sightings(project.feature.name, project.url)
+    refs = look(project)
     evidence = remote.collect(project.repo, refs, refs.attempts(project.feature.name))
     by_key = {item.start.key: item for item in evidence if item.start}
-    sightings = project.backend.sightings(project.feature.name, project.url)
     seen = {sighting.spec.key: sighting for sighting in sightings}
     found = [
         _known(project, key, by_key.get(key), seen.get(key)) for key in sorted({*by_key, *seen})
     ]
-    return [item for item in found if item.tasks]
+    return refs, [item for item in found if item.tasks]
 
 
 def _known(
@@ -117,17 +128,25 @@ def _known(
     tasks = evidence.start.tasks if evidence.start else ()
     if sighting is None:
         began = evidence.start.where if evidence.start else None
-        ending = Ending(elsewhere=began != project.backend.where)
-        return KnownAttempt(key, tasks, evidence, ending=ending)
-    ending = project.backend.ending(sighting)
-    return KnownAttempt(key, tasks or sighting.spec.task_ids, evidence, sighting, ending)
+        return KnownAttempt(key, tasks, evidence, elsewhere=began != project.backend.where)
+    return KnownAttempt(key, tasks or sighting.spec.task_ids, evidence, sighting)
 
 
-def renewed(project: Project, known: KnownAttempt, refs: RemoteRefs) -> KnownAttempt:
-    """Look again at one attempt: what the remote shows now, and how the backend says it ended."""
+def renewed(
+    project: Project, attempts: Iterable[KnownAttempt]
+) -> tuple[RemoteRefs, list[KnownAttempt]]:
+    """Look again, at the backend first: how they ended, and what the remote shows now."""
+    seen = [(known, known.sighting and project.backend.look(known.sighting)) for known in attempts]
+    refs = look(project)
+    return refs, [_renewed(project, known, sighting, refs) for known, sighting in seen]
+
+
+def _renewed(
+    project: Project, known: KnownAttempt, sighting: Sighting | None, refs: RemoteRefs
+) -> KnownAttempt:
     evidence = remote.collect(project.repo, refs, _roots(known, refs))
     found = next((item for item in evidence if item.start), None)
-    return _known(project, known.key, found, known.sighting)
+    return _known(project, known.key, found, sighting)
 
 
 def _roots(known: KnownAttempt, refs: RemoteRefs) -> Iterable[naming.AttemptRefs]:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 def collect(project: Project, output: Output, *, dry_run: bool) -> ExitCode:
     """Remove branch, refs and local state of every attempt whose tasks are all ticked."""
-    refs = attempts.look(project)
+    refs, known = attempts.find(project)
     project.repo.fetch_feature(project.branch)
     ticked = project.published() or frozenset()
-    done = [item for item in attempts.find(project, refs) if _is_over(project, item, ticked)]
+    done = [item for item in known if _is_over(project, item, ticked)]
     count = sum(_remove(project, item, refs, output, dry_run=dry_run) for item in done)
     verb = "would be removed" if dry_run else "removed"
     output.tell(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sdlc_runner import remote
@@ -28,7 +27,7 @@ _PAUSE = 0.05
 
 def newest(project: Project, words: Sequence[str]) -> list[KnownAttempt]:
     """Return the newest attempt of each named task; of all tasks where none is named."""
-    found = attempts.latest(attempts.find(project, attempts.look(project)))
+    found = attempts.latest(attempts.find(project)[1])
     wanted = [attempts.require(found, task) for task in words]
     return list({item.key: item for item in (wanted if words else found.values())}.values())
 
@@ -37,9 +36,8 @@ def verify(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     """Judge from the remote alone; that an attempt is alive is all the backend is asked."""
     good = True
     for known in newest(project, words):
-        seen = replace(known, ending=Ending(alive=known.alive, elsewhere=known.ending.elsewhere))
-        for judgement in seen.judge():
-            tell_outcome(seen, judgement, output)
+        for judgement in known.judge(Ending(alive=known.alive, elsewhere=known.elsewhere)):
+            tell_outcome(known, judgement, output)
             good = good and judgement.outcome.is_success
     return ExitCode.OK if good else ExitCode.TASK_FAILED
 
@@ -62,19 +60,18 @@ def cancel(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     deadline = time.monotonic() + _CANCEL_SECONDS
     while any(_is_alive(project, known) for known in alive) and time.monotonic() < deadline:
         time.sleep(_PAUSE)
-    refs = attempts.look(project)
-    for known in alive:
-        ended = attempts.renewed(project, known, refs)
+    _, endings = attempts.renewed(project, alive)
+    for ended in endings:
         for judgement in ended.judge():
             tell_outcome(ended, judgement, output)
-    still = [str(known.key) for known in alive if _is_alive(project, known)]
+    still = [str(known.key) for known in endings if known.alive]
     if still:
         output.note(f"Still ending, its work is being saved: {', '.join(still)}")
     return ExitCode.TIME_LIMIT if still else ExitCode.OK
 
 
 def _is_alive(project: Project, known: KnownAttempt) -> bool:
-    return known.sighting is not None and project.backend.is_alive(known.sighting)
+    return known.sighting is not None and project.backend.look(known.sighting).ending.alive
 
 
 def retry(
@@ -131,9 +128,7 @@ def logs(project: Project, task: str, output: Output) -> ExitCode:
     (known,) = newest(project, [task])
     reader = Reader(known.key)
     if known.sighting is not None:
-        offset = 0
-        while data := project.backend.read(known.sighting, offset):
-            offset += len(data)
+        for data in project.backend.log(known.sighting):
             output.pass_on(reader.feed(data))
         output.pass_on(reader.finish())
     if known.sighting is None or reader.gaps:

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdlc_runner import cursor, remote
+from sdlc_runner.backends import Glimpse
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.events import EventType
+from sdlc_runner.events import EventType, client_event
 from sdlc_runner.follow import Reader, Sighted
 from sdlc_runner.operations import attempts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sdlc_runner.backends import Sighting
+    from sdlc_runner.backends import Notice, Tail
     from sdlc_runner.cursor import Position
     from sdlc_runner.operations.attempts import KnownAttempt
     from sdlc_runner.outcome import Judgement
@@ -48,33 +49,37 @@ class _Followed:
 
     known: KnownAttempt
     reader: Reader
-    offset: int = 0
+    tail: Tail | None
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=_EXCERPT_LINES))
     ended: bool = False
 
-    def poll(self, project: Project, most: int | None) -> list[Sighted]:
-        """Read what is new; ended once it was not alive before a read that found nothing."""
-        sighting = self.known.sighting
-        if sighting is None:
+    def poll(self, most: int | None) -> list[Sighted]:
+        """Read what is new, at most ``most`` events of it: then nothing more is ever asked for."""
+        glimpse = self.tail.glimpse() if self.tail else Glimpse(over=True)
+        sighted = [self._told(notice) for notice in glimpse.notices]
+        sighted += self._feed(glimpse.log, most) if glimpse.log else []
+        if glimpse.over:
             self.ended = True
-            return []
-        alive = project.backend.is_alive(sighting)
-        data = project.backend.read(sighting, self.offset)
-        sighted = self._feed(data, most) if data else []
-        if not data and not alive:
-            self.ended = True
-            sighted = self.reader.finish()
+            sighted += self.reader.finish()
+            self.close()
         self._remember(sighted)
         return sighted
 
-    def _feed(self, data: bytes, most: int | None) -> list[Sighted]:
+    def close(self) -> None:
+        """Read no more."""
+        if self.tail is not None:
+            self.tail.close()
+
+    def _told(self, notice: Notice) -> Sighted:
+        event = client_event(notice.type, self.known.key, **notice.fields)
+        return Sighted(event, event.to_line().encode())
+
+    def _feed(self, log: bytes, most: int | None) -> list[Sighted]:
         """Give the reader all of it, or only the lines that make ``most`` events."""
         if most is None:
-            self.offset += len(data)
-            return self.reader.feed(data)
+            return self.reader.feed(log)
         found: list[Sighted] = []
-        for line in data.splitlines(keepends=True):
-            self.offset += len(line)
+        for line in log.splitlines(keepends=True):
             found += self.reader.feed(line)
             if len(found) >= most:
                 break
@@ -109,7 +114,9 @@ class Follower:
     def add(self, known: KnownAttempt) -> None:
         """Follow one more attempt."""
         reader = Reader(known.key, self._positions.get(str(known.key)))
-        self._followed.append(_Followed(known, reader))
+        sighting = known.sighting
+        tail = self._project.backend.tail(sighting) if sighting else None
+        self._followed.append(_Followed(known, reader, tail))
 
     @property
     def running(self) -> int:
@@ -144,11 +151,17 @@ class Follower:
         while self.running:
             moved = self.step()
             if self.running and self.tired:
+                self.close()
                 return False
             pause = _SHORTEST_PAUSE if moved else min(pause * 1.5, _LONGEST_PAUSE)
             if not moved:
-                time.sleep(pause)
+                self._project.backend.wait(pause)
         return True
+
+    def close(self) -> None:
+        """Detach: read no more, of none."""
+        for item in self._followed:
+            item.close()
 
     def step(self) -> bool:
         """Look at every attempt once; whether anything happened."""
@@ -159,7 +172,7 @@ class Follower:
                 continue
             if self._left() == 0:
                 break
-            self._pass_on(sighted := item.poll(self._project, self._left()))
+            self._pass_on(sighted := item.poll(self._left()))
             moved = moved or bool(sighted) or item.ended
             if item.ended:
                 ended.append(item)
@@ -172,9 +185,9 @@ class Follower:
 
     def _judge(self, ended: Sequence[_Followed]) -> None:
         """Ask the remote how they ended; it alone knows."""
-        refs = attempts.look(self._project)
-        for item in ended:
-            item.known = attempts.renewed(self._project, item.known, refs)
+        refs, renewed = attempts.renewed(self._project, [item.known for item in ended])
+        for item, known in zip(ended, renewed, strict=True):
+            item.known = known
             self._refill(item, refs.refs.get(item.known.evidence.refs.transcript))
             for judgement in item.known.judge():
                 self.judgements[judgement.task] = judgement
@@ -183,7 +196,7 @@ class Follower:
     def _refill(self, item: _Followed, transcript: str | None) -> None:
         """Look for what is missing: in the log, for a cursor with gaps, and in the transcript."""
         if item.reader.gaps and item.known.sighting is not None:
-            log = whole_log(self._project, item.known.sighting)
+            log = b"".join(self._project.backend.log(item.known.sighting))
             self._pass_on(item.reader.refill(log.splitlines()))
         if transcript is None or item.reader.is_complete:
             return
@@ -205,14 +218,6 @@ def positions(text: str, output: Output) -> Mapping[str, Position]:
         raise UsageError(Code.BAD_CURSOR, f"{path} cannot be read: {error.strerror}.") from error
     output.continue_file(path)
     return found
-
-
-def whole_log(project: Project, sighting: Sighting) -> bytes:
-    """Return all that an attempt has written so far."""
-    data = b""
-    while chunk := project.backend.read(sighting, len(data)):
-        data += chunk
-    return data
 
 
 def tell_outcome(

@@ -221,10 +221,10 @@ def _obstacle(project: Project, target: str) -> str | None:
 
 def merge(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     """Merge what is verified: all, or the tasks named."""
-    refs = attempts.look(project)
+    refs, found = attempts.find(project)
     spawning.refuse_default_branch(project, refs)
     _base(project)
-    newest = attempts.latest(attempts.find(project, refs))
+    newest = attempts.latest(found)
     for task in words:
         attempts.require(newest, task)
     open_tasks = set(newest) - (project.published() or frozenset())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -93,7 +92,7 @@ class Run:
                     ended.append(known)
                     self._take_over(known)
             if not follower.step():
-                time.sleep(_PAUSE)
+                self.project.backend.wait(_PAUSE)
         self.tally.judgements.update(follower.judgements)
         known_now = [*ended, *follower.known]
         self._unbegun = {task for item in known_now if not item.began for task in item.tasks}

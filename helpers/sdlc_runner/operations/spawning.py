@@ -33,7 +33,7 @@ class Ground:
 
 def survey(project: Project) -> Ground:
     """Look at the remote and refuse what cannot work, before anything is started."""
-    refs = attempts.look(project)
+    refs, known = attempts.find(project)
     refuse_default_branch(project, refs)
     base = refs.branch(project.branch)
     if base is None:
@@ -44,7 +44,7 @@ def survey(project: Project) -> Ground:
         )
     project.repo.fetch_feature(project.branch)
     _require_spec(project, base)
-    return Ground(refs, base, tuple(attempts.find(project, refs)))
+    return Ground(refs, base, tuple(known))
 
 
 def refuse_default_branch(project: Project, refs: RemoteRefs) -> None:
@@ -141,9 +141,8 @@ def launch(
     if project.configuration.sources["verify.commands"] == "repository file":
         consent.require(project.state, project.repo.root, spec.verify_commands)
     sighting, started = project.backend.start(spec, renew=renew)
-    ending = project.backend.ending(sighting)
     evidence = remote.Evidence(naming.AttemptRefs.of(spec.key))
-    found = KnownAttempt(spec.key, spec.task_ids, evidence, sighting, ending)
+    found = KnownAttempt(spec.key, spec.task_ids, evidence, sighting)
     _tell(EventType.SPAWNED if started else EventType.ATTACHED, found, output)
     return found
 

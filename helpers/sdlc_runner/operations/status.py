@@ -25,10 +25,10 @@ _CLEAR = "\x1b[H\x1b[J"
 
 def rows(project: Project) -> list[Event]:
     """Return one ``row`` for each attempt."""
-    refs = attempts.look(project)
+    _, found = attempts.find(project)
     project.repo.fetch_feature(project.branch)
     ticked = project.published() or frozenset()
-    return [_row(project, known, ticked) for known in attempts.find(project, refs)]
+    return [_row(project, known, ticked) for known in found]
 
 
 def _row(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> Event:
@@ -54,8 +54,9 @@ def _row(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> Event
 def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
     """Read the journal's beginning and end: phase, age, newest event, use."""
     events = _events(project, known)
-    if not events:
+    if not events or known.sighting is None:
         return attempts.usage_of(known.evidence.result)
+    since = known.sighting.since
     phases = [event.fields["phase"] for event in events if event.type is EventType.PHASE]
     used: list[Mapping[str, Any]] = [
         event.fields for event in events if event.type is EventType.USAGE
@@ -64,7 +65,7 @@ def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
     end = time.time() if known.alive else _seconds(events[-1].time)
     return {
         "phase": phases[-1] if phases else None,
-        "elapsed": round(max(0.0, end - _seconds(events[0].time)), 1),
+        "elapsed": None if since is None else round(max(0.0, end - since), 1),
         "last": render.line(events[-1]._replace(key=None))[:200],
         **{
             name: usage[name] for name in ("input_tokens", "output_tokens", "cost") if name in usage
@@ -75,11 +76,8 @@ def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
 def _events(project: Project, known: KnownAttempt) -> list[Event]:
     if known.sighting is None:
         return []
-    data, offset = b"", 0
-    while chunk := project.backend.read(known.sighting, offset):
-        offset += len(chunk)
-        data = data[: 1 << 16] + chunk  # the first lines, and the newest
-    parsed = (parse(line, known.key) for line in data.splitlines())
+    lines = project.backend.newest(known.sighting).splitlines()
+    parsed = (parse(line, known.key) for line in lines)
     return [event for event in parsed if event is not None]
 
 

@@ -38,7 +38,7 @@ def watch(project: Project, output: Output, patience: Patience, positions: Posit
         if follower.running:
             busy = time.monotonic()
         if not follower.step():
-            time.sleep(_PAUSE)
+            project.backend.wait(_PAUSE)
     if follower.running:
         return _stop(project, follower, output)
     judged = follower.judgements.values()
@@ -78,8 +78,7 @@ def _add_new(project: Project, follower: Follower, positions: Positions | None =
     followed = {known.key for known in follower.known}
     for sighting in project.backend.sightings(project.feature.name, project.url):
         key = sighting.spec.key
-        wanted = str(key) in (positions or ()) or project.backend.is_alive(sighting)
+        wanted = str(key) in (positions or ()) or sighting.ending.alive
         if key not in followed and wanted:
             evidence = Evidence(naming.AttemptRefs.of(key))
-            ending = project.backend.ending(sighting)
-            follower.add(KnownAttempt(key, sighting.spec.task_ids, evidence, sighting, ending))
+            follower.add(KnownAttempt(key, sighting.spec.task_ids, evidence, sighting))
