@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 from bench import figures
 from bench.fuzz_seeds import CONFIGS, CURSORS, EVENTS, OPENCODE, RESULTS, SECRETS, TASKS, TOKENS
 from sdlc_runner import config, cursor, naming, outcome, plain_yaml, remote, yaml_file
+from sdlc_runner.ending import Ending
 from sdlc_runner.errors import RunnerError
 from sdlc_runner.events import AttemptKey, EventType, Outcome, parse
 from sdlc_runner.follow import Reader
-from sdlc_runner.outcome import Ending
 from sdlc_runner.planning import plan
 from sdlc_runner.reading import scope, tasks, ticks
+from sdlc_runner.setting import SETTINGS
 from sdlc_runner.wrapper.mask import Masker
 from sdlc_runner.wrapper.opencode import Translator
 
@@ -170,8 +171,8 @@ def _config(data: bytes, rng: random.Random) -> None:
     home = Path(_folder())
     found = _own(lambda: config.load(None, {"XDG_CONFIG_HOME": _folder()}, home))
     if isinstance(found, config.Configuration):
-        assert len(list(found.items())) == len(config.SETTINGS)
-    groups = frozenset(s.key.partition(".")[0] for s in config.SETTINGS if "." in s.key)
+        assert len(list(found.items())) == len(SETTINGS)
+    groups = frozenset(s.key.partition(".")[0] for s in SETTINGS if "." in s.key)
     plain = plain_yaml.leaves(data.decode("ascii"), groups) if data.isascii() else None
     if plain is not None:
         assert list(plain) == list(yaml_file.leaves(data, file, groups)), "two readings"

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import wire
-from sdlc_runner.config import GREATEST, SETTINGS, Setting
+from sdlc_runner.config import GREATEST
+from sdlc_runner.setting import SETTINGS, Setting
 from sdlc_runner.wire import EventType, Field, Kind
 
 if TYPE_CHECKING:

@@ -57,6 +57,8 @@ class AttemptSpec:
     verify_seconds: float = 600
     author_name: str = "Agentic SDLC Runner"
     author_email: str = "sdlc-runner@localhost"
+    origin: str = ""
+    """The repository by the user's own remote, normalized; attempts may reach it by another URL."""
 
     @property
     def refs(self) -> naming.AttemptRefs:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdlc_runner import plain_yaml
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.setting import SETTINGS, Setting, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,105 +22,9 @@ if TYPE_CHECKING:
 REPOSITORY_FILE = ".opencode/sdlc-runner.yaml"
 USER_FILE = "sdlc-runner/config.yaml"
 FILE_LIMIT = 64 * 1024
-VARIABLE_PREFIX = "SDLC_RUNNER_"
 GREATEST = 10**9  # more is a slip, and no clock takes it
-DEFAULT_BRANCH_PREFIX = "sdlc-runner"
 
 
-class Setting(NamedTuple):
-    """One setting; its kind is the type of its default."""
-
-    key: str
-    default: Any
-    meaning: str
-    minimum: float | None = None
-    choices: tuple[str, ...] = ()
-    user_only: bool = False
-    pattern: str = ""
-
-    @property
-    def kind(self) -> str:
-        """Its type in words: text, count, number, flag or texts."""
-        names = {str: "text", bool: "flag", int: "count", float: "number", tuple: "texts"}
-        return names[type(self.default)]
-
-    @property
-    def name(self) -> str:
-        """Its attribute of ``Settings``."""
-        return self.key.replace(".", "_")
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that sets it."""
-        return VARIABLE_PREFIX + self.key.upper().replace(".", "_")
-
-
-class Settings(NamedTuple):
-    """Every setting, in force; a name is its key with ``_`` for the dot."""
-
-    remote: str
-    default_branch: str
-    backend: str
-    max_parallel: int
-    parallel_stories: bool
-    branch_prefix: str
-    clone_depth: int
-    bundle_size: int
-    agent_command: tuple[str, ...]
-    agent_model: str
-    limits_run_seconds: float
-    limits_idle_seconds: float
-    limits_tokens: int
-    limits_cost: float
-    limits_grace_seconds: float
-    checkpoint_seconds: float
-    heartbeat_seconds: float
-    verify_commands: tuple[str, ...]
-    verify_seconds: float
-
-
-# Names that git takes for a name, never for an option; "$" alone would let a newline pass.
-_NAME = r"^(?!.*\.lock(?:/|$))[A-Za-z0-9_][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_-]+)*$(?!\n)"
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting("remote", "origin", "git remote that holds the feature branch", pattern=_NAME),
-    Setting("default_branch", "", "branch that is never pushed to; empty: ask the remote"),
-    Setting("backend", "local", "where attempts run", choices=("local",)),
-    Setting("max_parallel", 4, "attempts that run at once", minimum=1),
-    Setting(
-        key="parallel_stories",
-        default=False,
-        meaning="user stories may run side by side instead of one after the other",
-    ),
-    Setting(
-        "branch.prefix",
-        DEFAULT_BRANCH_PREFIX,
-        "branches are <prefix>/<feature>/<task>-<attempt>",
-        pattern=_NAME,
-    ),
-    Setting("clone.depth", 1, "commits an attempt clones; 0: all", minimum=0),
-    Setting("bundle.size", 5, "small tasks that share an attempt under --bundle", minimum=1),
-    Setting(
-        "agent.command",
-        (),
-        "program run instead of OpenCode: prompt on stdin, work in the current folder, exit code",
-        user_only=True,
-    ),
-    Setting("agent.model", "", "provider/model for OpenCode; empty: yours"),
-    Setting(
-        "limits.run_seconds", 7200.0, "longest run of the agent in one attempt; 0: none", minimum=0
-    ),
-    Setting("limits.idle_seconds", 900.0, "longest silence of the agent; 0: none", minimum=0),
-    Setting("limits.tokens", 0, "token budget; 0: none", minimum=0),
-    Setting("limits.cost", 0.0, "US dollars; 0: no limit", minimum=0),
-    Setting(
-        "limits.grace_seconds", 10.0, "from SIGTERM to SIGKILL when the agent is ended", minimum=0
-    ),
-    Setting("checkpoint.seconds", 300.0, "between two checkpoints of unfinished work", minimum=1),
-    Setting("heartbeat.seconds", 30.0, "silence after which a heartbeat is sent", minimum=1),
-    Setting("verify.commands", (), "shell commands whose exit and output become evidence"),
-    Setting("verify.seconds", 600.0, "longest run of all verify commands together", minimum=1),
-)
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
 
 

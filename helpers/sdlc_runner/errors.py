@@ -52,6 +52,13 @@ class Code(str, Enum):
     # the remote
     REMOTE_UNREACHABLE = "remote_unreachable"
     PUSH_REJECTED = "push_rejected"
+    # the cluster
+    NO_CLUSTER = "no_cluster"
+    NO_POD_TEMPLATE = "no_pod_template"
+    BAD_POD_TEMPLATE = "bad_pod_template"
+    CLUSTER_UNREACHABLE = "cluster_unreachable"
+    CLUSTER_FORBIDDEN = "cluster_forbidden"
+    CLUSTER_REFUSED = "cluster_refused"
     # the feature and its tasks
     NO_FEATURE = "no_feature"
     MANY_FEATURES = "many_features"
@@ -72,6 +79,13 @@ class Code(str, Enum):
     ATTEMPT_ALIVE = "attempt_alive"
     NO_CHECKPOINT = "no_checkpoint"
     NO_TRANSCRIPT = "no_transcript"
+    # the agent's pod
+    AGENT_SERVER_LATE = "agent_server_late"
+    AGENT_SERVER_REFUSED = "agent_server_refused"
+    AGENT_SERVER_DIED = "agent_server_died"
+    NO_KNOWN_HOSTS = "no_known_hosts"
+    BAD_CREDENTIALS = "bad_credentials"
+    PIDS_EXHAUSTED = "pids_exhausted"
     # this machine
     DISK_FULL = "disk_full"
     STATE_UNWRITABLE = "state_unwritable"

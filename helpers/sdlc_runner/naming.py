@@ -21,6 +21,13 @@ NAME_LIMIT = 63  # DNS-1123 label
 _HASH = 8
 _REF_PART = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?=[A-Za-z0-9]))*\Z")
 _REF_LIMIT = 100
+_REMOTE_URL = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:]*)"
+    r"(?::(?P<port>\d*))?(?:/(?P<path>.*))?\Z",
+    re.DOTALL,
+)
+_REMOTE_SCP = re.compile(r"(?:[^/@]*@)?(?P<host>[^/:@]{2,}):(?P<path>.+)\Z", re.DOTALL)
+_USUAL_PORTS = {"ssh": "22", "https": "443", "http": "80", "git": "9418"}
 
 
 def digest(*parts: str) -> str:
@@ -44,9 +51,19 @@ def ref_part(text: str) -> str:
 
 
 def normalize_remote(url: str) -> str:
-    """Drop what does not name the repository: credentials, a trailing ``/`` and ``.git``."""
-    url = re.sub(r"\A([a-z][a-z0-9+.-]*://)[^/@]*@", r"\1", url.strip())
-    return re.sub(r"\.git\Z", "", url.rstrip("/"))
+    """Name a repository however it is reached: ``host/path``, by SSH and by HTTPS alike.
+
+    Credentials, the scheme, its usual port, a trailing ``/`` and ``.git`` do not name it.
+    """
+    url = re.sub(r"\.git\Z", "", url.strip().rstrip("/"))
+    match = _REMOTE_URL.match(url)
+    if match is not None:
+        port = match["port"] or ""
+        usual = port == _USUAL_PORTS.get(match["scheme"].lower())
+        host = match["host"].lower() + (f":{port}" if port and not usual else "")
+        return f"{host}/{match['path'].strip('/')}" if host else f"/{match['path'].lstrip('/')}"
+    match = _REMOTE_SCP.match(url)
+    return f"{match['host'].lower()}/{match['path'].lstrip('/')}" if match else url
 
 
 @dataclass(frozen=True)

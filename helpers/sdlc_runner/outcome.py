@@ -6,7 +6,7 @@ success is not: only what the git remote shows makes ``succeeded`` or ``no_chang
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.errors import Code
@@ -15,19 +15,8 @@ from sdlc_runner.events import Outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sdlc_runner.ending import Cause, Ending
     from sdlc_runner.remote import Evidence
-
-
-@dataclass(frozen=True)
-class Ending:
-    """What the backend knows of an attempt; ``claim`` is the ``result`` event in its log."""
-
-    known: bool = False
-    alive: bool = False
-    cancelled: bool = False
-    elsewhere: bool = False  # it began on another machine, of which this backend knows nothing
-    exit_code: int | None = None
-    claim: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -220,6 +209,13 @@ TABLE: tuple[Row, ...] = (
         "`sdlc-runner follow {task}` shows it.",
     ),
     Row(
+        "caused",
+        Outcome.INTERRUPTED,  # replaced by the cause
+        lambda case: case.ending.cause is not None,
+        "",
+        _RESUME,
+    ),
+    Row(
         "nothing_pushed",
         Outcome.UNVERIFIED,
         lambda case: case.ending.exit_code == 0,
@@ -264,8 +260,25 @@ def judge(task: str, evidence: Evidence, ending: Ending) -> Judgement:
     row = next(row for row in TABLE if row.fits(case))
     if row.code == "claimed":
         return _claimed(case, row)
+    if row.code == "caused" and ending.cause is not None:
+        return _caused(case, ending.cause)
     hint = row.hint if row.hint is not _RESUME or evidence.checkpoint else _LOOK
     return Judgement(task, row.outcome, row.code, row.message, hint.format(task=task))
+
+
+def _caused(case: Case, cause: Cause) -> Judgement:
+    """Take over what the backend says ended it; before the agent began, nothing is lost."""
+    if case.evidence.start is None:
+        begin, resume = (
+            "The agent had not begun, so nothing is lost.",
+            "spawn {task}` starts it again",
+        )
+    else:
+        begin, resume = "", "retry {task}` tries again"
+        if case.evidence.checkpoint:
+            resume = "retry {task} --from-checkpoint` goes on"
+    hint = f"{cause.hint} `sdlc-runner {resume.format(task=case.task)}.".strip()
+    return Judgement(case.task, cause.outcome, cause.code, f"{cause.message} {begin}".strip(), hint)
 
 
 def _claimed(case: Case, row: Row) -> Judgement:

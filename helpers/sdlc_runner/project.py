@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sdlc_runner.backends import Backend
-    from sdlc_runner.config import Configuration, Settings
+    from sdlc_runner.config import Configuration
     from sdlc_runner.reading.feature import Feature
     from sdlc_runner.reading.tasks import TaskFile
+    from sdlc_runner.setting import Settings
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -110,6 +111,10 @@ class Project:
     @cached_property
     def backend(self) -> Backend:
         """Where attempts run."""
+        if self.settings.backend == "kubernetes":
+            from sdlc_runner.backends import kubernetes  # noqa: PLC0415 - its import takes long
+
+            return kubernetes.open_backend(self.settings, self.environ)
         from sdlc_runner.backends.local import LocalBackend  # noqa: PLC0415 - plan needs none
 
         return LocalBackend(self.state, self.environ)

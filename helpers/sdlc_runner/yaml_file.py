@@ -32,6 +32,14 @@ def leaves(data: bytes, path: Path, groups: frozenset[str]) -> Iterator[tuple[st
             yield key, _value(node, path), line
 
 
+def documents(text: str, source: str) -> list[object]:
+    """Return the documents of a YAML stream that we did not write ourselves."""
+    try:
+        return list(yaml.safe_load_all(text))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise _broken(source, error) from error
+
+
 def _pairs(node: yaml.Node, path: Path) -> Iterator[tuple[str, yaml.Node]]:
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1
@@ -74,7 +82,7 @@ def _scalar(node: yaml.Node, path: Path) -> object:
         raise _broken(path, error) from error
 
 
-def _broken(path: Path, error: Exception) -> UsageError:
+def _broken(path: Path | str, error: Exception) -> UsageError:
     mark = getattr(error, "problem_mark", None)
     line = mark.line + 1 if mark is not None else None
     where = f"{path}, line {line}" if line else str(path)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 LAYERS = {
     "foundation": """
         errors words wire events naming attempt process config yaml_file plain_yaml
-        protected tokens reading
+        protected tokens reading setting ending
         """,
     # outcome is the vocabulary and the table in which backends and the remote give evidence
-    "access": "git repo remote outcome consent backends wrapper",
+    "access": "git repo remote outcome consent kube backends wrapper",
     "domain": "planning follow merge cursor render output",
     "operations": "operations project",
     "front": "cli arguments __main__ demo",
@@ -30,10 +30,10 @@ LAYERS = {
 
 # What reads text only: nothing it imports, nor what that imports, opens one of these doors.
 PURE = "reading planning cursor tokens"
-DOORS = "process git repo remote consent backends wrapper operations"
+DOORS = "process git repo remote consent kube backends wrapper operations"
 
-# Third-party packages, and the modules that may import them; kubernetes has no module yet.
-THIRD_PARTY = {"yaml": "yaml_file", "kubernetes": ""}
+# Third-party packages, and the one module that may import each.
+THIRD_PARTY = {"yaml": "yaml_file", "kubernetes": "kube.api", "urllib3": "kube.api"}
 
 # The agent wrapper goes into the image with these and nothing else.
 WRAPPER = "errors words wire events naming attempt process protected tokens git wrapper"

@@ -162,17 +162,33 @@ def test_a_digest_tells_lists_apart() -> None:
         " https://example.invalid/team/app.git\n",
         "https://token@example.invalid/team/app.git",
         "https://user:pass@example.invalid/team/app.git",
+        "https://Example.Invalid:443/team/app.git",
+        "http://example.invalid:80/team/app",
+        "ssh://git@example.invalid/team/app.git",
+        "ssh://git@example.invalid:22/team/app.git",
+        "git@example.invalid:team/app.git",
+        "example.invalid:/team/app",
     ],
 )
-def test_one_repository_has_one_name(url: str) -> None:
-    assert normalize_remote(url) == "https://example.invalid/team/app"
+def test_one_repository_has_one_name_however_it_is_reached(url: str) -> None:
+    assert normalize_remote(url) == "example.invalid/team/app"
+
+
+@pytest.mark.parametrize("url", ["/srv/git/app", "../app", "C:/git/app", "/srv/a:b/app", "a/b:c"])
+def test_paths_stay(url: str) -> None:
+    assert normalize_remote(url) == url
 
 
 @pytest.mark.parametrize(
-    "url", ["git@example.invalid:team/app", "/srv/git/app", "../app", "file:///srv/app@2"]
+    ("url", "name"),
+    [
+        ("file:///srv/app@2", "/srv/app@2"),
+        ("https://example.invalid:8443/team/app", "example.invalid:8443/team/app"),
+        ("ssh://git@[::1]:2222/app.git", "[::1]:2222/app"),
+    ],
 )
-def test_other_addresses_stay(url: str) -> None:
-    assert normalize_remote(url) == url
+def test_what_tells_repositories_apart_stays(url: str, name: str) -> None:
+    assert normalize_remote(url) == name
 
 
 @pytest.mark.parametrize(

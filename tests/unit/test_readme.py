@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sdlc_runner.arguments import build_parser
-from sdlc_runner.config import SETTINGS
+from sdlc_runner.setting import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

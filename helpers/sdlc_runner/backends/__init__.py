@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sdlc_runner.outcome import Ending
+from sdlc_runner.ending import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

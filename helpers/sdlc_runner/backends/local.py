@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import attempt, naming, process
 from sdlc_runner.backends import Glimpse, Sighting
+from sdlc_runner.ending import Ending
 from sdlc_runner.errors import Code, RunnerError, disk_full
 from sdlc_runner.events import EventType, parse
-from sdlc_runner.outcome import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -102,7 +102,7 @@ class LocalBackend:
                 spec = attempt.load(file.read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError, RunnerError):
                 continue  # removed at this moment, or not ours
-            if spec.key.feature == feature and naming.normalize_remote(spec.remote) == wanted:
+            if spec.key.feature == feature and _origin(spec) == wanted:
                 found.append(self._sighting(file.parent, spec))
         return found
 
@@ -159,7 +159,11 @@ class LocalBackend:
 
 def _name(spec: AttemptSpec) -> str:
     text = "\n".join(task.text for task in spec.tasks)
-    return naming.Identity(spec.remote, spec.key, spec.task_ids, text).name
+    return naming.Identity(_origin(spec), spec.key, spec.task_ids, text).name
+
+
+def _origin(spec: AttemptSpec) -> str:
+    return spec.origin or naming.normalize_remote(spec.remote)
 
 
 def _take(handle: int) -> bool:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdlc_runner import config
 from sdlc_runner.demo import repository
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.operations import planning, running, status
 from sdlc_runner.project import open_project
+from sdlc_runner.setting import VARIABLE_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -71,7 +71,7 @@ def _stage(environ: Mapping[str, str], *, keep: bool) -> Iterator[Stage]:
     """Make the folder; it is removed afterwards unless it is to be kept."""
     folder = Path(tempfile.mkdtemp(prefix="sdlc-runner-demo-"))
     mine = {
-        f"{config.VARIABLE_PREFIX}AGENT_COMMAND": shlex.join((sys.executable, str(AGENT))),
+        f"{VARIABLE_PREFIX}AGENT_COMMAND": shlex.join((sys.executable, str(AGENT))),
         "XDG_STATE_HOME": str(folder / "state"),
         "XDG_CONFIG_HOME": str(folder / "config"),
     }

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import naming, outcome, remote
 from sdlc_runner.cursor import Position
+from sdlc_runner.ending import Ending
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.outcome import Ending, Judgement
 from sdlc_runner.reading import taskids
 from sdlc_runner.wire import NUMBER_LIMIT
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from sdlc_runner.backends import Sighting
     from sdlc_runner.events import AttemptKey
+    from sdlc_runner.outcome import Judgement
     from sdlc_runner.project import Project
     from sdlc_runner.remote import Evidence, RemoteRefs
 

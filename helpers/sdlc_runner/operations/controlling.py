@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 from sdlc_runner import remote
+from sdlc_runner.ending import Ending
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UsageError
 from sdlc_runner.events import AttemptKey, EventType
 from sdlc_runner.follow import Reader
 from sdlc_runner.operations import attempts, spawning
 from sdlc_runner.operations.following import tell_outcome
-from sdlc_runner.outcome import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

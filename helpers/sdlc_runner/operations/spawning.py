@@ -15,11 +15,11 @@ from sdlc_runner.operations.attempts import KnownAttempt
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdlc_runner.config import Settings
     from sdlc_runner.output import Output
     from sdlc_runner.project import Project
     from sdlc_runner.reading.tasks import Task
     from sdlc_runner.remote import RemoteRefs
+    from sdlc_runner.setting import Settings
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,8 @@ def build_spec(
         key=key,
         identity=naming.Identity(project.url, key, ids, text).hash,
         tasks=attempt_tasks,
-        remote=project.url,
+        origin=naming.normalize_remote(project.url),
+        remote=settings.clone_url or project.url,
         feature_dir=project.feature.relative,
         feature_branch=project.branch,
         base=from_checkpoint.base if from_checkpoint else ground.base,

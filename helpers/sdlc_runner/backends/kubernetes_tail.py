@@ -1,0 +1,135 @@
+"""Following one Job: its states as events, its runner's log, and when to give up on waiting."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sdlc_runner.backends import Glimpse, Notice
+from sdlc_runner.kube.failure import ApiError
+from sdlc_runner.kube.manifest import RUNNER
+from sdlc_runner.kube.pod_log import PodLog
+from sdlc_runner.kube.pod_state import PodState, Stage
+from sdlc_runner.kube.trouble import Clock, Trouble
+from sdlc_runner.words import EventType
+
+if TYPE_CHECKING:
+    from sdlc_runner.backends import Sighting
+    from sdlc_runner.backends.kubernetes import KubernetesBackend
+
+_LEAST_SILENCE = 60.0
+_BEATS = 3
+_OUTAGE_SECONDS = 10.0
+_GONE_TWICE = 2.0
+_STARTED = (Stage.RUNNING, Stage.ENDED)
+
+
+class JobTail:
+    """What is new of one Job since the last glimpse."""
+
+    def __init__(self, backend: KubernetesBackend, sighting: Sighting) -> None:
+        self._backend = backend
+        self._sighting = sighting
+        self._observer = backend.observe(sighting)
+        self._log: PodLog | None = None
+        self._shown: tuple[object, ...] = ()
+        self._finishing = False
+        self._gave_up = False
+        self._waiting_since: dict[object, float] = {}
+        self._out = False
+        self._gone_since: float | None = None
+
+    def glimpse(self) -> Glimpse:
+        """Return what is new, without waiting."""
+        try:
+            state = self._observer.state(self._sighting.name)
+        except ApiError as error:
+            doing = "The cluster cannot be followed any more; the attempts go on"
+            raise error.to_error(doing) from None
+        notices = [*self._outage(), *self._moved(state)]
+        self._wait(state)
+        if self._log is None and state.pod and state.stage in _STARTED:
+            self._open_log(state.pod)
+        if state.stage in {Stage.ENDED, Stage.GONE}:
+            return self._ended(state, notices)
+        log = self._log.take()[0] if self._log else b""
+        return Glimpse(log, tuple(notices))
+
+    def _open_log(self, pod: str) -> None:
+        silence = max(_LEAST_SILENCE, _BEATS * self._sighting.spec.heartbeat_seconds)
+        self._log = PodLog(self._backend.api, pod, RUNNER, silence, self._observer.notify)
+
+    def _ended(self, state: PodState, notices: list[Notice]) -> Glimpse:
+        """Read the rest of the log; a Job that is not to be seen may only be new."""
+        if state.stage is Stage.GONE and self._log is None and not self._is_surely_gone():
+            return Glimpse(notices=tuple(notices))
+        if self._log is None:
+            return Glimpse(notices=tuple(notices), over=True)
+        if not self._finishing:
+            self._finishing = True
+            self._log.finish()
+        log, over = self._log.take()
+        return Glimpse(log, tuple(notices), over=over)
+
+    def _is_surely_gone(self) -> bool:
+        """Whether the watch has had the time to bring a Job that was made just now."""
+        now = time.monotonic()
+        self._gone_since = self._gone_since or now
+        return now - self._gone_since > _GONE_TWICE
+
+    def _outage(self) -> list[Notice]:
+        """Tell once that the cluster does not answer, and once that it does again."""
+        out = self._observer.outage > _OUTAGE_SECONDS
+        if out == self._out:
+            return []
+        self._out = out
+        text = "does not answer; the attempt goes on" if out else "answers again"
+        return [_warning("cluster_unreachable", f"The cluster {text}.", "")]
+
+    def _moved(self, state: PodState) -> list[Notice]:
+        """Tell where it is, once for each change."""
+        trouble = state.trouble
+        shown = (state.stage, trouble.code if trouble else state.detail)
+        if shown == self._shown or state.stage in {*_STARTED, Stage.GONE}:
+            return []
+        before, self._shown = self._shown[:1], shown
+        notices = []
+        if state.stage is Stage.QUEUED:
+            reason = trouble.message if trouble else state.detail or "it is queued"
+            notices.append(Notice(EventType.QUEUED, {"reason": reason}))
+        elif state.stage.phase and before != (state.stage,):
+            fields = {"phase": state.stage.phase.value, "detail": state.detail or None}
+            notices.append(Notice(EventType.PHASE, fields))
+        if trouble is not None and state.stage is not Stage.QUEUED:
+            notices.append(_warning(trouble.code, trouble.message, trouble.hint))
+        return notices
+
+    def _wait(self, state: PodState) -> None:
+        """Give an attempt up when the clock that runs for it has run out."""
+        what = state.trouble.code if state.trouble else state.clock
+        if state.stage in {*_STARTED, Stage.GONE}:
+            return
+        since = self._waiting_since.setdefault(what, time.monotonic())
+        most = state.clock.seconds(self._backend.clocks)
+        if self._gave_up or not most or time.monotonic() - since < most:
+            return
+        self._gave_up = True
+        self._backend.give_up(self._sighting, state.trouble or _slow(state))
+
+    def close(self) -> None:
+        """Read no more of the log."""
+        if self._log is not None:
+            self._log.close()
+
+
+def _slow(state: PodState) -> Trouble:
+    if state.clock is Clock.QUEUE:
+        text = f"It waited for too long: {state.detail or 'it is queued'}."
+        return Trouble("queued_too_long", text, "Raise limits.queue_seconds.", Clock.QUEUE)
+    text = f"Its pod did not get to run in time; it was {state.stage.value}."
+    return Trouble("pending_too_long", text, "Raise limits.start_seconds.", Clock.START)
+
+
+def _warning(code: str, message: str, hint: str) -> Notice:
+    fields = {"code": code, "message": message, "hint": hint or None}
+    return Notice(EventType.WARNING, fields)

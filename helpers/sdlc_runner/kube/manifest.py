@@ -1,0 +1,193 @@
+"""The Job of an attempt: the administrator's pod template, with the attempt laid over it.
+
+Pure. The chart owns the pod; only names, labels, the specification and the deadlines are ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner import attempt, naming
+from sdlc_runner.errors import Code, RunnerError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sdlc_runner.attempt import AttemptSpec
+
+RUNNER, AGENT = "runner", "agent"
+MANAGED = {"app.kubernetes.io/managed-by": "sdlc-runner"}
+SCOPE, TASK, NUMBER, IDENTITY = (
+    f"sdlc-runner/{name}" for name in ("scope", "task", "attempt", "identity")
+)
+SPEC, TEMPLATE, CANCELLED, GIVEN_UP = (
+    f"sdlc-runner/{name}" for name in ("spec", "template", "cancelled", "given-up")
+)
+WHERE_VARIABLE = "SDLC_RUNNER_WHERE"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+_LABEL_LIMIT = 63
+_SPEC_LIMIT = 200 * 1024  # the API takes 256 KiB of annotations in all
+_MARGIN_SECONDS = 600  # for the clone, the commit and the pushes
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """How long each stage may take, in seconds; 0: no limit."""
+
+    queue: float = 86_400
+    start: float = 900
+    grace: float = 30
+    """For what may pass by itself: image pulls, volumes, the creation of a container."""
+
+
+@dataclass(frozen=True)
+class PodTemplate:
+    """A core/v1 PodTemplate and where it came from."""
+
+    source: str
+    content: Mapping[str, Any]
+
+    @property
+    def pod(self) -> Mapping[str, Any]:
+        """Its ``template``: metadata and spec of the pod."""
+        found: Mapping[str, Any] = self.content["template"]
+        return found
+
+    @property
+    def digest(self) -> str:
+        """A hash that changes when the pods it makes do."""
+        return naming.digest(json.dumps(self.pod, sort_keys=True))[:16]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether one container is both runner and agent."""
+        return not any(item["name"] == AGENT for item in _containers(self.pod))
+
+
+def parse_template(found: object, source: str) -> PodTemplate:
+    """Check that an object is a pod template that attempts can run in."""
+    problem = _problem(found)
+    if problem or not isinstance(found, dict):
+        raise UsageError(
+            Code.BAD_POD_TEMPLATE,
+            f"The pod template {source} {problem}.",
+            "Take the one that the chart agentic-sdlc-agent-runner makes.",
+        )
+    return PodTemplate(source, found)
+
+
+def _problem(found: object) -> str:
+    if not isinstance(found, dict) or found.get("kind") != "PodTemplate":
+        return "is no PodTemplate of core/v1"
+    spec = (
+        found.get("template", {}).get("spec") if isinstance(found.get("template"), dict) else None
+    )
+    if not isinstance(spec, dict) or not isinstance(spec.get("containers"), list):
+        return "has no template.spec.containers"
+    named = [item.get("name") for item in spec["containers"] if isinstance(item, dict)]
+    return "" if RUNNER in named else f"has no container named {RUNNER}"
+
+
+def scope_of(origin: str, feature: str) -> str:
+    """Return the label that all attempts of one feature of one repository share."""
+    return naming.digest(origin, feature)[:40]
+
+
+def name_of(spec: AttemptSpec) -> str:
+    """Return the name of the attempt's Job: creating it is the lock within a namespace."""
+    text = "\n".join(task.text for task in spec.tasks)
+    return naming.Identity(spec.origin, spec.key, spec.task_ids, text).name
+
+
+def build_job(
+    template: PodTemplate, spec: AttemptSpec, where: str, clocks: Clocks, ttl: int
+) -> dict[str, Any]:
+    """Lay one attempt over the template."""
+    pod = copy.deepcopy(dict(template.pod))
+    own = _labels(spec)
+    notes = _annotations(template, spec)
+    given = pod.get("metadata") or {}
+    labels = {**(given.get("labels") or {}), **own}
+    pod["metadata"] = {
+        "labels": labels,
+        "annotations": {**(given.get("annotations") or {}), SPEC: notes[SPEC]},
+    }
+    pod["spec"]["restartPolicy"] = "Never"
+    runner = next(item for item in pod["spec"]["containers"] if item["name"] == RUNNER)
+    kept = [item for item in runner.get("env") or [] if item.get("name") != WHERE_VARIABLE]
+    runner["env"] = [*kept, {"name": WHERE_VARIABLE, "value": where}]
+    job_spec: dict[str, Any] = {
+        "backoffLimit": 0,
+        "completions": 1,
+        "parallelism": 1,
+        "podReplacementPolicy": "Failed",
+        "ttlSecondsAfterFinished": ttl,
+        "template": pod,
+    }
+    _set_deadlines(job_spec, spec, clocks)
+    queue = {QUEUE_LABEL: labels[QUEUE_LABEL]} if QUEUE_LABEL in labels else {}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": name_of(spec),
+            "labels": {**own, **queue},
+            "annotations": notes,
+        },
+        "spec": job_spec,
+    }
+
+
+def _labels(spec: AttemptSpec) -> dict[str, str]:
+    return {
+        **MANAGED,
+        "app.kubernetes.io/name": "agentic-sdlc-agent-runner",
+        SCOPE: scope_of(spec.origin, spec.key.feature),
+        TASK: naming.slug(spec.key.task, _LABEL_LIMIT),
+        NUMBER: str(spec.key.number),
+        IDENTITY: spec.identity[:_LABEL_LIMIT],
+    }
+
+
+def _annotations(template: PodTemplate, spec: AttemptSpec) -> dict[str, str]:
+    text = spec.to_json()
+    if len(text.encode()) > _SPEC_LIMIT:
+        raise RunnerError(
+            Code.FILE_TOO_LARGE,
+            f"Task {spec.key.task} is described by more than {_SPEC_LIMIT // 1024} KiB.",
+            "Put the details into a file of the feature, and name it in the task.",
+        )
+    return {SPEC: text, TEMPLATE: template.digest}
+
+
+def _set_deadlines(job: dict[str, Any], spec: AttemptSpec, clocks: Clocks) -> None:
+    """Set the backstops: the wrapper's own clocks come first, so that its work is pushed.
+
+    The pod's deadline keeps pod and log. The Job's counts from its creation and removes both, so
+    it stands behind all the others.
+    """
+    run = spec.limits.run_seconds
+    if not run:
+        return
+    verify = spec.verify_seconds * len(spec.tasks) if spec.verify_commands else 0
+    pod = int(clocks.start + run + verify + _MARGIN_SECONDS)
+    job["template"]["spec"]["activeDeadlineSeconds"] = pod
+    if clocks.queue:
+        job["activeDeadlineSeconds"] = int(clocks.queue) + pod + _MARGIN_SECONDS
+
+
+def spec_of(job: Mapping[str, Any]) -> AttemptSpec | None:
+    """Read the specification back from a Job; None if it holds none of ours."""
+    notes = job["metadata"].get("annotations") or {}
+    try:
+        return attempt.load(notes.get(SPEC, ""))
+    except RunnerError:
+        return None
+
+
+def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    spec = pod.get("spec") or {}
+    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
