@@ -1,0 +1,80 @@
+"""The image has the wrapper's modules, no others, and the OpenCode that the tests drive."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sources
+from sdlc_runner import process
+
+DOCKER = sources.ROOT / "docker"
+OPENCODE = sources.ROOT / "tests" / "opencode"
+
+# Imports every module of the wrapper, and names the modules of ours that are then in memory.
+IMPORT_ALL = """
+import importlib, pkgutil, sys
+import sdlc_runner.wrapper
+for module in pkgutil.iter_modules(sdlc_runner.wrapper.__path__, "sdlc_runner.wrapper."):
+    importlib.import_module(module.name)
+print(*(m.__file__ for n, m in sys.modules.items() if n.startswith("sdlc_runner")), sep="\\n")
+"""
+
+
+def copied() -> list[Path]:
+    """What the Dockerfile copies of the package, folders included."""
+    found = re.findall(r"helpers/\S+", (DOCKER / "Dockerfile.opencode").read_text(encoding="utf-8"))
+    return [sources.ROOT / name for name in found]
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """The package as the image has it."""
+    target = tmp_path / "sdlc_runner"
+    target.mkdir()
+    for path in copied():
+        if path.is_dir():
+            shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(path, target)
+    return target
+
+
+def test_the_image_has_the_modules_that_the_wrapper_imports_and_no_others(package: Path) -> None:
+    # -S: without site-packages, so that nothing but the copy can be found.
+    imported = process.run([sys.executable, "-S", "-B", "-c", IMPORT_ALL], cwd=package.parent)
+    assert imported.ok, imported.error_text
+    assert {Path(name) for name in imported.text.splitlines()} == set(package.rglob("*.py"))
+
+
+def test_the_builder_is_given_every_module_that_is_copied() -> None:
+    ignored = (DOCKER / "Dockerfile.opencode.dockerignore").read_text(encoding="utf-8")
+    allowed = {line[1:] for line in ignored.splitlines() if line.startswith("!")}
+    folders = {path if path.is_dir() else path.parent for path in copied()}
+    given = {f"{folder.relative_to(sources.ROOT).as_posix()}/*.py" for folder in folders}
+    assert given == {name for name in allowed if name.startswith("helpers/")}
+
+
+def test_the_image_has_the_version_that_the_tests_pin() -> None:
+    pinned = read(OPENCODE / "package.json")["dependencies"]["opencode-ai"]
+    assert set(read(DOCKER / "package.json")["optionalDependencies"].values()) == {pinned}
+
+
+def test_the_locks_agree_on_every_package_that_both_have() -> None:
+    image, tests = (read(folder / "package-lock.json")["packages"] for folder in (DOCKER, OPENCODE))
+    programs = read(DOCKER / "package.json")["optionalDependencies"]
+    assert {f"node_modules/{name}" for name in programs} == set(image) - {""}
+    shared = image.keys() & tests.keys() - {""}
+    assert shared
+    for name in shared:
+        assert image[name] == tests[name]
+
+
+def read(path: Path) -> Any:  # noqa: ANN401
+    return json.loads(path.read_text(encoding="utf-8"))
