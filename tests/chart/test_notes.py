@@ -1,0 +1,50 @@
+"""What a person reads after an installation: what to do next, and what is not well."""
+
+from __future__ import annotations
+
+import pytest
+
+from chart.rendering import CHART, helm
+
+WELL = (
+    "secrets.git.existingSecret=g",
+    "secrets.model.existingSecret=m",
+    "spawner.users={ann}",
+    "pod.image.repository=example.com/agent",
+)
+
+
+def notes(*settings: str) -> str:
+    """As Helm 4 shows them; Helm 3 asks a cluster even for a dry run."""
+    flags = [f"--set={setting}" for setting in settings]
+    dry = ["install", "sdlc", str(CHART), "--dry-run=client", "--namespace", "agents"]
+    done = helm(*dry, *flags, major=4)
+    assert done.ok, done.error_text
+    return done.text.partition("NOTES:\n")[2]
+
+
+def test_they_name_the_settings() -> None:
+    said = notes(*WELL)
+    assert "namespace: agents" in said
+    assert "pod_template: sdlc-agentic-sdlc-agent-runner" in said
+    assert "WARNING" not in said
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("agent.form=single", "the agent can read the git credentials"),
+        ("secrets.git.existingSecret=", "no git Secret is named"),
+        ("secrets.model.existingSecret=", "no model Secret is named"),
+        ("pod.image.repository=registry.example.com/x", "placeholder"),
+        ("networkPolicy.enabled=false", "reaches whatever the cluster reaches"),
+        ("spawner.users=null", "Nobody but administrators"),
+    ],
+)
+def test_they_say_what_is_not_well(setting: str, said: str) -> None:
+    assert said not in notes(*WELL)
+    assert said in notes(*WELL, setting)
+
+
+def test_they_say_how_to_make_what_is_missing() -> None:
+    assert "kubectl -n agents create secret generic g --from-file=token=FILE" in notes(*WELL)
