@@ -4,6 +4,9 @@ A rule looks at what is asked (the newest prompt, the tools offered, the results
 the turns to play; the k-th answer after a prompt is the k-th turn. The server keeps no state but a
 list of what it was asked, so that sessions in parallel cannot disturb each other.
 
+In a turn's texts and arguments ``@folder@`` stands for the agent's working directory and
+``@results@`` for what its tools have answered since the prompt.
+
     with ModelServer([Rule("task T001", (calls(write("a.py", "x")), says("done")))]) as model:
         environ = model.environment(os.environ)
 """
@@ -15,9 +18,11 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
+
+from model_stream import refusal, stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,7 +95,23 @@ class Rule:
     def play(self, request: Request) -> Turn:
         """Return the turn to play; the last one is repeated."""
         chosen = self.turns[min(request.turn, len(self.turns) - 1)]
-        return chosen(request) if callable(chosen) else chosen
+        return chosen(request) if callable(chosen) else _filled(chosen, request)
+
+
+def _filled(turn: Turn, request: Request) -> Turn:
+    """Put what is known now into the places of a turn."""
+
+    def fill(value: object) -> Any:  # noqa: ANN401
+        if isinstance(value, dict):
+            return {name: fill(each) for name, each in value.items()}
+        if not isinstance(value, str):
+            return value
+        if "@folder@" in value:
+            value = value.replace("@folder@", folder(request))
+        return value.replace("@results@", "\n".join(request.results))
+
+    called = tuple(Call(call.name, fill(call.arguments)) for call in turn.calls)
+    return replace(turn, text=fill(turn.text), calls=called)
 
 
 def says(text: str) -> Turn:
@@ -118,16 +139,21 @@ def shell(command: str, **more: object) -> Call:
     return Call("bash", {"command": command, "description": "test", **more})
 
 
+def folder(request: Request) -> str:
+    """Return the agent's working directory."""
+    found = re.search(r"Working directory: (\S+)", request.system)
+    assert found, request.system
+    return found[1]
+
+
 def path(request: Request, name: str) -> str:
     """Return a file's path as OpenCode's tools want it."""
-    folder = re.search(r"Working directory: (\S+)", request.system)
-    assert folder, request.system
-    return f"{folder[1]}/{name}"
+    return f"{folder(request)}/{name}"
 
 
-def writes(name: str, text: str = "done\n") -> Callable[[Request], Turn]:
+def writes(name: str, text: str = "done\n") -> Turn:
     """Write a file of the work tree."""
-    return lambda request: calls(write(path(request, name), text))
+    return calls(write(f"@folder@/{name}", text))
 
 
 _NO_RULE = Turn("no rule matches")
@@ -135,15 +161,26 @@ _TITLE = Turn("A title")  # what is asked without tools is a title or a summary
 
 
 @dataclass
-class ModelServer:
-    """Serves on the loopback interface while its ``with`` block lasts."""
+class Script:
+    """Rules, and what they were asked."""
 
     rules: Sequence[Rule]
     requests: list[Request] = field(default_factory=list)
 
+    def answer(self, request: Request) -> Turn:
+        """Decide what to say."""
+        self.requests.append(request)
+        if not request.tools:
+            return _TITLE
+        rule = next((rule for rule in self.rules if rule.fits(request)), None)
+        return rule.play(request) if rule else _NO_RULE
+
+
+class ModelServer(Script):
+    """Serves on the loopback interface while its ``with`` block lasts."""
+
     def __enter__(self) -> Self:
-        self._http = _Http(("127.0.0.1", 0), _Answer)
-        self._http.model = self
+        self._http = Http(("127.0.0.1", 0), lambda _path: self)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
         self._thread.start()
         return self
@@ -167,14 +204,6 @@ class ModelServer:
         """Return an environment in which OpenCode knows this server as ``scripted/model-1``."""
         return {**environ, "OPENCODE_CONFIG_CONTENT": json.dumps(config(self.url))}
 
-    def answer(self, request: Request) -> Turn:
-        """Decide what to say."""
-        self.requests.append(request)
-        if not request.tools:
-            return _TITLE
-        rule = next((rule for rule in self.rules if rule.fits(request)), None)
-        return rule.play(request) if rule else _NO_RULE
-
 
 def config(url: str) -> dict[str, Any]:
     """Return the OpenCode configuration for a model server at an address."""
@@ -195,16 +224,28 @@ def config(url: str) -> dict[str, Any]:
     }
 
 
-class _Http(ThreadingHTTPServer):
+class Http(ThreadingHTTPServer):
+    """Answers with the script that ``script_at`` finds for the path of a request."""
+
     daemon_threads = True
-    model: ModelServer
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        script_at: Callable[[str], Script],
+        answer: type[Answer] | None = None,
+    ) -> None:
+        super().__init__(address, answer or Answer)
+        self.script_at = script_at
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients are killed while they read."""
 
 
-class _Answer(BaseHTTPRequestHandler):
-    server: _Http
+class Answer(BaseHTTPRequestHandler):
+    """One question put to the model."""
+
+    server: Http
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""
@@ -212,12 +253,12 @@ class _Answer(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         request = _read(body, self.headers.get("authorization", ""))
-        turn = self.server.model.answer(request)
+        turn = self.server.script_at(self.path).answer(request)
         time.sleep(turn.delay)
         if turn.body is not None or turn.status != 200:
-            self._send(turn.status, "application/json", [turn.body or _refusal(turn.status)])
+            self._send(turn.status, "application/json", [turn.body or refusal(turn.status)])
         else:
-            self._send(200, "text/event-stream", _stream(turn, request.model))
+            self._send(200, "text/event-stream", stream(turn, request.model))
 
     def _send(self, status: int, kind: str, pieces: Sequence[bytes] | Iterator[bytes]) -> None:
         self.send_response(status)
@@ -250,34 +291,3 @@ def _text(message: Mapping[str, Any]) -> str:
     if isinstance(content, str):
         return content
     return "\n".join(part.get("text", "") for part in content)
-
-
-def _refusal(status: int) -> bytes:
-    return json.dumps({"error": {"message": f"refused with {status}"}}).encode()
-
-
-def _stream(turn: Turn, model: str) -> Iterator[bytes]:
-    base = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model}
-
-    def chunk(delta: Mapping[str, Any], finish: str | None = None, **more: object) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return b"data: " + json.dumps({**base, "choices": [choice], **more}).encode() + b"\n\n"
-
-    yield chunk({"role": "assistant", "content": turn.text})
-    for index, call in enumerate(turn.calls):
-        function = {"name": call.name, "arguments": json.dumps(call.arguments)}
-        called = {
-            "index": index,
-            "id": f"call_{time.time_ns()}_{index}",
-            "type": "function",
-            "function": function,
-        }
-        yield chunk({"tool_calls": [called]})
-    if turn.reason is not None:
-        usage = {
-            "prompt_tokens": turn.input_tokens,
-            "completion_tokens": turn.output_tokens,
-            "total_tokens": turn.input_tokens + turn.output_tokens,
-        }
-        yield chunk({}, turn.reason, usage=usage)
-        yield b"data: [DONE]\n\n"

@@ -20,9 +20,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 INSTALLED = REPOSITORY / ".cache/opencode/opencode"
 
 
-@pytest.fixture
-def programs(tmp_path: Path) -> Path:
-    """Return a folder with ``opencode`` in it, for PATH."""
+def _found() -> str:
+    """Return the path of OpenCode; without one the test is skipped, or fails in CI."""
     named = os.environ.get("SDLC_RUNNER_TEST_OPENCODE") or shutil.which("opencode")
     program = named or (str(INSTALLED) if INSTALLED.exists() else None)
     if program is None:
@@ -30,10 +29,22 @@ def programs(tmp_path: Path) -> Path:
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "opencode").symlink_to(Path(program).resolve())
+    return program
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with ``opencode`` in it, for PATH."""
+    found = _found()
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "opencode").symlink_to(Path(found).resolve())
     return folder
+
+
+@pytest.fixture
+def programs(program: Path) -> Path:
+    """Return the same folder, as tests know it that start OpenCode themselves."""
+    return program
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sdlc_runner.wrapper.agent import AgentEnd
+    from sdlc_runner.wrapper.agent_end import AgentEnd
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 

@@ -1,0 +1,186 @@
+"""Lays traps in the workspace for whoever commits it: ``plant.py STEP``, one step for each task.
+
+What a trap would run leaves a mark, but only where /attempt/git is: in the runner's container.
+"""
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+MARK = "/workspace/.git/sprung"
+TRAP = f"sh -c 'test -d /attempt/git && id >>{MARK}; cat'"
+HOOKS = (
+    "pre-commit prepare-commit-msg commit-msg post-commit pre-push post-checkout post-index-change"
+    " reference-transaction fsmonitor-watchman pre-auto-gc post-rewrite"
+).split()
+CONFIG = f"""\
+[core]
+	fsmonitor = {TRAP!r}
+	hooksPath = /workspace/.git/hooks
+	worktree = /secrets/git
+	sshCommand = {TRAP!r}
+	attributesFile = /workspace/.gitattributes
+	alternateRefsCommand = {TRAP!r}
+[filter "trap"]
+	clean = {TRAP!r}
+	process = {TRAP!r}
+	required = true
+[credential]
+	helper = {TRAP!r}
+[include]
+	path = /secrets/git/token
+[url "http://10.211.0.1:1/"]
+	insteadOf = http://
+[remote "origin"]
+	url = ext::sh -c id% >%{MARK}
+	pushurl = http://10.211.0.1:1/
+[diff "trap"]
+	textconv = {TRAP!r}
+[safe]
+	directory = *
+"""
+# It runs on in no environment of the server's, so that nobody knows it for a child of the agent's.
+SWAP = """
+import os, sys
+os.chdir('/workspace/race')
+while True:
+    os.rename('folder', 'away'); os.symlink('/secrets/git', 'folder')
+    os.unlink('folder'); os.rename('away', 'folder')
+    os.unlink('token'); os.symlink('/secrets/git/token', 'token')
+    os.unlink('token'); open('token', 'w').write('harmless\\n')
+"""
+
+
+def write(name: str, text: str = "x\n", mode: int = 0o644) -> Path:
+    path = Path(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def settings(git: str = ".git") -> None:
+    """Whatever git would read that has settings in it."""
+    with Path(git, "config").open("a") as file:
+        file.write(CONFIG)
+    for name in HOOKS:
+        write(f"{git}/hooks/{name}", f"#!/bin/sh\n{TRAP} </dev/null\n", 0o755)
+    write(f"{git}/info/attributes", "* filter=trap diff=trap\n")
+    write(f"{git}/objects/info/alternates", "/attempt/git/objects\n/secrets/git\n")
+
+
+def configure() -> None:
+    settings()
+    write(".git/info/exclude", "configure.txt\n")
+    write(".gitattributes", "* filter=trap diff=trap -text\n*.utf working-tree-encoding=UTF-16\n")
+    write(".gitmodules", '[submodule "x"]\n\tpath = x\n\turl = ../x\n\tupdate = !id\n')
+    write(".gitconfig", CONFIG)
+    write("odd.utf", "not UTF-16")
+
+
+def links() -> None:
+    targets = {
+        "absolute": "/secrets/git/token",
+        "relative": "../secrets/git/token",
+        "folder": "/secrets/git",
+        "passwd": "/etc/passwd",
+        "parent": "..",
+        "environ": "/proc/self/environ",
+        "descriptor": "/dev/stdin",
+        "git": "/attempt/git",
+        "loop": "loop",
+    }
+    Path("links").mkdir()
+    for name, target in targets.items():
+        os.symlink(target, f"links/{name}")
+    try:
+        os.link("/etc/passwd", "links/hard")
+    except OSError as error:
+        print("hard link:", type(error).__name__)
+
+
+def names() -> None:
+    for name in ("line\nbreak", "a\x1b[31mred", "-rf", ":(top)x", "b\\n\tc", "0:names.txt", "é"):
+        write(f"names/{name}")
+    Path(os.fsdecode(b"names/\xff\xfe")).write_text("x\n")
+    write("names/.GIT~1/config", CONFIG)
+
+
+def odd_files() -> None:
+    os.mkfifo("pipe")
+    os.mkfifo("odd/.gitignore") if Path("odd").mkdir() is None else None
+    write("odd/kept.txt")
+    socket.socket(socket.AF_UNIX).bind("socket")
+    write("locked.txt", mode=0)
+    write("locked/inside.txt")
+    Path("locked").chmod(0)
+    with open("sparse", "wb") as file:
+        file.truncate(int(sys.argv[2]))
+    for kind in (stat.S_IFBLK, stat.S_IFCHR):
+        try:
+            os.mknod("device", 0o600 | kind, os.makedev(8, 0))
+        except OSError as error:
+            print("device:", type(error).__name__)
+
+
+def repositories() -> None:
+    identity = ("-c", "user.name=A", "-c", "user.email=a@localhost")
+    for name in ("inner", "inner/deeper"):
+        subprocess.run(["git", "init", "--quiet", name], check=True)
+        write(f"{name}/kept.txt")
+        subprocess.run(["git", "-C", name, "add", "kept.txt"], check=True)
+        subprocess.run(["git", "-C", name, *identity, "commit", "--quiet", "-m", "x"], check=True)
+    settings("inner/.git")
+    write("inner/.gitattributes", "* filter=trap\n")
+    write("linked/.git", "gitdir: /attempt/git\n")
+    write("linked/kept.txt")
+    Path("pointed").mkdir()
+    os.symlink("/attempt/git", "pointed/.git")
+    write("pointed/kept.txt")
+
+
+def race() -> None:
+    write("race/folder/token", "harmless\n")
+    write("race/token", "harmless\n")
+    clean = {"PATH": os.environ["PATH"]}
+    subprocess.Popen([sys.executable, "-c", SWAP], env=clean, start_new_session=True)
+
+
+def git_link() -> None:
+    os.rename(".git", "/tmp/git")
+    os.symlink("/secrets/git", ".git")
+
+
+def git_file() -> None:
+    os.unlink(".git")
+    write(".git", "gitdir: /attempt/git\n")
+
+
+def root() -> None:
+    for path in Path().iterdir():
+        if path.is_dir() and not path.is_symlink():
+            subprocess.run(["chmod", "-R", "u+rwx", path], check=False)
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink()
+    try:
+        os.rename("/workspace", "/tmp/workspace")
+    except OSError as error:
+        print("root:", type(error).__name__)
+    os.symlink("/secrets", "specs")
+
+
+def report() -> None:
+    """Tell what sprang a trap, before this step undoes it."""
+    mark = Path(MARK)
+    print("sprung:", mark.read_text() if mark.exists() else "nothing")
+
+
+report()
+step = sys.argv[1]
+globals()[step]()
+write(f"{step}.txt", f"{step}\n")

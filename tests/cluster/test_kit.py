@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import model_script
+import rig as rigs
+from cluster import job_by_hand, service_pods
+from cluster.door import Door
+from cluster.job_by_hand import GIT_BY_HTTP, GIT_BY_SSH
+from cluster.pod_template import Form
+from cluster.ports import ADMIN, HTTP
+from cluster.relay import through_api
+from cluster.repositories import RECEIVE, Mode
+from cluster.service_pods import GIT, MODEL
+from cluster.waiting import wait_for
+from model_server import KEY, Rule, Turn, calls, says, shell, writes
+
+if TYPE_CHECKING:
+    from cluster.cluster_rig import ClusterRig
+    from cluster.kit import Faults
+    from cluster.kubectl import Kubectl
+    from cluster.namespaces import Namespace
+    from cluster.scripted import ScriptedModel
+    from cluster.services import Services
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+CLONE_AND_PUSH = """
+git_ clone --quiet --branch {branch} {url} /workspace/clone
+cd /workspace/clone
+echo done > work.txt
+git_ add .
+git_ commit --quiet -m Work
+git_ push --quiet origin HEAD:refs/heads/work HEAD:refs/sdlc-runner/x/T001/1/start
+"""
+ASK = """
+python3 - <<'END'
+import json, urllib.request
+key = open('/secrets/model/SCRIPTED_API_KEY').read()
+asked = {{"model": "model-1", "tools": [{{"function": {{"name": "bash"}}}}], "messages": [
+    {{"role": "system", "content": "Working directory: /workspace"}},
+    {{"role": "user", "content": "Implement task T001 now"}}]}}
+headers = {{"authorization": f"Bearer {{key}}", "content-type": "application/json"}}
+request = urllib.request.Request("{url}/v1/chat/completions", json.dumps(asked).encode(), headers)
+print(urllib.request.urlopen(request).read().decode())
+END
+"""
+
+
+def from_inside(rig: ClusterRig, url: str, how: str) -> tuple[int, str]:
+    script = how + CLONE_AND_PUSH.format(branch=rigs.FEATURE, url=url)
+    return job_by_hand.run(rig.namespace, script)
+
+
+@pytest.mark.parametrize("transport", ["http", "ssh"])
+def test_a_job_from_the_pod_template_clones_and_pushes(rig: ClusterRig, transport: str) -> None:
+    http = transport == "http"
+    url = rig.repository.pod_url_http if http else rig.repository.pod_url_ssh
+    code, log = from_inside(rig, url, GIT_BY_HTTP if http else GIT_BY_SSH)
+    assert (code, log) == (0, "")
+    assert {"refs/heads/work", "refs/sdlc-runner/x/T001/1/start"} <= set(rig.remote_refs())
+    assert rig.remote_file("work.txt", "work") == "done"
+
+
+def test_nobody_comes_in_without_a_credential_or_with_a_revoked_one(rig: ClusterRig) -> None:
+    repository = rig.repository
+    anonymous = 'git_() { git -c user.name=Job -c user.email=job@localhost "$@"; }\n'
+    quiet = f"export GIT_TERMINAL_PROMPT=0\n{anonymous}"
+    code, log = from_inside(rig, repository.pod_url_http, quiet)
+    assert code == 128
+    assert "could not read Username" in log
+    repository.revoke()
+    for url, how in ((repository.pod_url_http, GIT_BY_HTTP), (repository.pod_url_ssh, GIT_BY_SSH)):
+        code, log = from_inside(rig, url, f"export GIT_TERMINAL_PROMPT=0\n{how}")
+        assert code == 128
+        assert "Authentication failed" in log or "Permission denied (publickey)" in log
+    assert "work" not in "".join(repository.refs())
+    rig.git("fetch", "origin")
+
+
+def test_a_credential_opens_its_own_repository_only(rig: ClusterRig, services: Services) -> None:
+    other = services.repository(rig.folder / "other")
+    for url in (other.host_url, other.host_url_ssh):
+        with pytest.raises(AssertionError, match=r"Authentication failed|another repository"):
+            rig.git("ls-remote", url)
+
+
+def test_a_model_answers_from_inside_by_the_rules_of_its_test(
+    namespace: Namespace, model: ScriptedModel, services: Services
+) -> None:
+    services.model("other").rules(Rule("task T001", (says("wrong"),)))
+    model.rules(Rule("task T001", (writes("a.py", "x = 1\n"), says("done"))))
+    code, log = job_by_hand.run(namespace, ASK.format(url=model.url))
+    assert code == 0, log
+    assert '"finish_reason": "tool_calls"' in log
+    assert "/workspace/a.py" in log
+    (request,) = model.requests()
+    assert (request.prompt, request.tools) == ("Implement task T001 now", ("bash",))
+    assert request.authorization == f"Bearer {KEY}"
+
+
+def test_rules_survive_the_way_to_another_place() -> None:
+    rules = (
+        Rule("a", (Turn("t", finish=None, delay=1.5), Turn(body=b"\xff<html>", status=500))),
+        Rule("b", (calls(shell("ls", timeout=5), text="look"), writes("x"))),
+    )
+    assert model_script.loads(model_script.dumps(rules)) == rules
+    with pytest.raises(TypeError):
+        model_script.dumps([Rule("a", (lambda _: says("x"),))])
+
+
+@pytest.mark.parametrize("form", Form)
+def test_both_forms_run_under_pod_security_restricted(namespace: Namespace, form: Form) -> None:
+    look = "cat /etc/sdlc-runner/spec.json; echo; id -u; ls /secrets; touch /workspace/x /attempt/x"
+    code, log = job_by_hand.run(namespace, f"{look}; touch /x || echo read-only", form)
+    assert code == 0, log
+    assert log.split() == [
+        *("{}", "10001", "git", "model", "server"),
+        *("touch:", "cannot", "touch", "'/x':", "Read-only", "file", "system", "read-only"),
+    ]
+
+
+def test_a_pod_that_is_not_restricted_is_refused(namespace: Namespace) -> None:
+    made = job_by_hand.job("true")["spec"]["template"]
+    made["spec"]["securityContext"] = {}
+    pod = {"apiVersion": "v1", "kind": "Pod", **made, "metadata": {"name": "bad"}}
+    with pytest.raises(AssertionError, match="violates PodSecurity"):
+        namespace.kubectl.create(pod)
+
+
+def test_leftovers_are_what_a_test_made(namespace: Namespace) -> None:
+    assert not namespace.leftovers()
+    namespace.kubectl.create(job_by_hand.job("true"))
+    wait_for(lambda: len(namespace.leftovers()) == 2)
+    assert {name.split("/")[0] for name in namespace.leftovers()} == {"job", "pod"}
+
+
+def test_the_server_can_be_down_and_come_back(rig: ClusterRig) -> None:
+    rig.repository.go_down()
+    with pytest.raises(AssertionError, match="503"):
+        rig.git("fetch", "origin")
+    rig.repository.go(Mode.CUT)
+    with pytest.raises(AssertionError, match="Empty reply from server"):
+        rig.git("fetch", "origin")
+    rig.repository.go_down(RECEIVE)
+    rig.git("fetch", "origin")
+    rig.repository.come_back()
+    rig.commit("Back")
+
+
+def test_the_answer_to_a_push_can_be_lost(rig: ClusterRig) -> None:
+    head = rig.commit("Work", push=False)
+    rig.repository.go(Mode.MUTE, RECEIVE)
+    with pytest.raises(AssertionError, match=r"Empty reply|hung up"):
+        rig.git("push", "origin", "HEAD")
+    assert rig.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
+
+
+def test_pushes_can_be_rejected_delayed_and_paused(rig: ClusterRig) -> None:
+    rig.repository.reject("refs/heads/bad*")
+    with pytest.raises(AssertionError, match="policy says no"):
+        rig.git("push", "origin", "HEAD:refs/heads/bad-1")
+    rig.git("push", "origin", "HEAD:refs/heads/good-1")
+    rig.repository.slow_down(0.4)
+    began = time.monotonic()
+    rig.git("push", "origin", "HEAD:refs/heads/good-2")
+    assert time.monotonic() - began > 0.8
+    rig.repository.come_back()
+    rig.repository.pause("refs/heads/good-3")
+    pushing = threading.Thread(target=rig.git, args=("push", "origin", "HEAD:refs/heads/good-3"))
+    pushing.start()
+    wait_for(lambda: rig.repository.has_flag("reached"))
+    assert "refs/heads/good-3" not in rig.remote_refs()
+    rig.repository.flag("go")
+    pushing.join()
+    assert "refs/heads/good-3" in rig.remote_refs()
+
+
+def test_large_pushes_come_through(rig: ClusterRig) -> None:
+    rig.write("large.bin", os.urandom(3 << 20))
+    head = rig.commit("Large")
+    assert rig.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
+
+
+def test_the_rig_is_a_user_with_a_remote_on_the_server(rig: ClusterRig) -> None:
+    rig.tasks("- [X] T001 [ASYNC] Write a.txt\n- [ ] T002 [ASYNC] Write b.txt\n")
+    assert rig.ticked() == {"T001"}
+    assert set(rig.remote_refs()) == {"refs/heads/main", f"refs/heads/{rigs.FEATURE}"}
+    assert rig.git("ls-remote", "--symref", "origin", "HEAD").startswith("ref: refs/heads/main")
+    assert rig.run("plan").of("planned")
+    assert not rig.remote.exists()
+    by_ssh = rig.git("ls-remote", rig.repository.host_url_ssh)
+    assert f"refs/heads/{rigs.FEATURE}" in by_ssh
+
+
+def test_scripted_agents_meet_the_test_at_gates(rig: ClusterRig) -> None:
+    rig.agent("note(f'{task} runs'); hold(); note('goes on')")
+    command = rig.env["SDLC_RUNNER_AGENT_COMMAND"]
+    assert shlex.split(command)[:2] == ["python3", "-c"]
+    made = job_by_hand.job(f"echo 'Implement task T007 now' | {command}")
+    rig.namespace.kubectl.create(made)
+    wait_for(lambda: rig.model.notes() == ["T007 runs"])
+    rig.model.open()
+    rig.namespace.finished_pod(made["metadata"]["name"])
+    assert rig.model.notes() == ["T007 runs", "goes on"]
+
+
+def test_where_there_is_no_kit_kubectl_relays_and_is_started_again(
+    cluster: Kubectl, services: Services
+) -> None:
+    with through_api(cluster.inside(services.namespace), service_pods.PORTS) as ways:
+        for _ in range(2):
+            wait_for(lambda: Door(ways[MODEL, HTTP]).call("GET", "/-/notes") == b"[]")
+            wait_for(lambda: Door(ways[GIT, ADMIN]).call("GET", "/").startswith(b"ssh-ed25519"))
+            running = port_forwards()
+            assert len(running) == 2
+            for pid in running:
+                os.kill(pid, signal.SIGKILL)
+
+
+def port_forwards() -> list[int]:
+    """Return those of our children that forward ports."""
+    lists = [path.read_text() for path in Path("/proc/self/task").glob("*/children")]
+    children = [int(pid) for pids in lists for pid in pids.split()]
+    return [pid for pid in children if b"port-forward" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def test_services_are_reached_while_the_api_server_is_gone(
+    rig: ClusterRig, fault: Faults, cluster: Kubectl
+) -> None:
+    fault("kill9", "apiserver")
+    assert not cluster.try_run("get", "--raw=/readyz", "--request-timeout=2s").ok
+    head = rig.commit("Meanwhile")
+    assert rig.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
+    rig.model.open()
+    fault.undo()
+    assert cluster.run("get", "--raw=/readyz") == "ok"

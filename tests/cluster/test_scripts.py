@@ -1,0 +1,89 @@
+"""The scripts of the first specification, without a checkout."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import rig as rigs
+from rig import FEATURE
+
+if TYPE_CHECKING:
+    from cluster.cluster_rig import ClusterRig
+
+pytestmark = pytest.mark.cluster
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+def script(rig: ClusterRig, name: str, *args: str, **env: str) -> rigs.Result:
+    """Run a script in a folder that is no repository, with the namespace in a variable."""
+    away = rig.folder / "away"
+    away.mkdir(exist_ok=True)
+    kept = {
+        name: value
+        for name, value in rig.env.items()
+        if name not in {"SDLC_RUNNER_BACKEND", "SDLC_RUNNER_KUBERNETES_NAMESPACE"}
+    }
+    done = subprocess.run(
+        [SCRIPTS / name, *args],
+        cwd=away,
+        env={**kept, "NAMESPACE": rig.namespace.name, **env},
+        stdin=subprocess.DEVNULL,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=90,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return rigs.Result(done.returncode, rigs.parse(done.stdout), done.stdout, done.stderr)
+
+
+def test_a_task_is_spawned_and_followed_without_a_checkout(rig: ClusterRig) -> None:
+    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    before = rig.remote_refs()[f"refs/heads/{FEATURE}"]
+    url = rig.repository.host_url
+    spawned = script(rig, "spawn-pod.sh", "task-001", FEATURE, url)
+    assert spawned.code == 0, spawned.stdout + spawned.stderr
+    again = script(rig, "spawn-pod.sh", "task-001", FEATURE, url)
+    assert [event["type"] for event in again.events] == ["attached"]
+    (pod,) = rig.namespace.pods()
+    followed = script(rig, "tail-logs.sh", pod["metadata"]["name"])
+    assert followed.code == 0, followed.stdout
+    assert followed.outcome("T001")["outcome"] == "succeeded"
+    head = rig.remote_refs()[f"refs/heads/{FEATURE}"]
+    assert rig.git("rev-parse", f"{head}^", cwd=rig.remote) == before
+    assert rig.remote_file("T001.txt") == "done by T001"
+    assert len(rig.namespace.jobs()) == 1
+
+
+def test_the_ssh_key_of_a_named_secret_is_used(rig: ClusterRig) -> None:
+    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    secret = {key: rig.repository.secret()[key] for key in ("ssh-privatekey", "known_hosts")}
+    rig.namespace.secret("deploy-key", secret)
+    rig.namespace.secret("git-credentials", {"token": "none"})
+    rig.clone_by_ssh()
+    words = ("task-001", FEATURE, rig.repository.host_url, "--follow")
+    done = script(rig, "spawn-pod.sh", *words, SSH_SECRET_NAME="deploy-key")
+    assert done.code == 0, done.stdout + done.stderr
+    assert done.outcome("T001")["outcome"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "code"),
+    [
+        ("spawn-pod.sh", ("task-009", FEATURE), "bad_scope"),
+        ("spawn-pod.sh", ("task-001", "no-such-branch"), "feature_not_pushed"),
+        ("tail-logs.sh", ("no-such-pod",), "cluster_refused"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence(
+    rig: ClusterRig, name: str, args: tuple[str, ...], code: str
+) -> None:
+    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    url = (rig.repository.host_url,) if name == "spawn-pod.sh" else ()
+    assert script(rig, name, *args, *url).error["code"] == code
+    assert not rig.namespace.jobs()
