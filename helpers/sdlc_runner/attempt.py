@@ -44,6 +44,8 @@ class AttemptSpec:
     feature_branch: str
     base: str
     branch: str
+    lease: str = ""
+    """The commit that ``branch`` must be at when it is pushed; empty: it must not exist."""
     backend: str = "local"
     meta_refs: str = naming.META_REFS
     clone_depth: int = 1
@@ -58,7 +60,7 @@ class AttemptSpec:
     author_name: str = "Agentic SDLC Runner"
     author_email: str = "sdlc-runner@localhost"
     origin: str = ""
-    """The repository by the user's own remote, normalized; attempts may reach it by another URL."""
+    """The user's own remote, without credentials; attempts may reach it by another URL."""
 
     @property
     def refs(self) -> naming.AttemptRefs:

@@ -50,6 +50,13 @@ def ref_part(text: str) -> str:
     return f"{readable}-{digest(text)[:_HASH]}"
 
 
+def without_credentials(url: str) -> str:
+    """Leave user and password out of a URL; an SSH URL keeps its user, which names no secret."""
+    if url.lower().startswith(("http://", "https://")):
+        return re.sub(r"\A([A-Za-z]+://)[^/@]*@", r"\1", url.strip())
+    return re.sub(r"\A([A-Za-z+]+://[^/:@]*):[^/@]*@", r"\1@", url.strip())
+
+
 def normalize_remote(url: str) -> str:
     """Name a repository however it is reached: ``host/path``, by SSH and by HTTPS alike.
 

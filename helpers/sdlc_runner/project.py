@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sdlc_runner.backends import Backend
+    from sdlc_runner.backends.kubernetes import KubernetesBackend
     from sdlc_runner.config import Configuration
     from sdlc_runner.reading.feature import Feature
     from sdlc_runner.reading.tasks import TaskFile
@@ -105,19 +106,35 @@ class Project:
     @cached_property
     def state(self) -> Path:
         """The folder for local attempts and for merging."""
-        base = self.environ.get("XDG_STATE_HOME")
-        return (Path(base) if base else self.home / ".local" / "state") / "sdlc-runner"
+        return state_folder(self.environ, self.home)
 
     @cached_property
     def backend(self) -> Backend:
         """Where attempts run."""
         if self.settings.backend == "kubernetes":
-            from sdlc_runner.backends import kubernetes  # noqa: PLC0415 - its import takes long
-
-            return kubernetes.open_backend(self.settings, self.environ)
+            return open_kubernetes(self.settings, self.environ)
         from sdlc_runner.backends.local import LocalBackend  # noqa: PLC0415 - plan needs none
 
         return LocalBackend(self.state, self.environ)
+
+
+def state_folder(environ: Mapping[str, str], home: Path) -> Path:
+    """Return the user's own folder for what the runner keeps on this machine."""
+    base = environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else home / ".local" / "state") / "sdlc-runner"
+
+
+def open_kubernetes(settings: Settings, environ: Mapping[str, str]) -> KubernetesBackend:
+    """Open the cluster's backend, whose packages a machine without clusters need not have."""
+    try:
+        from sdlc_runner.backends import kubernetes  # noqa: PLC0415 - its import takes long
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            Code.NO_CLUSTER,
+            f"The Python package {error.name} is not installed here.",
+            "`pip install kubernetes pyyaml`; `uv run` finds them by itself.",
+        ) from None
+    return kubernetes.open_backend(settings, environ)
 
 
 def open_project(

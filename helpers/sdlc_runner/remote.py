@@ -152,16 +152,29 @@ def collect(repo: Repo, refs: RemoteRefs, wanted: Iterable[naming.AttemptRefs]) 
 def _evidence(
     repo: Repo, refs: RemoteRefs, item: naming.AttemptRefs, start: Start | None
 ) -> Evidence:
-    head = refs.branch(start.branch) if start else None
+    result = _result(repo, refs.refs.get(item.transcript))
+    head = _head(repo, refs, start, result) if start else None
     return Evidence(
         refs=item,
         start=start,
         branch_head=head,
         descends=bool(start and head and repo.is_ancestor(start.base, head)),
         commits=_commits(repo, start.base, head) if start and head else (),
-        result=_result(repo, refs.refs.get(item.transcript)),
+        result=result,
         checkpoint=refs.refs.get(item.checkpoint),
     )
+
+
+def _head(repo: Repo, refs: RemoteRefs, start: Start, result: Mapping[str, Any]) -> str | None:
+    """Return what the attempt left its branch at.
+
+    A branch that is not its own (``branch.onto_feature``) may have gone on since.
+    """
+    head, reported = refs.branch(start.branch), str(result.get("head", ""))
+    if head is None or start.branch.endswith(naming.branch("", start.key)):
+        return head
+    on_it = _COMMIT.match(reported) and repo.is_ancestor(reported, head)
+    return reported if on_it else head
 
 
 def read_start(repo: Repo, commit: str | None) -> Start | None:

@@ -45,6 +45,7 @@ class Settings(NamedTuple):
     max_parallel: int
     parallel_stories: bool
     branch_prefix: str
+    branch_onto_feature: bool
     clone_depth: int
     clone_url: str
     bundle_size: int
@@ -67,6 +68,7 @@ class Settings(NamedTuple):
     kubernetes_pod_template: str
     kubernetes_template_file: str
     kubernetes_release: str
+    kubernetes_git_secret: str
     kubernetes_ttl_seconds: int
     kubernetes_requests_per_second: float
 
@@ -89,6 +91,11 @@ SETTINGS: tuple[Setting, ...] = (
         DEFAULT_BRANCH_PREFIX,
         "branches are <prefix>/<feature>/<task>-<attempt>",
         pattern=_NAME,
+    ),
+    Setting(
+        key="branch.onto_feature",
+        default=False,
+        meaning="attempts push onto the feature branch itself, if it has not moved meanwhile",
     ),
     Setting("clone.depth", 1, "commits an attempt clones; 0: all", minimum=0),
     Setting("clone.url", "", "URL that attempts clone from and push to; empty: the remote's own"),
@@ -133,6 +140,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("kubernetes.template_file", "", "file with a PodTemplate to take instead"),
     Setting("kubernetes.release", "", "folder of a release that `helm template` renders instead"),
+    Setting("kubernetes.git_secret", "", "Secret with git credentials; empty: the pod template's"),
     Setting(
         "kubernetes.ttl_seconds", 172_800, "how long an ended Job and its log are kept", minimum=60
     ),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdlc_runner import consent, naming, remote
 from sdlc_runner.attempt import AttemptSpec, AttemptTask, Limits
-from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.errors import Code, RunnerError, UsageError
 from sdlc_runner.events import AttemptKey, EventType
 from sdlc_runner.operations import attempts
 from sdlc_runner.operations.attempts import KnownAttempt
@@ -127,10 +128,45 @@ def _warn_of_changes(
         )
 
 
+def start_new(
+    project: Project, ground: Ground, units: Sequence[Sequence[Task]], output: Output
+) -> list[KnownAttempt]:
+    """Start the first attempts at tasks that have none, as many at once as the backend takes.
+
+    One that cannot be started does not keep the others from it: its error is raised at the end.
+    """
+    name = project.feature.name
+    specs = [
+        build_spec(project, ground, AttemptKey(name, tasks[0].id, 1), tasks) for tasks in units
+    ]
+    found: list[KnownAttempt] = []
+    failed: RunnerError | None = None
+    with ThreadPoolExecutor(project.backend.starts_at_once) as pool:
+        for begun in [pool.submit(_hand_over, project, ground, spec) for spec in specs]:
+            try:
+                known, started = begun.result()
+            except RunnerError as error:
+                failed = failed or error
+                continue
+            _tell(EventType.SPAWNED if started else EventType.ATTACHED, known, output)
+            found.append(known)
+    if failed is not None:
+        raise failed
+    return found
+
+
 def launch(
     project: Project, ground: Ground, spec: AttemptSpec, output: Output, *, renew: bool = False
 ) -> KnownAttempt:
     """Hand an attempt to the backend; ``renew`` one that ended before its agent began."""
+    found, started = _hand_over(project, ground, spec, renew=renew)
+    _tell(EventType.SPAWNED if started else EventType.ATTACHED, found, output)
+    return found
+
+
+def _hand_over(
+    project: Project, ground: Ground, spec: AttemptSpec, *, renew: bool = False
+) -> tuple[KnownAttempt, bool]:
     clash = naming.clashes(spec.branch, ground.refs.branches)
     if clash is not None:
         raise UsageError(
@@ -142,9 +178,7 @@ def launch(
         consent.require(project.state, project.repo.root, spec.verify_commands)
     sighting, started = project.backend.start(spec, renew=renew)
     evidence = remote.Evidence(naming.AttemptRefs.of(spec.key))
-    found = KnownAttempt(spec.key, spec.task_ids, evidence, sighting)
-    _tell(EventType.SPAWNED if started else EventType.ATTACHED, found, output)
-    return found
+    return KnownAttempt(spec.key, spec.task_ids, evidence, sighting), started
 
 
 def _tell(type_: EventType, known: KnownAttempt, output: Output) -> None:
@@ -173,6 +207,7 @@ def build_spec(
     was merged in between.
     """
     settings = project.settings
+    onto = settings.branch_onto_feature
     attempt_tasks = tuple(
         AttemptTask(task.id, task.title, task.text, task.story, task.files) for task in tasks
     )
@@ -182,12 +217,13 @@ def build_spec(
         key=key,
         identity=naming.Identity(project.url, key, ids, text).hash,
         tasks=attempt_tasks,
-        origin=naming.normalize_remote(project.url),
+        origin=naming.without_credentials(project.url),
         remote=settings.clone_url or project.url,
         feature_dir=project.feature.relative,
         feature_branch=project.branch,
         base=from_checkpoint.base if from_checkpoint else ground.base,
-        branch=naming.branch(settings.branch_prefix, key),
+        branch=project.branch if onto else naming.branch(settings.branch_prefix, key),
+        lease=ground.base if onto else "",
         backend=project.backend.kind,
         clone_depth=settings.clone_depth,
         from_checkpoint=from_checkpoint.evidence.checkpoint if from_checkpoint else None,

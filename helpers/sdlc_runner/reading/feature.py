@@ -116,7 +116,7 @@ def _candidates(root: Path) -> list[Path]:
 
 
 def _of_branch(candidates: list[Path], branch: str | None) -> list[Path]:
-    names = {branch, (branch or "").rpartition("/")[2]}
+    names = {branch, *(branch or "").split("/")}
     return [each for each in candidates if each.name in names]
 
 
