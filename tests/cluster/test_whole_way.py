@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.pod_template import Form
+from cluster.pod_template import Form, pod_template
 from model_server import Rule, calls, says, write
 from rig import FEATURE
 
 if TYPE_CHECKING:
     from cluster.cluster_rig import ClusterRig
 
+RELEASE = Path(__file__).parents[2] / "releases" / "agentic-sdlc-agent-runner-dev"
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
@@ -38,3 +43,90 @@ def test_two_containers_run_opencode(rig: ClusterRig) -> None:
     assert [event["status"] for event in result.of("tool")] == ["running", "completed"]
     assert rig.ticked() == {"T001"}
     assert rig.remote_refs()[f"refs/heads/{FEATURE}"] == rig.git("rev-parse", "HEAD")
+
+
+def install(rig: ClusterRig) -> None:
+    """Install the dev release as an administrator would, for this cluster's git and model."""
+    config = rig.model.opencode_config()
+    services = {
+        "namespaceSelector": {"matchLabels": {"sdlc-test": "true"}},
+        "ports": [8080, 2222],
+    }
+    values = {
+        "agentic-sdlc-agent-runner": {
+            "agent": {"resources": {"requests": {"cpu": "50m", "memory": "256Mi"}}},
+            "runner": {"resources": {"requests": {"cpu": "20m", "memory": "64Mi"}}},
+            "secrets": {"server": {"existingSecret": "server-password"}},
+            "opencode": {"model": config["model"], "providers": config["provider"]},
+            "networkPolicy": {"git": [services], "model": [services]},
+        }
+    }
+    file = rig.folder / "values.json"
+    file.write_text(json.dumps(values))
+    argv = ["helm", "upgrade", "--install", RELEASE.name, str(RELEASE), "--values", str(file)]
+    done = subprocess.run(
+        [*argv, "--namespace", rig.namespace.name],
+        env={**os.environ, "KUBECONFIG": rig.env["KUBECONFIG"]},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_release_as_installed_runs_a_feature(rig: ClusterRig) -> None:
+    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n- [ ] T002 [ASYNC] Write `T002.txt`\n")
+    rig.namespace.kubectl.run("delete", "podtemplates", "--all")
+    rig.use_opencode()
+    rig.model.rules(
+        *(
+            Rule(f"Implement task {task} ", (calls(write(f"@folder@/{task}.txt", "x")), says("ok")))
+            for task in ("T001", "T002")
+        )
+    )
+    assert rig.run("spawn", "T001").error["code"] == "no_pod_template"
+    install(rig)
+    assert rig.run("run", "T001").code == 0
+    # The same release rendered here instead of read there; its values stand in no file of it.
+    away = rig.run("spawn", "T002", "--follow", "--release", str(RELEASE))
+    assert away.of("spawned"), away.stdout
+    assert rig.ticked() == {"T001"}
+    jobs = rig.namespace.jobs("app.kubernetes.io/managed-by=sdlc-runner")
+    images = {
+        container["image"]
+        for job in jobs
+        for container in job["spec"]["template"]["spec"]["containers"]
+    }
+    assert len(jobs) == 2
+    assert images == {"docker.io/local/sdlc-agent:dev"}
+
+
+def test_a_template_of_a_file_is_used_as_it_is(rig: ClusterRig) -> None:
+    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    rig.namespace.kubectl.run("delete", "podtemplates", "--all")
+    template = pod_template(Form.ONE)
+    template["template"]["metadata"]["labels"]["team"] = "blue"
+    file = rig.folder / "template.json"
+    file.write_text(json.dumps(template))
+    result = rig.run("run", "--pod-template", str(file))
+    assert result.code == 0, result.stdout
+    (pod,) = rig.namespace.pods("team=blue")
+    assert pod["metadata"]["labels"]["sdlc-runner/task"] == "t001"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "no_pod_template"),
+        ("kind: PodTemplate\ntemplate: {spec: {containers: []}}\n", "bad_pod_template"),
+        ("kind: PodTemplate\ntemplate: 7\n", "bad_pod_template"),
+        ("kind: [\n", "bad_config"),
+    ],
+)
+def test_what_is_no_template_is_one_sentence(rig: ClusterRig, text: str, code: str) -> None:
+    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    file = rig.folder / "template.yaml"
+    file.write_text(text)
+    result = rig.run("spawn", "T001", "--pod-template", str(file))
+    assert (result.code, result.error["code"]) == (2, code)
+    assert not rig.namespace.jobs()
