@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from sdlc_runner.ending import Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+    from socket import socket
     from typing import Any
 
     from sdlc_runner.attempt import AttemptSpec
-    from sdlc_runner.words import EventType
+    from sdlc_runner.words import EventType, PhaseName
 
 
 @dataclass(frozen=True)
 class Sighting:
     """An attempt as its backend saw it at one moment: ``name`` is unique, ``place`` for people.
 
-    ``since`` is when it was started there, in seconds of the epoch.
+    ``since`` is when it was started there, in seconds of the epoch. ``id`` tells it from an earlier
+    start of the same attempt, and ``template`` is a hash of what the backend made it from.
     """
 
     name: str
@@ -30,6 +32,11 @@ class Sighting:
     spec: AttemptSpec
     ending: Ending = field(default_factory=Ending)
     since: float | None = None
+    id: str = ""
+    template: str = ""
+    phase: PhaseName | None = None
+    """Where it is as long as it does not run yet, and ``waiting`` says why."""
+    waiting: str = ""
 
 
 class Notice(NamedTuple):
@@ -37,6 +44,18 @@ class Notice(NamedTuple):
 
     type: EventType
     fields: Mapping[str, Any]
+
+
+class AgentServer(NamedTuple):
+    """How a running attempt's own OpenCode server is reached, and the folder that it works in.
+
+    ``reveal`` is the command by which people see the password.
+    """
+
+    password: str
+    directory: str
+    reveal: str
+    connect: Callable[[], socket]
 
 
 class Glimpse(NamedTuple):
@@ -65,6 +84,10 @@ class Backend(Protocol):
         """Its name: ``local``, ``kubernetes``."""
 
     @property
+    def starts_at_once(self) -> int:
+        """How many starts it may be asked for at the same time."""
+
+    @property
     def where(self) -> str:
         """This very backend, as ``start`` refs name it."""
 
@@ -80,6 +103,9 @@ class Backend(Protocol):
     def look(self, sighting: Sighting) -> Sighting:
         """Look at an attempt again."""
 
+    def moved(self, sighting: Sighting) -> str:
+        """Say what an attempt was made from that has changed since; empty: nothing we know of."""
+
     def tail(self, sighting: Sighting) -> Tail:
         """Follow an attempt's log from its beginning."""
 
@@ -91,6 +117,9 @@ class Backend(Protocol):
 
     def wait(self, seconds: float) -> None:
         """Wait until a tail may have something new, at most so long."""
+
+    def agent_server(self, sighting: Sighting) -> AgentServer:
+        """Find the server of a running agent; raises ``unsupported_backend``, ``not_running``."""
 
     def cancel(self, sighting: Sighting) -> None:
         """Ask it to end; its work goes to a checkpoint."""

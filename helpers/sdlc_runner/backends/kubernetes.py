@@ -17,32 +17,34 @@ from typing import TYPE_CHECKING
 from sdlc_runner import naming
 from sdlc_runner.backends import Sighting
 from sdlc_runner.backends.kubernetes_tail import JobTail
-from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.kube import manifest, template
-from sdlc_runner.kube.api import Access, KubeApi, open_api
+from sdlc_runner.errors import Code, RunnerError, UsageError
+from sdlc_runner.kube import agent_server, jobs, manifest, template
+from sdlc_runner.kube.access import Access, open_api
 from sdlc_runner.kube.failure import ApiError
-from sdlc_runner.kube.manifest import CANCELLED, GIVEN_UP, Clocks, PodTemplate
-from sdlc_runner.kube.observer import JOB_LABEL, Observer, selector, states
-from sdlc_runner.kube.pod_state import PodState, Stage, seconds_of, state_of
+from sdlc_runner.kube.manifest import CANCELLED, GIVEN_UP, TEMPLATE, Clocks, PodTemplate
+from sdlc_runner.kube.objects import created, notes_of
+from sdlc_runner.kube.observer import Observer
+from sdlc_runner.kube.pod_state import PodState, Stage
+from sdlc_runner.words import PhaseName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sdlc_runner.attempt import AttemptSpec
-    from sdlc_runner.kube.api import JsonObject
+    from sdlc_runner.backends import AgentServer
+    from sdlc_runner.kube.api import KubeApi
+    from sdlc_runner.kube.jobs import Found
     from sdlc_runner.kube.trouble import Trouble
     from sdlc_runner.setting import Settings
 
-_CONFLICT = 409
 _NEWEST_LINES = "60"
-_REMOVAL_SECONDS = 90.0
-_PAUSE = 0.2
 
 
 class KubernetesBackend:
     """The Jobs of one namespace."""
 
     kind = "kubernetes"
+    starts_at_once = 16
 
     def __init__(self, api: KubeApi, settings: Settings) -> None:
         self.api = api
@@ -69,9 +71,9 @@ class KubernetesBackend:
         settings = self._settings
         if settings.kubernetes_template_file:
             return template.from_file(Path(settings.kubernetes_template_file))
-        if settings.kubernetes_release:
-            return template.from_release(Path(settings.kubernetes_release), self.api.namespace)
         try:
+            if settings.kubernetes_release:
+                return template.from_release(self.api, Path(settings.kubernetes_release))
             return template.from_namespace(self.api, settings.kubernetes_pod_template)
         except ApiError as error:
             raise error.to_error("The pod template cannot be read") from None
@@ -84,64 +86,37 @@ class KubernetesBackend:
                 "agent.command needs a pod of one container: this template's agent is OpenCode.",
                 "Unset agent.command, or render the chart with `agent.form: single`.",
             )
-        ttl = self._settings.kubernetes_ttl_seconds
-        job = manifest.build_job(self.template, spec, self.where, self.clocks, ttl)
+        # Whoever may read pods reads this, and git gets its credentials from the Secret.
+        spec = replace(spec, remote=naming.without_credentials(spec.remote))
+        ttl, secret = self._settings.kubernetes_ttl_seconds, self._settings.kubernetes_git_secret
+        job = manifest.build_job(self.template, spec, self.where, self.clocks, ttl, secret)
         try:
-            return self._create(job, spec, renew=renew)
+            found, made = jobs.create(self.api, job, renew=renew)
         except ApiError as error:
             raise error.to_error(f"No Job was created for {spec.key}") from None
+        return self._sighting(found, spec), made
 
-    def _create(self, job: JsonObject, spec: AttemptSpec, *, renew: bool) -> tuple[Sighting, bool]:
-        name = job["metadata"]["name"]
-        deadline = time.monotonic() + _REMOVAL_SECONDS
-        while True:
-            try:
-                made = self.api.create(self.api.path("jobs"), job)
-            except ApiError as error:
-                if error.status != _CONFLICT:
-                    raise
-            else:
-                return self._sighting(made, spec, state_of(made, None, ())), True
-            there = self._find(name)
-            if there is None:
-                continue  # it went away in between
-            going = there[0]["metadata"].get("deletionTimestamp")
-            ended = going or there[1].stage is Stage.ENDED
-            if not (renew and ended) or time.monotonic() > deadline:
-                return self._sighting(there[0], spec, there[1]), False
-            self.api.delete(self.api.path("jobs", name))
-            time.sleep(_PAUSE)
-
-    def _find(self, name: str) -> tuple[JsonObject, PodState] | None:
-        """Return a Job and its state; None if there is none."""
-        try:
-            job = self.api.get(self.api.path("jobs", name))
-        except ApiError as error:
-            if error.status == 404:  # noqa: PLR2004 - not found
-                return None
-            raise
-        pods = self.api.get(self.api.path("pods"), labelSelector=f"{JOB_LABEL}={name}")
-        return job, states([job], pods.get("items", []), ())[name]
-
-    def _sighting(self, job: JsonObject, spec: AttemptSpec, state: PodState) -> Sighting:
-        meta = job["metadata"]
-        place = f"{self.api.namespace}/{meta['name']}"
-        since = seconds_of(meta.get("creationTimestamp"))
-        return Sighting(meta["name"], place, spec, state.ending, since)
+    def _sighting(self, found: Found, spec: AttemptSpec) -> Sighting:
+        place = f"{self.api.namespace}/{found.name}"
+        since, digest = created(found.source), notes_of(found.source).get(TEMPLATE, "")
+        state = found.state
+        waits = state.trouble.message if state.trouble else state.detail
+        begins = state.ending.alive and state.stage is not Stage.RUNNING
+        phase = (state.stage.phase or PhaseName.PENDING) if begins else None
+        return Sighting(
+            found.name, place, spec, state.ending, since, found.uid, digest, phase, waits
+        )
 
     def sightings(self, feature: str, remote: str) -> list[Sighting]:
-        """Return the feature's Jobs, by two requests however many there are."""
-        query = selector(manifest.scope_of(naming.normalize_remote(remote), feature))
+        """Return the feature's Jobs."""
         try:
-            jobs = self.api.get(self.api.path("jobs"), **query).get("items", [])
-            pods = self.api.get(self.api.path("pods"), **query).get("items", []) if jobs else []
+            found = jobs.list_all(self.api, manifest.scope_of(remote, feature))
         except ApiError as error:
             raise error.to_error("The attempts cannot be listed") from None
-        found = states(jobs, pods, ())
-        specs = ((job, manifest.spec_of(job)) for job in jobs)
+        specs = ((item, manifest.spec_of(item.source)) for item in found)
         return [
-            self._sighting(job, spec, found[job["metadata"]["name"]])
-            for job, spec in specs
+            self._sighting(item, spec)
+            for item, spec in specs
             if spec is not None and spec.key.feature == feature
         ]
 
@@ -149,13 +124,24 @@ class KubernetesBackend:
         """Look at its Job and pod again; where it is followed, the watch has the newest."""
         observer = self._observers.get(_scope(sighting.spec))
         try:
-            if observer is not None:
-                return replace(sighting, ending=observer.state(sighting.name).ending)
-            found = self._find(sighting.name)
+            watched = observer.state(sighting.id) if observer else None
+            if watched is not None and watched.stage is not Stage.GONE:
+                return replace(sighting, ending=watched.ending)
+            found = jobs.find(self.api, sighting.name)
         except ApiError as error:
             raise error.to_error(f"{sighting.place} cannot be looked at") from None
-        ending = found[1].ending if found else PodState(Stage.GONE).ending
-        return replace(sighting, ending=ending)
+        if found is None or found.uid != sighting.id:
+            return replace(sighting, ending=PodState(Stage.GONE).ending)
+        return replace(sighting, ending=found.state.ending)
+
+    def moved(self, sighting: Sighting) -> str:
+        """Say that the pod template is another one now."""
+        try:
+            now = self.template
+        except RunnerError:
+            return ""
+        same = sighting.template in {"", now.digest}
+        return "" if same else f"The pod template {now.source} has changed since it began."
 
     def observe(self, sighting: Sighting) -> Observer:
         """Watch the Jobs of the attempt's feature; one watch serves all of them."""
@@ -179,8 +165,8 @@ class KubernetesBackend:
     def _read_log(self, sighting: Sighting, query: Mapping[str, str]) -> bytes:
         """Read a log; empty where there is no container, or none any more."""
         try:
-            found = self._find(sighting.name)
-            pod = found[1].pod if found else ""
+            found = jobs.find(self.api, sighting.name)
+            pod = found.state.pod if found else ""
             if not pod:
                 return b""
             path = self.api.path("pods", pod, "log")
@@ -196,11 +182,35 @@ class KubernetesBackend:
         if observer is None:
             time.sleep(seconds)
             return
-        with observer.changed:
-            observer.changed.wait(seconds)
+        observer.wait(seconds)
+
+    def agent_server(self, sighting: Sighting) -> AgentServer:
+        """Find the server in the attempt's pod, and its password."""
+        try:
+            found = jobs.find(self.api, sighting.name)
+            state = found.state if found else PodState(Stage.GONE)
+            if state.stage is not Stage.RUNNING:
+                raise agent_server.not_running(sighting.spec.key, state.stage)
+            return agent_server.find(self.api, state.pod)
+        except ApiError as error:
+            raise error.to_error(f"No way to the agent of {sighting.place}") from None
+
+    def spec_in(self, pod: str) -> AttemptSpec:
+        """Read the specification of the attempt in a pod."""
+        try:
+            found = manifest.spec_of(self.api.get(self.api.path("pods", pod)))
+        except ApiError as error:
+            raise error.to_error(f"The pod {pod} cannot be read") from None
+        if found is None:
+            raise UsageError(
+                Code.NO_ATTEMPT,
+                f"The pod {self.api.namespace}/{pod} holds no attempt.",
+                "`kubectl get pods -l app.kubernetes.io/managed-by=sdlc-runner` lists ours.",
+            )
+        return found
 
     def cancel(self, sighting: Sighting) -> None:
-        """Note it on the Job, then delete the pod: its runner saves the work on SIGTERM."""
+        """Have its Job end with a note that the user wanted it: its runner saves the work."""
         self._end(sighting, {CANCELLED: datetime.now(timezone.utc).isoformat(timespec="seconds")})
 
     def give_up(self, sighting: Sighting, trouble: Trouble) -> None:
@@ -210,34 +220,21 @@ class KubernetesBackend:
 
     def _end(self, sighting: Sighting, notes: Mapping[str, str]) -> None:
         try:
-            found = self._find(sighting.name)
-            if found is None or found[1].stage is Stage.ENDED:
-                return
-            job, state = found
-            if job["spec"].get("suspend"):  # a queue would start it again
-                self.api.delete(self.api.path("jobs", sighting.name))
-                return
-            change: JsonObject = {"metadata": {"annotations": dict(notes)}}
-            if not state.pod:
-                change["spec"] = {"activeDeadlineSeconds": 1}  # there is no pod to delete
-            self.api.patch(self.api.path("jobs", sighting.name), change)
-            if state.pod:
-                self.api.delete(self.api.path("pods", state.pod), {})
+            jobs.end(self.api, sighting.name, notes)
         except ApiError as error:
             raise error.to_error(f"{sighting.place} cannot be ended") from None
 
     def remove(self, sighting: Sighting) -> None:
         """Delete the Job and its pod."""
+        key = sighting.spec.key
         try:
-            found = self._find(sighting.name)
-            if found and found[1].ending.alive and not found[0]["spec"].get("suspend"):
-                key = sighting.spec.key
-                raise RunnerError(
-                    Code.ATTEMPT_ALIVE,
-                    f"Attempt {key} is running.",
-                    f"`sdlc-runner cancel {key.task}` first.",
-                )
-            self.api.delete(self.api.path("jobs", sighting.name))
+            found = jobs.find(self.api, sighting.name)
+            if found is None:
+                return
+            if found.state.ending.alive:
+                text, hint = f"Attempt {key} is running.", f"`sdlc-runner cancel {key.task}` first."
+                raise RunnerError(Code.ATTEMPT_ALIVE, text, hint)
+            jobs.remove(self.api, found)
         except ApiError as error:
             raise error.to_error(f"{sighting.place} cannot be removed") from None
 

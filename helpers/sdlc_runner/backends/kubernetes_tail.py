@@ -6,11 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 from sdlc_runner.backends import Glimpse, Notice
+from sdlc_runner.errors import RunnerError
 from sdlc_runner.kube.failure import ApiError
 from sdlc_runner.kube.manifest import RUNNER
+from sdlc_runner.kube.patience import Patience
 from sdlc_runner.kube.pod_log import PodLog
 from sdlc_runner.kube.pod_state import PodState, Stage
-from sdlc_runner.kube.trouble import Clock, Trouble
 from sdlc_runner.words import EventType
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ _LEAST_SILENCE = 60.0
 _BEATS = 3
 _OUTAGE_SECONDS = 10.0
 _GONE_TWICE = 2.0
-_STARTED = (Stage.RUNNING, Stage.ENDED)
 
 
 class JobTail:
@@ -35,20 +35,24 @@ class JobTail:
         self._shown: tuple[object, ...] = ()
         self._finishing = False
         self._gave_up = False
-        self._waiting_since: dict[object, float] = {}
+        self._patience = Patience(backend.clocks, backend.api.clock)
         self._out = False
         self._gone_since: float | None = None
 
     def glimpse(self) -> Glimpse:
         """Return what is new, without waiting."""
         try:
-            state = self._observer.state(self._sighting.name)
+            state = self._observer.state(self._sighting.id)
+            if state is None:
+                return Glimpse(notices=tuple(self._outage()))
+            return self._glimpse(state)
         except ApiError as error:
             doing = "The cluster cannot be followed any more; the attempts go on"
             raise error.to_error(doing) from None
-        notices = [*self._outage(), *self._moved(state)]
-        self._wait(state)
-        if self._log is None and state.pod and state.stage in _STARTED:
+
+    def _glimpse(self, state: PodState) -> Glimpse:
+        notices = [*self._outage(), *self._moved(state), *self._wait(state)]
+        if state.ran:
             self._open_log(state.pod)
         if state.stage in {Stage.ENDED, Stage.GONE}:
             return self._ended(state, notices)
@@ -56,8 +60,14 @@ class JobTail:
         return Glimpse(log, tuple(notices))
 
     def _open_log(self, pod: str) -> None:
+        """Read the log of the pod that there is now; it may have taken another's place."""
+        if self._log is not None:
+            if self._log.pod == pod:
+                return
+            self._log.close()
+        self._finishing = False
         silence = max(_LEAST_SILENCE, _BEATS * self._sighting.spec.heartbeat_seconds)
-        self._log = PodLog(self._backend.api, pod, RUNNER, silence, self._observer.notify)
+        self._log = PodLog(self._backend.api, pod, RUNNER, silence, self._observer.wake)
 
     def _ended(self, state: PodState, notices: list[Notice]) -> Glimpse:
         """Read the rest of the log; a Job that is not to be seen may only be new."""
@@ -87,10 +97,13 @@ class JobTail:
         return [_warning("cluster_unreachable", f"The cluster {text}.", "")]
 
     def _moved(self, state: PodState) -> list[Notice]:
-        """Tell where it is, once for each change."""
+        """Tell where it is, once for each change; nothing is waited for once it has run."""
         trouble = state.trouble
         shown = (state.stage, trouble.code if trouble else state.detail)
-        if shown == self._shown or state.stage in {*_STARTED, Stage.GONE}:
+        over = state.stage in {Stage.ENDED, Stage.GONE}
+        if shown == self._shown or over or (self._log and state.stage is not Stage.RUNNING):
+            return []
+        if self._gave_up or (state.ending.cancelled and state.stage is not Stage.RUNNING):
             return []
         before, self._shown = self._shown[:1], shown
         notices = []
@@ -104,30 +117,22 @@ class JobTail:
             notices.append(_warning(trouble.code, trouble.message, trouble.hint))
         return notices
 
-    def _wait(self, state: PodState) -> None:
+    def _wait(self, state: PodState) -> list[Notice]:
         """Give an attempt up when the clock that runs for it has run out."""
-        what = state.trouble.code if state.trouble else state.clock
-        if state.stage in {*_STARTED, Stage.GONE}:
-            return
-        since = self._waiting_since.setdefault(what, time.monotonic())
-        most = state.clock.seconds(self._backend.clocks)
-        if self._gave_up or not most or time.monotonic() - since < most:
-            return
+        why = None if self._gave_up or self._log else self._patience.is_over(state)
+        if why is None:
+            return []
         self._gave_up = True
-        self._backend.give_up(self._sighting, state.trouble or _slow(state))
+        try:
+            self._backend.give_up(self._sighting, why)
+        except RunnerError as error:  # who may only look on goes on looking
+            return [_warning("not_given_up", error.message, error.hint)]
+        return []
 
     def close(self) -> None:
         """Read no more of the log."""
         if self._log is not None:
             self._log.close()
-
-
-def _slow(state: PodState) -> Trouble:
-    if state.clock is Clock.QUEUE:
-        text = f"It waited for too long: {state.detail or 'it is queued'}."
-        return Trouble("queued_too_long", text, "Raise limits.queue_seconds.", Clock.QUEUE)
-    text = f"Its pod did not get to run in time; it was {state.stage.value}."
-    return Trouble("pending_too_long", text, "Raise limits.start_seconds.", Clock.START)
 
 
 def _warning(code: str, message: str, hint: str) -> Notice:

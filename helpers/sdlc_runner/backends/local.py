@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner import attempt, naming, process
 from sdlc_runner.backends import Glimpse, Sighting
 from sdlc_runner.ending import Ending
-from sdlc_runner.errors import Code, RunnerError, disk_full
+from sdlc_runner.errors import Code, RunnerError, UsageError, disk_full
 from sdlc_runner.events import EventType, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sdlc_runner.attempt import AttemptSpec
+    from sdlc_runner.backends import AgentServer
 
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _LOCK_TRIES = 10
@@ -48,6 +49,7 @@ class LocalBackend:
     state: Path
     environ: Mapping[str, str]
     kind: str = field(default="local", init=False)
+    starts_at_once: int = field(default=1, init=False)
 
     @property
     def where(self) -> str:
@@ -116,6 +118,10 @@ class LocalBackend:
             since = (folder / "spec.json").stat().st_mtime
         return Sighting(folder.name, str(folder), spec, ending, since)
 
+    def moved(self, sighting: Sighting) -> str:  # noqa: ARG002 - the backends' common form
+        """Say nothing: it is made from its specification alone."""
+        return ""
+
     def tail(self, sighting: Sighting) -> _JournalTail:
         """Follow its journal."""
         return _JournalTail(Path(sighting.place))
@@ -134,6 +140,14 @@ class LocalBackend:
     def wait(self, seconds: float) -> None:
         """Sleep: nobody tells us when a journal grows."""
         time.sleep(seconds)
+
+    def agent_server(self, sighting: Sighting) -> AgentServer:
+        """Refuse: the agent of a process on this machine has no server."""
+        raise UsageError(
+            Code.UNSUPPORTED_BACKEND,
+            f"{sighting.spec.key} runs on this machine, where its agent has no server to talk to.",
+            "`attach` and `send` work with `backend: kubernetes`.",
+        )
 
     def cancel(self, sighting: Sighting) -> None:
         """Note that the user wants it to end, then tell the wrapper."""
@@ -163,7 +177,7 @@ def _name(spec: AttemptSpec) -> str:
 
 
 def _origin(spec: AttemptSpec) -> str:
-    return spec.origin or naming.normalize_remote(spec.remote)
+    return naming.normalize_remote(spec.origin or spec.remote)
 
 
 def _take(handle: int) -> bool:

@@ -15,6 +15,7 @@ from sdlc_runner.render import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sdlc_runner.backends import Sighting
     from sdlc_runner.operations.attempts import KnownAttempt
     from sdlc_runner.output import Output
     from sdlc_runner.project import Project
@@ -52,11 +53,20 @@ def _row(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> Event
 
 
 def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
-    """Read the journal's beginning and end: phase, age, newest event, use."""
-    events = _events(project, known)
-    if not events or known.sighting is None:
-        return attempts.usage_of(known.evidence.result)
-    since = known.sighting.since
+    """Read the end of the log, or what the remote knows better: phase, age, newest event, use."""
+    result, sighting = known.evidence.result, known.sighting
+    if sighting is None or (result and not known.alive):
+        return {"elapsed": attempts.number(result.get("duration")), **attempts.usage_of(result)}
+    since = sighting.since
+    if sighting.phase is not None:
+        return {
+            "phase": sighting.phase.value,
+            "elapsed": None if since is None else round(max(0.0, time.time() - since), 1),
+            "last": sighting.waiting[:200] or None,
+        }
+    events = _events(project, sighting)
+    if not events:
+        return {}
     phases = [event.fields["phase"] for event in events if event.type is EventType.PHASE]
     used: list[Mapping[str, Any]] = [
         event.fields for event in events if event.type is EventType.USAGE
@@ -73,11 +83,9 @@ def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
     }
 
 
-def _events(project: Project, known: KnownAttempt) -> list[Event]:
-    if known.sighting is None:
-        return []
-    lines = project.backend.newest(known.sighting).splitlines()
-    parsed = (parse(line, known.key) for line in lines)
+def _events(project: Project, sighting: Sighting) -> list[Event]:
+    lines = project.backend.newest(sighting).splitlines()
+    parsed = (parse(line, sighting.spec.key) for line in lines)
     return [event for event in parsed if event is not None]
 
 
