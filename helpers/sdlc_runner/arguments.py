@@ -51,6 +51,9 @@ class Arguments(argparse.Namespace):
     message: str | None
     allow_verify: bool
     keep: bool
+    pod: str | None
+    url: bool
+    text: Sequence[str]
 
 
 def _common() -> argparse.ArgumentParser:
@@ -73,6 +76,9 @@ def _common() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="a setting for this call; `sdlc-runner config` lists them",
     )
+    group.add_argument("--backend", choices=("local", "kubernetes"), help="where attempts run")
+    group.add_argument("--namespace", metavar="NAME", help="of Kubernetes")
+    group.add_argument("--context", metavar="NAME", help="of the kubeconfig")
     return parser
 
 
@@ -121,6 +127,15 @@ def _add_follow(parser: argparse.ArgumentParser) -> None:
     _add_patience(parser)
 
 
+def _add_template(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pod-template", metavar="FILE", help="take this PodTemplate, not the namespace's"
+    )
+    parser.add_argument(
+        "--release", metavar="DIR", help="take the PodTemplate that `helm template` makes of DIR"
+    )
+
+
 def _tasks(count: str, text: str) -> _Add:
     def add(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("tasks", nargs=count, metavar="TASK", help=text)
@@ -140,8 +155,16 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detail", choices=("summary", "full"), help="default: summary")
 
 
+def _add_pod(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--pod", metavar="NAME", help="the attempt in that pod; needs no checkout")
+
+
 def _add_message(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", "--message", metavar="TEXT", help="commit message")
+
+
+def _add_text(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("text", nargs="+", metavar="TEXT", help="what to tell it; `-`: read stdin")
 
 
 class Verb(NamedTuple):
@@ -163,17 +186,21 @@ VERBS: Mapping[str, Verb] = {
     "run": Verb(
         "plan, start, follow, verify, merge, tick, wave after wave",
         "run phase:2",
-        (_add_scope, _add_run),
+        (_add_scope, _add_run, _add_template),
     ),
     "spawn": Verb(
         "start an attempt, or re-attach to the one there is",
         "spawn T003 --follow",
-        (_tasks("+", "id of an [ASYNC] task"), _add_follow),
+        (
+            _tasks("+", "ids of [ASYNC] tasks; or, without a checkout: TASK BRANCH REPOSITORY"),
+            _add_follow,
+            _add_template,
+        ),
     ),
     "follow": Verb(
         "stream events until the outcome",
         "follow T003 --cursor T003-1:57",
-        (_tasks("*", "id; none: every attempt that runs"), _add_cursor),
+        (_tasks("*", "id; none: every attempt that runs"), _add_pod, _add_cursor),
     ),
     "watch": Verb("all running attempts in one compact stream", "watch", (_add_cursor,)),
     "status": Verb(
@@ -201,7 +228,17 @@ VERBS: Mapping[str, Verb] = {
     "retry": Verb(
         "make the next attempt",
         "retry T003 --from-checkpoint",
-        (_add_task, _FROM_CHECKPOINT, _FORCE, _add_follow),
+        (_add_task, _FROM_CHECKPOINT, _FORCE, _add_follow, _add_template),
+    ),
+    "attach": Verb(
+        "open a running agent's own session in OpenCode",
+        "attach T003",
+        (_add_task, _flag("--url", "only say where it is, and keep the way open until Ctrl-C")),
+    ),
+    "send": Verb(
+        "tell a running agent something",
+        'send T003 "use the existing parser"',
+        (_add_task, _add_text),
     ),
     "gc": Verb(
         "remove what was merged: branches, refs, local state",

@@ -51,9 +51,12 @@ class Code(str, Enum):
     PUBLISH_CONFLICT = "publish_conflict"
     # the remote
     REMOTE_UNREACHABLE = "remote_unreachable"
+    REMOTE_FORBIDDEN = "remote_forbidden"
+    HOST_KEY_REFUSED = "host_key_refused"
     PUSH_REJECTED = "push_rejected"
     # the cluster
     NO_CLUSTER = "no_cluster"
+    NO_NAMESPACE = "no_namespace"
     NO_POD_TEMPLATE = "no_pod_template"
     BAD_POD_TEMPLATE = "bad_pod_template"
     CLUSTER_UNREACHABLE = "cluster_unreachable"
@@ -77,6 +80,7 @@ class Code(str, Enum):
     NO_ATTEMPT = "no_attempt"
     ALREADY_STARTED = "already_started"
     ATTEMPT_ALIVE = "attempt_alive"
+    NOT_RUNNING = "not_running"
     NO_CHECKPOINT = "no_checkpoint"
     NO_TRANSCRIPT = "no_transcript"
     # the agent's pod

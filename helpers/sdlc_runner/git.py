@@ -9,7 +9,7 @@ import os
 import re
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from sdlc_runner import process
 from sdlc_runner.errors import Code, RunnerError, UnreachableError, UsageError, disk_full
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 # Waiting with a time limit polls, which every call would pay for: only what may hang has one.
 _SECONDS = {"ls-remote": 120.0, "fetch": 3600.0, "push": 3600.0, "clone": 3600.0}
+# What reads a work tree hangs for as long as somebody puts pipes where it looks for files.
+_SECONDS |= dict.fromkeys(("add", "ls-files", "hash-object", "diff-files"), 600.0)
+_REMOTE = frozenset({"ls-remote", "fetch", "push", "clone"})
 _QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "advice.detachedHead=false")
 _INHERITED = re.compile(
     r"GIT_(?!SSH|ASKPASS|CONFIG_|EXEC_PATH|SSL_|PROXY_|HTTP_|(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL))"
@@ -34,6 +37,9 @@ _NETWORK = (
 _BEHIND = r"stale info|non-fast-forward|fetch first|already exists|cannot lock ref"
 # What the remote adds when another push came between its look at the ref and its lock on it.
 _RACE = r"is at \S+ but expected|reference already exists|incorrect old value|\.lock': File exists"
+_STRANGER = r"host key verification failed|host key is known for|REMOTE HOST IDENTIFICATION"
+_SHUT = r"authentication failed|could not read (?:user|pass)|permission denied \("
+_CROWDED = r"cannot (?:fork|create async)|unable to (?:fork|create thread)|thread failed to start"
 _DISK = r"no space left on device|disk quota exceeded|file too large"
 
 
@@ -64,19 +70,22 @@ class Git(NamedTuple):
         """Return the same git with further environment variables."""
         return self._replace(env={**(self.env or {}), **variables})
 
-    def try_run(self, *args: str, stdin: bytes = b"") -> process.Completed:
-        """Run git and return how it ended."""
+    def try_run(
+        self, *args: str, stdin: bytes = b"", stdout: IO[bytes] | None = None
+    ) -> process.Completed:
+        """Run git and return how it ended; ``stdout`` takes its output instead of memory."""
         return process.run(
             ("git", *_QUIET, *self.options, *args),
             cwd=self.cwd,
             env={**environment(os.environ), **(self.env or {})},
             stdin=stdin,
+            stdout=stdout,
             timeout=_SECONDS.get(args[0]),
         )
 
-    def run(self, *args: str, stdin: bytes = b"") -> str:
+    def run(self, *args: str, stdin: bytes = b"", stdout: IO[bytes] | None = None) -> str:
         """Run git and return its output; raises the ``RunnerError`` that its failure means."""
-        done = self.try_run(*args, stdin=stdin)
+        done = self.try_run(*args, stdin=stdin, stdout=stdout)
         if not done.ok:
             raise failure(done)
         return done.text
@@ -106,20 +115,48 @@ def failure(done: process.Completed) -> RunnerError:
     if done.code == process.NOT_FOUND and not Path(done.argv[0]).exists() and "git" in said:
         return UsageError(Code.NO_GIT, "git is not installed.", "Install git 2.34 or newer.")
     if done.code == process.TIMED_OUT:
-        return UnreachableError(
-            Code.REMOTE_UNREACHABLE,
-            f"git did not come to an end: {_verb(done)}.",
-            "Look at the network, then do it again.",
-        )
+        return _endless(_verb(done))
     if re.search(_DISK, done.error_text, re.IGNORECASE):
         return disk_full(said)
-    if re.search(_NETWORK, done.error_text, re.IGNORECASE):
+    if re.search(_CROWDED, done.error_text, re.IGNORECASE):
+        return _crowded(said)
+    of_remote = _remote_failure(done.error_text)
+    return of_remote or RunnerError(Code.GIT_FAILED, f"git {_verb(done)} failed: {said}")
+
+
+def _crowded(said: str) -> RunnerError:
+    return RunnerError(Code.PIDS_EXHAUSTED, f"There are too many processes: {said}")
+
+
+def _remote_failure(text: str) -> RunnerError | None:
+    """Say why the remote was not reached, or who does not trust whom, if it was that."""
+    if re.search(_STRANGER, text, re.IGNORECASE):
+        return UnreachableError(
+            Code.HOST_KEY_REFUSED,
+            "The git host's key is not the one in known_hosts.",
+            "Compare `ssh-keyscan HOST` with what the host publishes, then put it into known_hosts"
+            " (for pods: of the git Secret).",
+        )
+    if re.search(_SHUT, text, re.IGNORECASE):
+        return UnreachableError(
+            Code.REMOTE_FORBIDDEN,
+            f"The git remote does not let us in: {last_words(text)}",
+            "`git ls-remote` must work without asking for anything (for pods: by the git Secret).",
+        )
+    if re.search(_NETWORK, text, re.IGNORECASE):
         return UnreachableError(
             Code.REMOTE_UNREACHABLE,
-            f"The git remote cannot be reached: {said}",
+            f"The git remote cannot be reached: {last_words(text)}",
             "`git ls-remote` must work here without asking for anything.",
         )
-    return RunnerError(Code.GIT_FAILED, f"git {_verb(done)} failed: {said}")
+    return None
+
+
+def _endless(verb: str) -> RunnerError:
+    text = f"git did not come to an end: {verb}."
+    if verb not in _REMOTE:
+        return RunnerError(Code.GIT_FAILED, text)
+    return UnreachableError(Code.REMOTE_UNREACHABLE, text, "Look at the network, then do it again.")
 
 
 def _verb(done: process.Completed) -> str:
@@ -147,4 +184,6 @@ def _push_failure(done: process.Completed) -> PushResult:
         return PushResult(PushStatus.REFUSED, last_words("\n".join([*remote_said, said])))
     if re.search(_DISK, done.error_text, re.IGNORECASE):
         raise disk_full(said)
+    if re.search(_CROWDED, done.error_text, re.IGNORECASE):
+        raise _crowded(said)
     return PushResult(PushStatus.UNREACHABLE, last_words(done.error_text))

@@ -10,8 +10,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _STRAY_ROUNDS = 50
+_CROWDED_SECONDS = 5.0
+_CROWDED_PAUSE = 0.1
 TIMED_OUT = 124
 NOT_FOUND = 127
 
@@ -53,19 +56,18 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     stdin: bytes = b"",
+    stdout: IO[bytes] | None = None,
     timeout: float | None = None,
 ) -> Completed:
-    """Run a program to its end, in a session of its own: a terminal's Ctrl-C does not reach it."""
+    """Run a program to its end, in a session of its own: a terminal's Ctrl-C does not reach it.
+
+    ``stdout`` takes the output instead of the result; nothing is waited for longer than ``timeout``
+    seconds. Raises ``BlockingIOError`` if for some seconds no further process was to be had.
+    """
     try:
-        child = subprocess.Popen(
-            list(argv),
-            cwd=cwd,
-            env=None if env is None else dict(env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        child = _spawn(argv, cwd, env, stdout)
+    except BlockingIOError:
+        raise
     except OSError as error:
         return Completed(tuple(argv), NOT_FOUND, b"", str(error).encode())
     with child:
@@ -77,7 +79,32 @@ def run(
         except BaseException:
             end_group(child, 1)
             raise
-    return Completed(tuple(argv), child.returncode, out, err)
+    return Completed(tuple(argv), child.returncode, out or b"", err)
+
+
+def _spawn(
+    argv: Sequence[str],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdout: IO[bytes] | None,
+) -> subprocess.Popen[bytes]:
+    """Start a program; try again for a while when there are too many processes."""
+    deadline = time.monotonic() + _CROWDED_SECONDS
+    while True:
+        try:
+            return subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=None if env is None else dict(env),
+                stdin=subprocess.PIPE,
+                stdout=stdout or subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_CROWDED_PAUSE)
 
 
 def _drain(child: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
@@ -114,6 +141,31 @@ def start(
         start_new_session=True,
         preexec_fn=_death_signal() if dies_with_us else None,  # noqa: PLW1509
     )
+
+
+def become(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> NoReturn:
+    """Become another program; raises ``FileNotFoundError`` if it is not there."""
+    os.chdir(cwd)
+    os.execvpe(argv[0], list(argv), dict(env))  # noqa: S606 - this is the door
+
+
+def lend_terminal(argv: Sequence[str], *, env: Mapping[str, str]) -> int:
+    """Let a program have our terminal to its end; its exit code, 127 if it is not there.
+
+    Ctrl-C is the program's meanwhile.
+    """
+    former = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        with subprocess.Popen(list(argv), env=dict(env)) as child:
+            try:
+                return child.wait()
+            except BaseException:
+                child.terminate()  # it gives the terminal back as it was
+                raise
+    except FileNotFoundError:
+        return NOT_FOUND
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def start_detached(

@@ -103,7 +103,9 @@ def _place(word: str) -> Callable[[Mapping[str, Any]], _Words]:
     def words(fields: Mapping[str, Any]) -> _Words:
         tasks = fields.get("tasks", ())
         bundle = f" with {', '.join(tasks[1:])}" if len(tasks) > 1 else ""
-        return f"{word}{bundle}: {fields['backend']} {_below_home(fields['where'])}", "dim"
+        url = f" at {fields['url']}" if fields.get("url") else ""
+        text = f"{word}{bundle}: {fields['backend']} {_below_home(fields['where'])}{url}"
+        return text + _hint(fields), "dim"
 
     return words
 
@@ -164,7 +166,8 @@ def _end_of_row(fields: Mapping[str, Any]) -> str:
 
 
 def _check(fields: Mapping[str, Any]) -> _Words:
-    mark, mood = ("ok  ", "good") if fields["ok"] else ("BAD ", "bad")
+    good = ("note", "warn") if fields.get("hint") else ("ok  ", "good")
+    mark, mood = good if fields["ok"] else ("BAD ", "bad")
     return f"{mark} {fields['name']:<12} {fields['message']}{_hint(fields)}", mood
 
 
@@ -195,6 +198,7 @@ _WORDS: Mapping[EventType, Callable[[Mapping[str, Any]], _Words]] = {
     EventType.PLANNED: _planned,
     EventType.SPAWNED: _place("started"),
     EventType.ATTACHED: _place("attached to"),
+    EventType.SENT: lambda _fields: ("sent: the agent reads it before its next step", "good"),
     EventType.QUEUED: lambda fields: (f"waits: {fields['reason']}", "dim"),
     EventType.GAP: _gap,
     EventType.OUTCOME: _outcome,

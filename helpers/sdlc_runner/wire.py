@@ -82,6 +82,13 @@ _HINT = Field(Kind.TEXT, "what to do, best of all a command")
 _MESSAGE = Field(Kind.TEXT, "one sentence for people", required=True)
 _BRANCH = Field(Kind.TEXT, "branch the attempt pushes")
 _TASKS = Field(Kind.TEXTS, "ids of all tasks of the attempt, in order")
+_PLACE: Mapping[str, Field] = {
+    "backend": Field(Kind.TEXT, "where it runs: the kind", required=True),
+    "where": Field(Kind.TEXT, "where it runs: the place", required=True),
+    "branch": _BRANCH,
+    "base": Field(Kind.TEXT, "commit it began from"),
+    "tasks": _TASKS,
+}
 
 FIELDS: Mapping[EventType, Mapping[str, Field]] = {
     EventType.PHASE: {
@@ -161,19 +168,16 @@ FIELDS: Mapping[EventType, Mapping[str, Field]] = {
         "waits_for": Field(Kind.TEXTS, "open tasks it waits for"),
         "warnings": Field(Kind.TEXTS, "sentences, such as a false [P]"),
     },
-    EventType.SPAWNED: {
-        "backend": Field(Kind.TEXT, "where it runs: the kind", required=True),
-        "where": Field(Kind.TEXT, "where it runs: the place", required=True),
-        "branch": _BRANCH,
-        "base": Field(Kind.TEXT, "commit it begins from"),
-        "tasks": _TASKS,
-    },
+    EventType.SPAWNED: _PLACE,
     EventType.ATTACHED: {
-        "backend": Field(Kind.TEXT, "where it runs: the kind", required=True),
-        "where": Field(Kind.TEXT, "where it runs: the place", required=True),
-        "branch": _BRANCH,
-        "base": Field(Kind.TEXT, "commit it began from"),
-        "tasks": _TASKS,
+        **_PLACE,
+        "url": Field(Kind.TEXT, "where the agent's server is reached while the verb runs"),
+        "session": Field(Kind.TEXT, "the attempt's session there"),
+        "hint": _HINT,
+    },
+    EventType.SENT: {
+        "session": Field(Kind.TEXT, "session of the agent that took it", required=True),
+        "bytes": Field(Kind.COUNT, "size of the text", required=True),
     },
     EventType.QUEUED: {"reason": Field(Kind.TEXT, "what it waits for", required=True)},
     EventType.GAP: {

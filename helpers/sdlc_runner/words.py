@@ -20,6 +20,7 @@ class EventType(str, Enum):
     PLANNED = "planned"
     SPAWNED = "spawned"
     ATTACHED = "attached"
+    SENT = "sent"
     QUEUED = "queued"
     GAP = "gap"
     OUTCOME = "outcome"

@@ -114,6 +114,13 @@ TYPES = {
         "branch": "text",
         "base": "text",
         "tasks": "texts",
+        "url": "text",
+        "session": "text",
+        "hint": "text",
+    },
+    "sent": {
+        "session!": "text",
+        "bytes!": "count",
     },
     "queued": {
         "reason!": "text",

@@ -4,40 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import opencode_program
 import rig as rigs
-from model_server import config
+from agent_side import Heard
+from model_server import ModelServer, config
+from real_server import Real, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-INSTALLED = REPOSITORY / ".cache/opencode/opencode"
-
-
-def _found() -> str:
-    """Return the path of OpenCode; without one the test is skipped, or fails in CI."""
-    named = os.environ.get("SDLC_RUNNER_TEST_OPENCODE") or shutil.which("opencode")
-    program = named or (str(INSTALLED) if INSTALLED.exists() else None)
-    if program is None:
-        message = "no OpenCode: set SDLC_RUNNER_TEST_OPENCODE, or put opencode on PATH"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return program
+    import pods
 
 
 @pytest.fixture(scope="session")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with ``opencode`` in it, for PATH."""
-    found = _found()
+    found = opencode_program.find() or opencode_program.skip()
     folder = tmp_path_factory.mktemp("bin")
-    (folder / "opencode").symlink_to(Path(found).resolve())
+    (folder / "opencode").symlink_to(found)
     return folder
 
 
@@ -76,3 +65,35 @@ def use_model(rig: rigs.Rig) -> Callable[[str], None]:
         file.write_text(json.dumps({**schema, **config(url)}))
 
     return use
+
+
+@pytest.fixture(scope="module")
+def shared(
+    tmp_path_factory: pytest.TempPathFactory, program: Path
+) -> Iterator[tuple[pods.Pod, ModelServer]]:
+    """A pod's agent container, and the model behind it, for all tests of a module."""
+    with ModelServer([]) as model, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{program}:{os.environ['PATH']}")
+        pod = started(tmp_path_factory.mktemp("pod"), model)
+        yield pod, model
+        pod.stop()
+
+
+@pytest.fixture
+def real(shared: tuple[pods.Pod, ModelServer], tmp_path: Path) -> Iterator[Real]:
+    """The shared server in a folder of this test's own."""
+    heard = Heard()
+    yield Real(*shared, tmp_path, heard)
+    heard.close()
+
+
+@pytest.fixture
+def own(tmp_path: Path, program: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Real]:
+    """A server of this test's own, to be ill-treated."""
+    monkeypatch.setenv("PATH", f"{program}:{os.environ['PATH']}")
+    heard = Heard()
+    with ModelServer([]) as model:
+        pod = started(tmp_path, model)
+        yield Real(pod, model, pod.workspace, heard)
+        pod.stop()
+    heard.close()

@@ -78,7 +78,7 @@ def test_identities_branches_and_refs_differ() -> None:
 
 def test_identities_are_stable_over_versions() -> None:
     key = AttemptKey("001-demo", "T001", 1)
-    assert identity(key).name == identity(key).name == "sdlc-001-demo-t001-1-79b0952cb0"
+    assert identity(key).name == identity(key).name == "sdlc-001-demo-t001-1-f935d1d952"
     assert branch("sdlc-runner", AttemptKey("001-demo", "T 1", 1)) == (
         "sdlc-runner/001-demo/T-1-4e03301d-1"
     )

@@ -11,10 +11,10 @@ import time
 import pytest
 
 from rig import FEATURE, Rig
-from sdlc_runner import cli
 from sdlc_runner.cli import build_parser
+from sdlc_runner.verbs import RUNS
 
-VERBS = sorted(cli._VERBS)  # noqa: SLF001
+VERBS = sorted(RUNS)
 NEEDS_TASK = {"spawn", "logs", "cancel", "retry"}
 ELSEWHERE = {"doctor", "demo"}
 

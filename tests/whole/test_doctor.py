@@ -175,3 +175,44 @@ def test_consent_is_for_these_very_commands(rig: Rig) -> None:
     assert rig.run("spawn", "T001", "--follow").code == 0
     rig.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: ['true', 'false']\n")
     assert bad(rig.run("doctor"))[0]["code"] == "consent_needed"
+
+
+def test_without_a_cluster_the_rest_of_the_chain_is_proved(rig: Rig) -> None:
+    rig.tasks(TASKS)
+    nowhere = str(rig.folder / "no-kubeconfig")
+    done = rig.run("doctor", "--backend", "kubernetes", KUBECONFIG=nowhere)
+    assert [event["name"] for event in done.of("check")] == [
+        *LINKS[:-3],
+        *("clone", "cluster", "opencode", "state"),
+    ]
+    assert [(event["name"], event["code"]) for event in bad(done)] == [
+        ("clone", "bad_config"),
+        ("cluster", "no_cluster"),
+    ]
+    assert all(event["hint"] for event in bad(done))
+    assert done.code == 2
+
+
+@pytest.mark.parametrize(
+    ("url", "verdict", "told"),
+    [
+        ("https://example.org/a/b.git", "ok", ""),
+        ("https://user:hunter2@example.org/a/b.git", "ok", "without the credentials"),
+        ("http://example.org/a/b.git", "ok", "unencrypted"),
+        ("ssh://git@example.org/a/b.git", "ok", "by SSH"),
+        ("https://10.1.2.3/a/b.git", "ok", "private address"),
+        ("https://localhost:8443/a/b.git", "bad", "of this machine"),
+        ("ssh://git@127.0.0.1/a/b.git", "bad", "of this machine"),
+        ("file:///srv/a.git", "bad", "of this machine"),
+    ],
+)
+def test_an_address_for_pods_is_one_that_they_can_reach(
+    rig: Rig, url: str, verdict: str, told: str
+) -> None:
+    rig.tasks(TASKS)
+    nowhere = str(rig.folder / "no-kubeconfig")
+    flags = ("--backend", "kubernetes", "--set", f"clone.url={url}")
+    done = rig.run("doctor", *flags, KUBECONFIG=nowhere)
+    (found,) = (event for event in done.of("check") if event["name"] == "clone")
+    assert (found["ok"], told in found["message"]) == (verdict == "ok", True)
+    assert "hunter2" not in done.stdout

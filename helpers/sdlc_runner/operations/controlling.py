@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sdlc_runner import remote
-from sdlc_runner.ending import Ending
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UsageError
 from sdlc_runner.events import AttemptKey, EventType
 from sdlc_runner.follow import Reader
@@ -33,10 +33,10 @@ def newest(project: Project, words: Sequence[str]) -> list[KnownAttempt]:
 
 
 def verify(project: Project, words: Sequence[str], output: Output) -> ExitCode:
-    """Judge from the remote alone; that an attempt is alive is all the backend is asked."""
+    """Judge from the remote, whatever the attempt says; the backend is only asked what ended it."""
     good = True
     for known in newest(project, words):
-        for judgement in known.judge(Ending(alive=known.alive, elsewhere=known.elsewhere)):
+        for judgement in known.judge(replace(known.ending, claim={}, exit_code=None)):
             tell_outcome(known, judgement, output)
             good = good and judgement.outcome.is_success
     return ExitCode.OK if good else ExitCode.TASK_FAILED
@@ -87,6 +87,10 @@ def retry(
     task = attempts.canonical(task, found)
     judged = known.judge()
     _require_over(known, task, maybe_elsewhere=not force and judged[0].code == "no_result")
+    if not known.began and known.sighting is not None and not from_checkpoint:
+        _, task_file = project.load_tasks()
+        tasks = [item for item in task_file.tasks if item.id in known.tasks]
+        return spawning.resume(project, ground, known, tasks, output)
     if from_checkpoint and known.evidence.checkpoint is None:
         raise UsageError(
             Code.NO_CHECKPOINT,

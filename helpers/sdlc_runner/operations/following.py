@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sdlc_runner import cursor, remote
 from sdlc_runner.backends import Glimpse
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.events import EventType, client_event
+from sdlc_runner.events import EventType, client_event, reread
 from sdlc_runner.follow import Reader, Sighted
 from sdlc_runner.operations import attempts
 
@@ -71,8 +71,7 @@ class _Followed:
             self.tail.close()
 
     def _told(self, notice: Notice) -> Sighted:
-        event = client_event(notice.type, self.known.key, **notice.fields)
-        return Sighted(event, event.to_line().encode())
+        return Sighted.of(client_event(notice.type, self.known.key, **notice.fields))
 
     def _feed(self, log: bytes, most: int | None) -> list[Sighted]:
         """Give the reader all of it, or only the lines that make ``most`` events."""
@@ -87,8 +86,10 @@ class _Followed:
 
     def _remember(self, sighted: Sequence[Sighted]) -> None:
         for item in sighted[-_EXCERPT_LINES:]:
-            if item.event.type in {EventType.LOG, EventType.MESSAGE}:
-                self.recent.append(item.event.fields["text"][:200])
+            if item.type in {EventType.LOG, EventType.MESSAGE}:
+                lines = item.line.rsplit(b"\n", _EXCERPT_LINES)[-_EXCERPT_LINES:]
+                events = (reread(line, item.key) for line in lines)
+                self.recent.extend(event.fields["text"][:200] for event in events)
 
 
 class Follower:

@@ -10,11 +10,12 @@ from sdlc_runner.errors import Code, ExitCode, UsageError
 from sdlc_runner.events import AttemptKey, EventType
 from sdlc_runner.operations import attempts, merging, planning, spawning
 from sdlc_runner.operations.following import Follower, Patience, tell_outcome
+from sdlc_runner.operations.renewal import TRIES, Renewal, is_infrastructure
 from sdlc_runner.operations.tally import Tally
 from sdlc_runner.planning.plan import Disposition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sdlc_runner.operations.attempts import KnownAttempt
     from sdlc_runner.operations.planning import Request
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from sdlc_runner.project import Project
     from sdlc_runner.reading.tasks import Task, TaskFile
 
-_BEGIN_TRIES = 3  # starts of one attempt whose agent never began
-_NEVER_BEGAN = frozenset({"ended_before_start", Code.REMOTE_UNREACHABLE.value})
 _PAUSE = 0.05
 
 
@@ -74,8 +73,8 @@ class Run:
 
     def _may_begin_again(self, task: str) -> bool:
         """Whether its agent never began, and it was not started too often yet."""
-        never_began = self.tally.judgements[task].code in _NEVER_BEGAN and task in self._unbegun
-        return never_began and self._begun[task] < _BEGIN_TRIES
+        never_began = task in self._unbegun and is_infrastructure(self.tally.judgements[task])
+        return never_began and self._begun[task] < TRIES
 
     def _work(self, ground: Ground, wave: Sequence[Unit]) -> list[KnownAttempt]:
         """Run a wave, at most ``max_parallel`` attempts at once; return its attempts."""
@@ -160,7 +159,7 @@ def spawn(project: Project, words: Sequence[str], output: Output) -> list[KnownA
         _require_ready(items[task])
     units = [unit for unit in (plan.waves[0] if plan.waves else ()) if _is_fresh(unit, fresh)]
     old = list({newest[task].key: newest[task] for task in wanted if task in newest}.values())
-    started = [spawning.start(project, ground, unit.tasks, output) for unit in units]
+    started = spawning.start_new(project, ground, [unit.tasks for unit in units], output)
     again = [
         spawning.resume(project, ground, known, _tasks_of(known, task_file), output)
         for known in old
@@ -211,7 +210,8 @@ def spawn_and_follow(
     """Spawn; with ``follow`` stay until the remote has told how it ended."""
     started = spawn(project, words, output)
     if follow:
-        return follow_all(project, started, output, patience)
+        follower = Follower(project, output, patience=patience)
+        return _follow(project, follower, Renewal(project, output).of_unbegun, started, output)
     ended = [known for known in started if known.began and not known.alive]
     judged = [(known, judgement) for known in ended for judgement in known.judge()]
     for known, judgement in judged:
@@ -229,11 +229,23 @@ def follow_all(
 ) -> ExitCode:
     """Follow attempts to their outcomes; a ``continue`` event when patience ends first."""
     follower = Follower(project, output, positions, patience)
-    for item in known:
-        follower.add(item)
-    if not follower.run():
-        tell_continue(project, follower, output)
-        return ExitCode.TIME_LIMIT
+    return _follow(project, follower, lambda _: [], known, output)
+
+
+def _follow(
+    project: Project,
+    follower: Follower,
+    again: Callable[[Follower], list[KnownAttempt]],
+    known: Sequence[KnownAttempt],
+    output: Output,
+) -> ExitCode:
+    while known:
+        for item in known:
+            follower.add(item)
+        if not follower.run():
+            tell_continue(project, follower, output)
+            return ExitCode.TIME_LIMIT
+        known = again(follower)
     bad = [item for item in follower.judgements.values() if not item.outcome.is_success]
     return ExitCode.TASK_FAILED if bad else ExitCode.OK
 
@@ -241,7 +253,7 @@ def follow_all(
 def tell_continue(project: Project, follower: Follower, output: Output) -> None:
     """Say how to go on after what was shown."""
     cursor = follower.cursor()
-    named = [item.key.task for item in follower.known]
+    named = dict.fromkeys(item.key.task for item in follower.known)
     words = ["sdlc-runner follow", *named, *(["--cursor", cursor] if cursor else [])]
     output.tell(
         EventType.CONTINUE,

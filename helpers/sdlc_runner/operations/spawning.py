@@ -35,6 +35,11 @@ class Ground:
 def survey(project: Project) -> Ground:
     """Look at the remote and refuse what cannot work, before anything is started."""
     refs, known = attempts.find(project)
+    return Ground(refs, require_published(project, refs), tuple(known))
+
+
+def require_published(project: Project, refs: RemoteRefs) -> str:
+    """Return the commit that attempts begin from; raises if the remote has not what they need."""
     refuse_default_branch(project, refs)
     base = refs.branch(project.branch)
     if base is None:
@@ -45,7 +50,7 @@ def survey(project: Project) -> Ground:
         )
     project.repo.fetch_feature(project.branch)
     _require_spec(project, base)
-    return Ground(refs, base, tuple(known))
+    return base
 
 
 def refuse_default_branch(project: Project, refs: RemoteRefs) -> None:
@@ -118,6 +123,15 @@ def _warn_of_changes(
             hint=f"To begin anew: {again}.",
             line=task.line,
         )
+    moved = project.backend.moved(known.sighting) if known.sighting else ""
+    if moved:
+        output.tell(
+            EventType.WARNING,
+            known.key,
+            code="template_moved",
+            message=moved,
+            hint=f"It goes on with the old one. To begin anew: {again}.",
+        )
     if known.base != ground.base:
         output.tell(
             EventType.WARNING,
@@ -174,7 +188,8 @@ def _hand_over(
             f"git cannot hold a branch {spec.branch} beside the branch {clash} on the remote.",
             "Choose another `branch.prefix`, or delete that branch.",
         )
-    if project.configuration.sources["verify.commands"] == "repository file":
+    from_repository = project.configuration.sources["verify.commands"] == "repository file"
+    if from_repository and spec.backend == "local":
         consent.require(project.state, project.repo.root, spec.verify_commands)
     sighting, started = project.backend.start(spec, renew=renew)
     evidence = remote.Evidence(naming.AttemptRefs.of(spec.key))
@@ -207,23 +222,22 @@ def build_spec(
     was merged in between.
     """
     settings = project.settings
-    onto = settings.branch_onto_feature
+    branch, lease = _target(project, ground, key)
     attempt_tasks = tuple(
         AttemptTask(task.id, task.title, task.text, task.story, task.files) for task in tasks
     )
     text = "\n".join(task.text for task in attempt_tasks)
-    ids = tuple(task.id for task in tasks)
     return AttemptSpec(
         key=key,
-        identity=naming.Identity(project.url, key, ids, text).hash,
+        identity=naming.Identity(project.url, key, tuple(task.id for task in tasks), text).hash,
         tasks=attempt_tasks,
         origin=naming.without_credentials(project.url),
         remote=settings.clone_url or project.url,
         feature_dir=project.feature.relative,
         feature_branch=project.branch,
         base=from_checkpoint.base if from_checkpoint else ground.base,
-        branch=project.branch if onto else naming.branch(settings.branch_prefix, key),
-        lease=ground.base if onto else "",
+        branch=branch,
+        lease=lease,
         backend=project.backend.kind,
         clone_depth=settings.clone_depth,
         from_checkpoint=from_checkpoint.evidence.checkpoint if from_checkpoint else None,
@@ -235,6 +249,13 @@ def build_spec(
         verify_commands=settings.verify_commands,
         verify_seconds=settings.verify_seconds,
     )
+
+
+def _target(project: Project, ground: Ground, key: AttemptKey) -> tuple[str, str]:
+    """Return the branch that is pushed, and the commit it must be at then (empty: it is new)."""
+    if project.settings.branch_onto_feature:
+        return project.branch, ground.base
+    return naming.branch(project.settings.branch_prefix, key), ""
 
 
 def _limits(settings: Settings) -> Limits:

@@ -1,0 +1,19 @@
+"""The links of the chain that ``doctor`` proves.
+
+A check returns what it found; one that fails raises the ``RunnerError`` that the user would meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Finding(NamedTuple):
+    """What a check found; with a ``hint`` it works, but not as well as it could."""
+
+    message: str
+    hint: str = ""
+
+
+Link = tuple[str, Callable[[], "Finding | str"]]

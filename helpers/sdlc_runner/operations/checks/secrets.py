@@ -1,0 +1,119 @@
+"""The Secrets that attempts mount, as far as one may read them; values are never shown."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.kube import agent_server
+from sdlc_runner.kube.failure import ApiError
+from sdlc_runner.kube.manifest import GIT_VOLUME
+from sdlc_runner.kube.objects import newest, said
+from sdlc_runner.operations.checks import Finding, reach
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sdlc_runner.kube.api import KubeApi
+    from sdlc_runner.project import Project
+
+_MODEL_VOLUME = "model-keys"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_FORBIDDEN, _NOT_FOUND = 403, 404
+_FILES = {
+    GIT_VOLUME: "--from-file=token=FILE",
+    _MODEL_VOLUME: "--from-file=ANTHROPIC_API_KEY=FILE",
+    agent_server.VOLUME: f"--from-file={agent_server.KEY}=FILE",
+}
+
+
+def examine(project: Project, api: KubeApi, job: Mapping[str, Any]) -> Finding:
+    """Check that each Secret is there with the keys that attempts read."""
+    named = dict(_named(job["spec"]["template"]["spec"]))
+    seen, unread = [], []
+    for volume, secret in named.items():
+        try:
+            found = api.get(api.path("secrets", secret))
+        except ApiError as error:
+            if error.status == _NOT_FOUND:
+                raise _absent(api, volume, secret) from None
+            if error.status != _FORBIDDEN:
+                raise error.to_error(f"The Secret {secret} cannot be read") from None
+            unread.append(secret)
+            continue
+        problem = _problem(volume, found, project)
+        if problem:
+            raise UsageError(
+                Code.BAD_CREDENTIALS,
+                f"The Secret {secret} {problem}.",
+                _create(api, volume, secret),
+            )
+        seen.append(secret)
+    return _told(api, named, seen, unread)
+
+
+def _named(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for volume in spec.get("volumes") or []:
+        secret = (volume.get("secret") or {}).get("secretName")
+        if secret and volume.get("name") in _FILES:
+            yield volume["name"], secret
+
+
+def _problem(volume: str, secret: Mapping[str, Any], project: Project) -> str:
+    keys = {key for key, value in (secret.get("data") or {}).items() if value}
+    if volume == GIT_VOLUME:
+        scheme, _ = reach.address(project.settings.clone_url or project.url)
+        needed = {"ssh-privatekey", "known_hosts"} if scheme == "ssh" else {"token"}
+        lacking = sorted(needed - keys)
+        by = "SSH" if scheme == "ssh" else "HTTP"
+        return f"has no {' and no '.join(lacking)}, which cloning by {by} needs" if lacking else ""
+    if volume == _MODEL_VOLUME:
+        odd = sorted(key for key in keys if not _VARIABLE.match(key))
+        if odd:
+            return f"has keys that name no environment variable: {', '.join(odd)}"
+        return "" if keys else "is empty"
+    return "" if agent_server.KEY in keys else f"has no {agent_server.KEY}"
+
+
+def _absent(api: KubeApi, volume: str, secret: str) -> UsageError:
+    return UsageError(
+        Code.BAD_CREDENTIALS,
+        f"There is no Secret {secret} in {api.namespace}: attempts would wait for {volume}.",
+        _create(api, volume, secret),
+    )
+
+
+def _create(api: KubeApi, volume: str, secret: str) -> str:
+    return f"`kubectl -n {api.namespace} create secret generic {secret} {_FILES[volume]}`"
+
+
+def _told(api: KubeApi, named: Mapping[str, str], seen: list[str], unread: list[str]) -> Finding:
+    parts = [f"what is needed is in {', '.join(seen)}"] if seen else []
+    if unread:
+        parts.append(
+            f"{', '.join(unread)} cannot be read by you (a missing one shows as volume_not_mounted)"
+        )
+    text = "; ".join(parts) or "the template names none"
+    trouble = _mount_trouble(api, unread)
+    if trouble:
+        return Finding(f"{text}; lately: {trouble}", "If that was since mended, all is well.")
+    if GIT_VOLUME not in named:
+        hint = "Name a Secret in the chart's value secrets.git.existingSecret."
+        return Finding(f"{text}; without git credentials attempts cannot push", hint)
+    return Finding(text)
+
+
+def _mount_trouble(api: KubeApi, secrets: list[str]) -> str:
+    """Return what a pod of the last hour said of a Secret that we may not read."""
+    try:
+        events = api.get(api.path("events")).get("items", [])
+    except ApiError:
+        return ""
+    about = [event for event in events if any(f'"{name}"' in _text(event) for name in secrets)]
+    found = newest(about, "FailedMount")
+    return said(found.get("message")) if found else ""
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    return str(event.get("message", ""))

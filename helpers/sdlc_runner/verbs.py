@@ -1,0 +1,246 @@
+"""What each verb runs: one small function each, which imports no more than its verb needs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sdlc_runner import config
+from sdlc_runner.errors import ExitCode
+from sdlc_runner.project import open_kubernetes, open_project, state_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sdlc_runner.arguments import Arguments
+    from sdlc_runner.operations.checkout import Wanted
+    from sdlc_runner.operations.following import Patience
+    from sdlc_runner.output import Output
+    from sdlc_runner.project import Project
+
+_SHORTCUTS = {  # flags that are settings as well
+    "max_parallel": "max_parallel",
+    "parallel_stories": "parallel_stories",
+    "backend": "backend",
+    "namespace": "kubernetes.namespace",
+    "context": "kubernetes.context",
+    "pod_template": "kubernetes.template_file",
+    "release": "kubernetes.release",
+}
+
+
+class Call(NamedTuple):
+    """One call of a verb: its arguments, where it prints, and what surrounds it."""
+
+    args: Arguments
+    output: Output
+    environ: Mapping[str, str]
+    home: Path
+
+    def open(self) -> Project:
+        """Open the project around the call's directory."""
+        return open_project(self.directory, self.environ, self.home, self.flags)
+
+    def open_elsewhere(self, wanted: Wanted) -> Project:
+        """Open a branch that is not checked out here; its attempts push onto that very branch."""
+        from sdlc_runner.operations import checkout  # noqa: PLC0415
+
+        folder = checkout.prepare(state_folder(self.environ, self.home), wanted)
+        flags = {"branch.onto_feature": True, **self.flags}
+        return open_project(folder, self.environ, self.home, flags)
+
+    def open_pod(self, pod: str) -> tuple[Project, Sequence[str]]:
+        """Open the branch that the attempt in a pod works for; also returns its task."""
+        from sdlc_runner.operations import checkout  # noqa: PLC0415
+
+        settings = config.load(None, self.environ, self.home, self.flags).settings
+        spec = open_kubernetes(settings, self.environ).spec_in(pod)
+        wanted = checkout.Wanted(spec.origin or spec.remote, spec.feature_branch)
+        folder = checkout.prepare(state_folder(self.environ, self.home), wanted)
+        environ = {**self.environ, "SPECIFY_FEATURE_DIRECTORY": spec.feature_dir}
+        flags = {**self.flags, "backend": "kubernetes"}
+        return open_project(folder, environ, self.home, flags), [spec.key.task]
+
+    @property
+    def directory(self) -> Path:
+        """Where it was called."""
+        return Path(self.args.directory).resolve()
+
+    @property
+    def flags(self) -> dict[str, Any]:
+        """The settings that flags give."""
+        given = ((key, getattr(self.args, name, None)) for name, key in _SHORTCUTS.items())
+        texts = [f"{key}={value}" for key, value in given if value is not None]
+        return config.from_flags([*self.args.set, *texts])
+
+    @property
+    def patience(self) -> Patience:
+        """How long a follower stays."""
+        from sdlc_runner.operations.following import Patience  # noqa: PLC0415
+
+        return Patience(self.args.max_seconds, self.args.max_lines)
+
+
+def _plan(call: Call) -> ExitCode:
+    from sdlc_runner.operations import planning  # noqa: PLC0415 - each verb imports its own
+
+    return planning.show(call.open(), call.args.scope, call.output, bundle=call.args.bundle)
+
+
+def _run(call: Call) -> ExitCode:
+    from sdlc_runner.operations import planning, running  # noqa: PLC0415
+
+    request = planning.Request(tuple(call.args.scope), call.args.bundle)
+    return running.run(call.open(), request, call.output)
+
+
+def _spawn(call: Call) -> ExitCode:
+    from sdlc_runner.operations import checkout, running  # noqa: PLC0415
+
+    words, remote = call.args.tasks, checkout.named_by(call.args.tasks)
+    project = call.open() if remote is None else call.open_elsewhere(remote[1])
+    return running.spawn_and_follow(
+        project,
+        words if remote is None else [remote[0]],
+        call.output,
+        follow=call.args.follow,
+        patience=call.patience,
+    )
+
+
+def _follow(call: Call) -> ExitCode:
+    from sdlc_runner.operations import controlling, following, running  # noqa: PLC0415
+
+    positions = following.positions(call.args.cursor, call.output)
+    project, tasks = (
+        call.open_pod(call.args.pod) if call.args.pod else (call.open(), call.args.tasks)
+    )
+    known = controlling.newest(project, tasks)
+    if not tasks:
+        known = [item for item in known if item.alive]
+        if not known:
+            call.output.note("Nothing runs.")
+    return running.follow_all(project, known, call.output, call.patience, positions)
+
+
+def _watch(call: Call) -> ExitCode:
+    from sdlc_runner.operations import following, watching  # noqa: PLC0415
+
+    positions = following.positions(call.args.cursor, call.output)
+    return watching.watch(call.open(), call.output, call.patience, positions)
+
+
+def _status(call: Call) -> ExitCode:
+    from sdlc_runner.operations import status  # noqa: PLC0415
+
+    show = status.watch_table if call.args.watch and not call.output.json else status.show
+    return show(call.open(), call.output)
+
+
+def _logs(call: Call) -> ExitCode:
+    from sdlc_runner.operations import controlling  # noqa: PLC0415
+
+    return controlling.logs(call.open(), call.args.task, call.output)
+
+
+def _verify(call: Call) -> ExitCode:
+    from sdlc_runner.operations import controlling  # noqa: PLC0415
+
+    return controlling.verify(call.open(), call.args.tasks, call.output)
+
+
+def _publish(call: Call) -> ExitCode:
+    from sdlc_runner.operations import publishing  # noqa: PLC0415
+
+    return publishing.publish(call.open(), call.args.message, call.output)
+
+
+def _merge(call: Call) -> ExitCode:
+    from sdlc_runner.operations import merging  # noqa: PLC0415
+
+    return merging.merge(call.open(), call.args.tasks, call.output)
+
+
+def _cancel(call: Call) -> ExitCode:
+    from sdlc_runner.operations import controlling  # noqa: PLC0415
+
+    return controlling.cancel(call.open(), call.args.tasks, call.output)
+
+
+def _retry(call: Call) -> ExitCode:
+    from sdlc_runner.operations import controlling, running  # noqa: PLC0415
+
+    project = call.open()
+    known = controlling.retry(
+        project,
+        call.args.task,
+        call.output,
+        from_checkpoint=call.args.from_checkpoint,
+        force=call.args.force,
+    )
+    if not call.args.follow:
+        return ExitCode.OK
+    return running.follow_all(project, [known], call.output, call.patience)
+
+
+def _attach(call: Call) -> ExitCode:
+    from sdlc_runner.operations import steering  # noqa: PLC0415
+
+    seen = sys.stdin.isatty() and call.output.stdout.isatty() and not call.output.json
+    attach = steering.open_opencode if seen and not call.args.url else steering.keep_open
+    return attach(call.open(), call.args.task, call.output)
+
+
+def _send(call: Call) -> ExitCode:
+    from sdlc_runner.operations import steering  # noqa: PLC0415
+
+    text = steering.text_of(call.args.text, sys.stdin.buffer)
+    return steering.send(call.open(), call.args.task, text, call.output)
+
+
+def _gc(call: Call) -> ExitCode:
+    from sdlc_runner.operations import cleaning  # noqa: PLC0415
+
+    return cleaning.collect(call.open(), call.output, dry_run=call.args.dry_run)
+
+
+def _doctor(call: Call) -> ExitCode:
+    from sdlc_runner.operations import doctor  # noqa: PLC0415
+
+    around = doctor.Surroundings(call.directory, call.environ, call.home, call.flags)
+    return doctor.examine(around, call.output)
+
+
+def _config(call: Call) -> ExitCode:
+    from sdlc_runner.operations import settings  # noqa: PLC0415
+
+    return settings.show(call.open(), call.output, allow_verify=call.args.allow_verify)
+
+
+def _demo(call: Call) -> ExitCode:
+    from sdlc_runner import demo  # noqa: PLC0415
+
+    return demo.demonstrate(call.environ, call.output, keep=call.args.keep)
+
+
+RUNS: Mapping[str, Callable[[Call], ExitCode]] = {
+    "plan": _plan,
+    "run": _run,
+    "spawn": _spawn,
+    "follow": _follow,
+    "watch": _watch,
+    "status": _status,
+    "logs": _logs,
+    "verify": _verify,
+    "publish": _publish,
+    "merge": _merge,
+    "cancel": _cancel,
+    "retry": _retry,
+    "attach": _attach,
+    "send": _send,
+    "gc": _gc,
+    "doctor": _doctor,
+    "config": _config,
+    "demo": _demo,
+}

@@ -1,0 +1,199 @@
+"""``doctor`` on a cluster: every link, each broken one with its remedy, and with few rights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from checkouts import picture
+from cluster import spawners
+from cluster.pod_template import NAME, Form, pod_template
+from cluster.waiting import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cluster.cluster_rig import ClusterRig
+    from rig import Event, Result
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+TASKS = "- [ ] T001 [ASYNC] Write `one.txt`\n"
+BEFORE = ["python", "git", "repository", "branch", "identity", "feature", "remote", "published"]
+CLUSTER = ["clone", "cluster", "namespace", "rights"]
+POD = ["template", "secrets", "image", "quota", "admission"]
+LINKS = [*BEFORE, *CLUSTER, *POD, "opencode", "state"]
+
+
+def bad(done: Result) -> list[Event]:
+    return [event for event in done.of("check") if not event["ok"]]
+
+
+def link(done: Result, name: str) -> Event:
+    (found,) = (event for event in done.of("check") if event["name"] == name)
+    return found
+
+
+def inventory(rig: ClusterRig) -> set[tuple[str, str]]:
+    found = rig.namespace.kubectl.items(
+        "jobs,pods,secrets,configmaps,podtemplates,resourcequotas,serviceaccounts"
+    )
+    return {(each["kind"], each["metadata"]["uid"]) for each in found}
+
+
+def as_account(rig: ClusterRig, account: str) -> None:
+    spawners.create(rig.namespace)
+    rig.env["KUBECONFIG"] = spawners.kubeconfig(rig.namespace, account, rig.folder)
+
+
+def test_every_link_holds_and_nothing_is_changed(rig: ClusterRig) -> None:
+    rig.tasks(TASKS)
+    before = picture(rig.checkout), rig.remote_refs(), inventory(rig)
+    done = rig.run("doctor")
+    assert (done.code, bad(done)) == (0, [])
+    assert [event["name"] for event in done.of("check")] == LINKS
+    assert (picture(rig.checkout), rig.remote_refs(), inventory(rig)) == before
+    assert rig.repository.token not in done.stdout
+
+
+def test_the_spawner_role_is_enough_for_the_whole_way(rig: ClusterRig) -> None:
+    rig.agent("hold(); pathlib.Path('one.txt').write_text('1')")
+    as_account(rig, spawners.SPAWNER)
+    rig.tasks(TASKS)
+    done = rig.run("doctor")
+    assert (done.code, bad(done)) == (0, []), done.stdout
+    assert "spawner" in link(done, "cluster")["message"]
+    assert "git-credentials" in link(done, "secrets")["message"]
+    assert rig.run("spawn", "T001").code == 0
+    (row,) = rig.run("status").of("row")
+    assert row["state"] == "running"
+    cancelled = rig.run("cancel", "T001")
+    assert cancelled.outcome("T001")["outcome"] == "cancelled"
+    rig.model.open()
+    assert rig.run("retry", "T001", "--follow").outcome("T001")["outcome"] == "succeeded"
+    assert rig.run("logs", "T001").of("result")
+    assert rig.run("merge").code == 0
+    assert {event["what"] for event in rig.run("gc").of("removed")} >= {"branch", "state"}
+    wait_for(lambda: not rig.namespace.jobs())
+
+
+def test_somebody_without_rights_is_told_what_to_ask_for(rig: ClusterRig) -> None:
+    as_account(rig, spawners.NOBODY)
+    rig.tasks(TASKS)
+    done = rig.run("doctor")
+    assert done.code == 3
+    assert [event["name"] for event in bad(done)] == ["rights", "template"]
+    told = link(done, "rights")
+    assert told["code"] == "cluster_forbidden"
+    assert "create, get, list, watch, patch, delete jobs" in told["message"]
+    assert f"serviceaccount={rig.namespace.name}:nobody" in told["hint"]
+    refused = rig.run("spawn", "T001")
+    assert (refused.code, refused.error["code"]) == (3, "cluster_forbidden")
+
+
+def change_pod(rig: ClusterRig, change: Callable[[dict[str, Any]], None], form: Form) -> None:
+    made = pod_template(form)
+    change(made["template"]["spec"])
+    rig.namespace.kubectl.apply(made)
+
+
+def no_template(rig: ClusterRig) -> None:
+    rig.namespace.kubectl.run("delete", "podtemplate", NAME)
+
+
+def token_of_the_cluster(rig: ClusterRig) -> None:
+    change_pod(rig, lambda spec: spec.update(automountServiceAccountToken=True), Form.TWO)
+
+
+def agent_with_git(rig: ClusterRig) -> None:
+    mount = {"name": "git-credentials", "mountPath": "/secrets/git"}
+    change_pod(rig, lambda spec: spec["initContainers"][0]["volumeMounts"].append(mount), Form.TWO)
+
+
+def no_token(rig: ClusterRig) -> None:
+    rig.namespace.kubectl.run("delete", "secret", "git-credentials")
+    rig.namespace.secret("git-credentials", {"ssh-privatekey": "x", "known_hosts": "y"})
+
+
+def no_secret(rig: ClusterRig) -> None:
+    rig.namespace.kubectl.run("delete", "secret", "model-keys")
+
+
+def quota(rig: ClusterRig, **hard: str) -> None:
+    rig.namespace.kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "small"},
+            "spec": {"hard": hard},
+        }
+    )
+    wait_for(lambda: rig.namespace.kubectl.get("resourcequota", "small")["status"].get("hard"))
+
+
+def too_small_a_quota(rig: ClusterRig) -> None:
+    quota(rig, **{"requests.memory": "1Mi"})
+
+
+def refused_pod(rig: ClusterRig) -> None:
+    change_pod(rig, lambda spec: spec.update(priorityClassName="no-such-class"), Form.ONE)
+
+
+def local_remote(rig: ClusterRig) -> None:
+    rig.env["SDLC_RUNNER_CLONE_URL"] = "/srv/repository.git"
+
+
+def no_namespace(rig: ClusterRig) -> None:
+    rig.env["SDLC_RUNNER_KUBERNETES_NAMESPACE"] = "no-such-namespace"
+
+
+def no_context(rig: ClusterRig) -> None:
+    rig.env["SDLC_RUNNER_KUBERNETES_CONTEXT"] = "no-such-context"
+
+
+BROKEN: dict[str, tuple[str, str, str, Callable[[ClusterRig], None]]] = {
+    "no template": ("template", "no_pod_template", "helm upgrade", no_template),
+    "token": ("template", "bad_pod_template", "chart", token_of_the_cluster),
+    "thief": ("template", "bad_pod_template", "chart", agent_with_git),
+    "no token": ("secrets", "bad_credentials", "--from-file=token", no_token),
+    "no Secret": ("secrets", "bad_credentials", "create secret generic model-keys", no_secret),
+    "quota": ("quota", "cluster_refused", "Raise the quota", too_small_a_quota),
+    "refused": ("admission", "cluster_refused", "pod template", refused_pod),
+    "local": ("clone", "bad_config", "clone.url", local_remote),
+    "namespace": ("namespace", "no_namespace", "--create-namespace", no_namespace),
+    "context": ("cluster", "no_cluster", "get-contexts", no_context),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_link_is_named_with_its_remedy(rig: ClusterRig, name: str) -> None:
+    broken, code, hint, break_it = BROKEN[name]
+    rig.tasks(TASKS)
+    break_it(rig)
+    done = rig.run("doctor")
+    assert bad(done), done.stdout
+    assert (bad(done)[0]["name"], bad(done)[0]["code"]) == (broken, code), done.stdout
+    assert hint in bad(done)[0]["hint"]
+    assert done.code == done.events[-1]["exit"] != 0
+
+
+def test_what_is_left_of_a_quota_is_told(rig: ClusterRig) -> None:
+    rig.tasks(TASKS)
+    quota(rig, pods="3", **{"requests.cpu": "120m"})
+    told = link(rig.run("doctor"), "quota")
+    assert told["message"].startswith("room for 2 more attempts (requests.cpu 0 of 120m")
+    quota(rig, pods="0")
+    assert bad(rig.run("doctor"))[0]["name"] == "quota"
+
+
+def test_without_a_cluster_doctor_says_so(rig: ClusterRig) -> None:
+    rig.tasks(TASKS)
+    for config, code in (("", "no_cluster"), ("{broken", "no_cluster")):
+        file = rig.folder / "kubeconfig"
+        file.write_text(config)
+        rig.env["KUBECONFIG"] = str(file)
+        done = rig.run("doctor")
+        assert [event["name"] for event in bad(done)] == ["cluster"]
+        assert bad(done)[0]["code"] == code
+        assert bad(done)[0]["hint"]

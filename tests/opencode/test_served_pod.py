@@ -1,0 +1,74 @@
+"""A whole pod with the real OpenCode: runner and agent as two processes that share a work tree."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pods
+from agent_side import SPEC
+from model_server import KEY, MODEL, ModelServer, Rule, calls, says, shell, writes
+from rig import FEATURE, VALIDATOR, Rig
+from sdlc_runner.attempt import AttemptSpec, AttemptTask, Limits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = [pytest.mark.opencode, pytest.mark.slow]
+
+OWN = "git config user.name A; git commit --quiet --all -m own; git push; git log --oneline; env"
+
+
+def spec_of(rig: Rig) -> AttemptSpec:
+    """Return a bundle of two tasks."""
+    rig.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] One\n- [ ] T002 [ASYNC] Two\n")
+    return replace(
+        SPEC,
+        base=rig.git("rev-parse", "HEAD"),
+        remote=str(rig.remote),
+        limits=Limits(),
+        model=MODEL,
+        tasks=(AttemptTask("T001", "One", "T001 One"), AttemptTask("T002", "Two", "T002 Two")),
+        verify_commands=("ls; test -e one.txt",),
+    )
+
+
+def play(pod: pods.Pod, role: str) -> None:
+    """Run the pod to its end."""
+    try:
+        if role == "runner":
+            pod.start("agent")
+        assert pod.run(role) == 0, pod.claim
+    finally:
+        pod.stop()
+
+
+@pytest.mark.parametrize("role", ["runner", "single"])
+def test_tasks_become_verified_work(
+    rig: Rig, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch, role: str
+) -> None:
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    spec = spec_of(rig)
+    first = (writes("one.txt"), calls(shell(OWN)), lambda r: says(f"First: {r.results[-1]}"))
+    second = (writes("two.txt"), says("Second."))
+    rules = [Rule("Implement task T001 ", first), Rule("Implement task T002 ", second)]
+    with ModelServer(rules) as model:
+        pod = pods.Pod(tmp_path / "pod", spec.to_json(), model.environment(pods.environment()))
+        pod.secret("git", "token", "token-of-the-test")
+        pod.secret("model", "SOME_API_KEY", f"{KEY}-2")
+        play(pod, role)
+    events = pod.events(role)
+    for event in events:
+        VALIDATOR.validate(event)
+    head, branch = pod.claim["head"], f"sdlc-runner/{FEATURE}/T001-1"
+    assert head == rig.git("rev-parse", branch, cwd=rig.remote)
+    changed = rig.git("diff", "--name-only", spec.base, head, cwd=rig.remote).splitlines()
+    assert changed == ["one.txt", "two.txt"]
+    assert [task["status"] for task in pod.claim["tasks"]] == ["succeeded", "succeeded"]
+    said = next(event["text"] for event in events if event.get("text", "").startswith("First:"))
+    assert "SOME_API_KEY=***" in said
+    assert "token-of-the-test" not in said
+    assert pod.errors(role) == ""
