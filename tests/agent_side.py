@@ -18,7 +18,7 @@ from sdlc_runner.wrapper.mask import Masker
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sdlc_runner.wrapper.agent import AgentEnd
+    from sdlc_runner.wrapper.agent_end import AgentEnd
 
 SLEEP = "import time; time.sleep(60)"
 KEY = AttemptKey("001-demo", "T001", 1)
@@ -26,6 +26,7 @@ SPEC = AttemptSpec(
     key=KEY,
     identity="0" * 64,
     tasks=(AttemptTask("T001", "Demo", "T001 Demo"),),
+    origin="",
     remote="",
     feature_dir="specs/001-demo",
     feature_branch="001-demo",

@@ -14,20 +14,16 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner import attempt
 from sdlc_runner.errors import ExitCode, RunnerError
-from sdlc_runner.events import Outcome
 from sdlc_runner.wrapper import mask, secrets
-from sdlc_runner.wrapper.attempt_run import AttemptRun
-from sdlc_runner.wrapper.budget import Budget
-from sdlc_runner.wrapper.checkpoints import Checkpoints
-from sdlc_runner.wrapper.delivery import Delivery
-from sdlc_runner.wrapper.journal import Journal
+from sdlc_runner.wrapper.agent_side import DirectAgent
+from sdlc_runner.wrapper.assembly import Place, assemble, exit_code
+from sdlc_runner.wrapper.credentials import NONE
 from sdlc_runner.wrapper.stopping import Stop
-from sdlc_runner.wrapper.workspace import Workspace
 
 if TYPE_CHECKING:
     from sdlc_runner.attempt import AttemptSpec
+    from sdlc_runner.events import Outcome
 
-TERMINATED = 143
 CANCEL_FILE = "cancel"
 EXIT_FILE = "exit.json"
 PID_FILE = "pid"
@@ -58,37 +54,22 @@ def _run(folder: Path, where: str, spec: AttemptSpec, stop: Stop) -> Outcome:
         *secrets.in_url(spec.remote),
     )
     masker = mask.Masker(found)
-    journal = Journal(folder / "events.jsonl", spec.key, masker)
-    workspace = Workspace(folder / "git", folder / "work", spec)
-    delivery = Delivery(workspace, spec, where)
-    run = AttemptRun(
-        workspace,
-        delivery,
-        Checkpoints(workspace, delivery, journal, masker),
-        journal,
-        masker,
-        stop,
-        os.environ,
-        (folder / CANCEL_FILE).exists,
-        Budget(spec.limits),
-    )
+    work = folder / "work"
+    place = Place(folder / "events.jsonl", folder / "git", work, where)
+    agent = DirectAgent(spec, work, os.environ, stop.asked, masker)
+    cancelled = (folder / CANCEL_FILE).exists
+    run = assemble(place, spec, agent, masker, stop, cancelled, NONE)
     outcome = run.run()
-    journal.close()
+    run.journal.close()
     return outcome
 
 
 def _leave(folder: Path, outcome: Outcome) -> int:
-    code = _exit_code(outcome)
+    code = exit_code(outcome)
     new = folder / f"{EXIT_FILE}.new"
     new.write_text(json.dumps({"exit": code, "status": outcome.value}), encoding="utf-8")
     new.replace(folder / EXIT_FILE)
     return code
-
-
-def _exit_code(outcome: Outcome) -> int:
-    if outcome in {Outcome.INTERRUPTED, Outcome.CANCELLED}:
-        return TERMINATED
-    return ExitCode.OK if outcome.is_success else ExitCode.TASK_FAILED
 
 
 if __name__ == "__main__":

@@ -11,11 +11,10 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner import process
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events import EventType, Outcome, PhaseName
 from sdlc_runner.git import PushStatus
-from sdlc_runner.wrapper import agent, evidence, prompt, task_end
+from sdlc_runner.wrapper import prompt, task_end
 from sdlc_runner.wrapper.stopping import Stop, StopRequested
 from sdlc_runner.wrapper.task_end import TaskEnd
 from sdlc_runner.wrapper.workspace import message
@@ -24,12 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sdlc_runner.attempt import AttemptTask
+    from sdlc_runner.wrapper.agent_end import AgentEnd
+    from sdlc_runner.wrapper.agent_side import AgentSide
     from sdlc_runner.wrapper.budget import Budget
     from sdlc_runner.wrapper.checkpoints import Checkpoints
     from sdlc_runner.wrapper.delivery import Delivery
     from sdlc_runner.wrapper.journal import Journal
     from sdlc_runner.wrapper.mask import Masker
     from sdlc_runner.wrapper.workspace import Staged, Workspace
+
+_MOST_NAMES = 10
 
 
 @dataclass
@@ -42,12 +45,13 @@ class AttemptRun:
     journal: Journal
     masker: Masker
     stop: Stop
-    environ: Mapping[str, str]
+    agent: AgentSide
     is_cancelled: Callable[[], bool]
     budget: Budget
     head: str = ""
     ends: list[TaskEnd] = field(default_factory=list)
     evidence: list[dict[str, Any]] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
     _locked: bool = False
 
     def run(self) -> Outcome:
@@ -63,11 +67,9 @@ class AttemptRun:
                     break
         except StopRequested:
             self._fail(*self._stopped())
-        except RunnerError as error:
-            self._fail(task_end.outcome_of(error), error.code.value, error.message, error.hint)
-        except OSError as error:
-            text = f"The attempt broke off: {error.strerror or error}."
-            self._fail(Outcome.FAILED, task_end.code_of(error), text)
+        except (RunnerError, OSError) as error:
+            why = error if isinstance(error, RunnerError) else task_end.of_system(error)
+            self._fail(task_end.outcome_of(why), why.code.value, why.message, why.hint)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the work
             text = f"The agent wrapper failed: {type(error).__name__}: {error}"
             self._fail(Outcome.FAILED, Code.INTERNAL.value, text)
@@ -79,6 +81,7 @@ class AttemptRun:
             if self.is_cancelled():
                 raise StopRequested
             self.workspace.clone()
+            self.agent.get_ready()
         if self.stop.asked.is_set():
             raise StopRequested
         self.delivery.take_lock()
@@ -90,17 +93,9 @@ class AttemptRun:
         packet = prompt.build(spec, task, work, done)
         self.journal.last_words = ""  # the task before said those
         self._phase(PhaseName.WORKING, detail=task.id, context_bytes=packet.bytes)
-        # Servers, watchers: what the agent left running must not outlive its turn.
-        with process.without_strays(), self.checkpoints.while_working(self.head):
-            end = agent.run(
-                replace(spec, limits=self.budget.left()),
-                packet.text,
-                work,
-                self.environ,
-                self.budget.totals(self.journal.emit),
-                self.stop.asked,
-                self.masker,
-            )
+        with self.agent.turn(), self.checkpoints.while_working(self.head):
+            emit = self.budget.totals(self.journal.emit)
+            end = self.agent.run(self.budget.left(), packet.text, emit)
             self.budget.add(end.usage)
             said = end.last_message or self.journal.last_words
             if end.status is Outcome.SUCCEEDED:
@@ -116,15 +111,8 @@ class AttemptRun:
             self.evidence.append({"task": task.id, "message": said})
         return self._commit(task)
 
-    def _verify(self, task: AttemptTask, end: agent.AgentEnd) -> agent.AgentEnd:
-        records = evidence.collect(
-            self.workspace.spec,
-            self.workspace.work,
-            self.environ,
-            self.journal.emit,
-            self.stop.asked,
-            self.masker,
-        )
+    def _verify(self, task: AttemptTask, end: AgentEnd) -> AgentEnd:
+        records = self.agent.verify(self.journal.emit)
         if self.stop.asked.is_set():
             return replace(end, status=Outcome.INTERRUPTED)
         self.evidence += [{"task": task.id, **record} for record in records]
@@ -137,11 +125,14 @@ class AttemptRun:
     def _commit(self, task: AttemptTask) -> TaskEnd:
         self._phase(PhaseName.COMMITTING, detail=task.id)
         staged = self.workspace.stage(self.masker, self.head)
-        self._warn_protected(staged)
+        self._warn_left_out(staged)
         if staged.secrets:
             text = f"A known secret is in {', '.join(staged.secrets)}; nothing of it was pushed."
             return TaskEnd(task.id, Outcome.FAILED, "secret_in_diff", text)
         if staged.tree == self.workspace.tree_of(self.head):
+            if staged.unread:
+                text = "Nothing of the agent's work could be committed."
+                return TaskEnd(task.id, Outcome.FAILED, "not_committed", text)
             text = "The agent finished and changed nothing."
             return TaskEnd(task.id, Outcome.NO_CHANGE, "no_change", text)
         key = self.workspace.spec.key
@@ -155,18 +146,21 @@ class AttemptRun:
         self.head = self.workspace.commit(staged.tree, (self.head,), self.masker.mask(subject))
         return TaskEnd(task.id, Outcome.SUCCEEDED, "committed", "Committed.", self.head)
 
-    def _warn_protected(self, staged: Staged) -> None:
+    def _warn_left_out(self, staged: Staged) -> None:
         if staged.protected:
             self._warn(
                 "protected_file",
                 f"Left out, they belong to the main session: {', '.join(staged.protected)}",
             )
+        if staged.unread:
+            names = ", ".join(staged.unread[:_MOST_NAMES])
+            text = f"Left out, unreadable, too large or refused by git: {names}"
+            self._warn("not_committed", text)
 
     def _finish(self) -> Outcome:
         """Push what there is and tell the result, also when there is no room on the disk."""
         if self.head != self.workspace.spec.base:
-            with contextlib.suppress(OSError):
-                self._push()
+            self._push()
         worst = next((end for end in self.ends if end.status not in task_end.GOOD), None)
         if worst is not None and self._locked and worst.code != "secret_in_diff":
             with contextlib.suppress(OSError):
@@ -174,19 +168,20 @@ class AttemptRun:
         end = worst or next(
             (end for end in self.ends if end.status is Outcome.SUCCEEDED), self.ends[-1]
         )
-        result = self._result(end)
-        self.journal.emit(EventType.RESULT, result)
+        self.result = self._result(end)
+        self.journal.emit(EventType.RESULT, self.result)
         if self._locked:
             with contextlib.suppress(OSError):
-                self._push_transcript(result)
+                self._push_transcript(self.result)
         return end.status
 
     def _push(self) -> None:
-        self._phase(PhaseName.PUSHING, detail=self.workspace.spec.branch)
         try:
+            self._phase(PhaseName.PUSHING, detail=self.workspace.spec.branch)
             result = self.delivery.push_branch(self.head)
-        except RunnerError as error:
-            self._not_pushed(error.code.value, error.message)
+        except (RunnerError, OSError) as error:
+            why = error if isinstance(error, RunnerError) else task_end.of_system(error)
+            self._not_pushed(why.code.value, why.message)
             return
         codes = {
             PushStatus.STALE: "branch_exists",

@@ -24,9 +24,10 @@ class Budget:
     """Adds up the use of one task after the other."""
 
     def __init__(self, limits: Limits) -> None:
-        """Begin to count, and start the clock."""
+        """Begin to count; the run limit's own clock starts with the first agent."""
         self._limits = limits
         self._began = time.monotonic()
+        self._working_since: float | None = None
         self.used = Usage()
 
     @property
@@ -35,11 +36,14 @@ class Budget:
         return round(time.monotonic() - self._began, 3)
 
     def left(self) -> Limits:
-        """Return the limits for the next task."""
-        limits = self._limits
+        """Return the limits for the task that begins now."""
+        limits, now = self._limits, time.monotonic()
+        if self._working_since is None:
+            self._working_since = now
+        worked = now - self._working_since
         return replace(
             limits,
-            run_seconds=limits.run_seconds and max(limits.run_seconds - self.seconds, _USED_UP),
+            run_seconds=limits.run_seconds and max(limits.run_seconds - worked, _USED_UP),
             tokens=limits.tokens and max(limits.tokens - self.used.tokens, 1),
             cost=limits.cost and max(limits.cost - self.used.cost, _USED_UP),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import threading
 from typing import TYPE_CHECKING
 
@@ -96,9 +97,17 @@ class Checkpoints:
                     self._save_transcript()
 
         thread = threading.Thread(target=repeat, name="checkpoints", daemon=True)
-        thread.start()
+        _start(thread)
         try:
             yield
         finally:
             done.set()
             thread.join()
+
+
+def _start(thread: threading.Thread) -> None:
+    """Start a thread; raises ``BlockingIOError`` where Python says no more than that it cannot."""
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise BlockingIOError(errno.EAGAIN, str(error)) from error

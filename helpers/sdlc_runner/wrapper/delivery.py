@@ -75,7 +75,7 @@ class Delivery:
     def _holders(self) -> set[str]:
         """Return the commits that hold the lock on any task, wherever this host has it."""
         refs = [*self._starts(naming.META_REFS), *self._starts(naming.META_BRANCHES)]
-        done = self.workspace.git.try_run("ls-remote", REMOTE, *refs)
+        done = self.workspace.remote_git.try_run("ls-remote", REMOTE, *refs)
         return {line.partition("\t")[0] for line in done.text.splitlines()} if done.ok else set()
 
     def _start_commit(self) -> str:
@@ -104,25 +104,25 @@ class Delivery:
         self, refspecs: list[str], leases: dict[str, str], *, patient: bool = True
     ) -> PushResult:
         """Push, and if ``patient`` try again while the remote cannot be reached."""
-        result = self.workspace.git.push(REMOTE, refspecs, leases)
+        result = self.workspace.remote_git.push(REMOTE, refspecs, leases)
         for seconds in _RETRY_SECONDS if patient else ():
             if result.status is not PushStatus.UNREACHABLE:
                 break
             time.sleep(seconds)
-            result = self.workspace.git.push(REMOTE, refspecs, leases)
+            result = self.workspace.remote_git.push(REMOTE, refspecs, leases)
         self._away = result.status is PushStatus.UNREACHABLE
         return result
 
     def push_branch(self, head: str) -> PushResult:
         """Push the work; a push whose answer was lost counts when the remote has this very head."""
         ref = f"refs/heads/{self.spec.branch}"
-        result = self._push([f"{head}:{ref}"], {ref: ""})
+        result = self._push([f"{head}:{ref}"], {ref: self.spec.lease})
         if result.status is not PushStatus.DONE and self._remote_head(ref) == head:
             return PushResult(PushStatus.DONE)
         return result
 
     def _remote_head(self, ref: str) -> str | None:
-        done = self.workspace.git.try_run("ls-remote", REMOTE, ref)
+        done = self.workspace.remote_git.try_run("ls-remote", REMOTE, ref)
         return done.text.partition("\t")[0] or None if done.ok else None
 
     def push_checkpoint(self, commit: str, *, patient: bool) -> PushResult:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 OUTPUT_LIMIT = 2000
 _TAIL_LINES = 200
-_STOPPED = 130
+STOPPED = 130
 
 
 def collect(
@@ -93,5 +93,5 @@ class _Trial:
     def _check(self) -> int | None:
         self._pulse.beat()
         if self._stop.is_set():
-            return _STOPPED
+            return STOPPED
         return process.TIMED_OUT if time.monotonic() >= self._deadline else None

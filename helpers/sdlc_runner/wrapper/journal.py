@@ -52,9 +52,22 @@ class Journal:
             line = Event(type_, now(), safe, self._key, self._seq + 1).to_line()
             self._write(f"{line}\n".encode(), is_last=type_ is EventType.RESULT)
             self._seq += 1
-            if self._copy is not None:
-                self._copy.write(line + "\n")
-                self._copy.flush()
+            self._tell(line)
+
+    @property
+    def seq(self) -> int:
+        """The number of the last event."""
+        return self._seq
+
+    def _tell(self, line: str) -> None:
+        """Write the copy; who does not read it any more must not cost the attempt."""
+        if self._copy is None:
+            return
+        try:
+            self._copy.write(line + "\n")
+            self._copy.flush()
+        except (OSError, ValueError):
+            self._copy = None
 
     def _write(self, line: bytes, *, is_last: bool) -> None:
         """Write a line whole or not at all; the last one may use the room kept for it."""

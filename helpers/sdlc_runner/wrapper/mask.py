@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 MASK = b"***"
 SHORTEST = 6
@@ -25,48 +25,68 @@ _UNSTABLE_START = (0, 2, 3)  # base64 digits that depend on the bytes before, by
 class Masker:
     """Knows the secrets of one attempt in every form that it masks."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        """Prepare all forms; secrets of fewer than six characters are ignored."""
-        forms = {form for secret in secrets for form in _forms(secret)}
-        self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
+    def __init__(self, secrets: Iterable[str], news: Callable[[], Iterable[str]] = tuple) -> None:
+        """Prepare all forms; secrets of fewer than six characters are ignored.
+
+        ``news`` is asked before every use for secrets that have come to be since the last one.
+        """
+        self._all: set[bytes] = set()
+        self._known: tuple[bytes, ...] = ()
+        self._news = news
+        self._learn(secrets)
+
+    def _learn(self, secrets: Iterable[str]) -> None:
+        for secret in secrets:
+            self._all.update(_forms(secret))
+        self._known = tuple(sorted(self._all, key=lambda form: (-len(form), form)))
+
+    @property
+    def forms(self) -> tuple[bytes, ...]:
+        """All that is masked, the longest first."""
+        new = tuple(self._news())
+        if new:
+            self._learn(new)
+        return self._known
 
     @property
     def has_secrets(self) -> bool:
         """Whether there is anything to look for."""
-        return bool(self._forms)
+        return bool(self.forms)
 
     def mask(self, text: str) -> str:
         """Mask a whole text."""
-        if not self._forms:
+        forms = self.forms
+        if not forms:
             return text
         data = text.encode("utf-8", "surrogatepass")
-        masked = _replace(self._forms, data)
+        masked = _replace(forms, data)
         return text if masked is data else masked.decode("utf-8", "replace")
 
     def stream(self) -> MaskStream:
         """Return a masker for one stream of bytes."""
-        return MaskStream(self._forms)
+        return MaskStream(self)
 
     def contains(self, data: bytes) -> bool:
         """Whether any secret, in any form, is in the data."""
-        return any(form in data for form in self._forms)
+        return any(form in data for form in self.forms)
 
 
 class MaskStream:
     """Masks bytes that come in pieces; holds back only what may be the beginning of a secret."""
 
-    def __init__(self, forms: Sequence[bytes]) -> None:
-        self._forms = forms
+    def __init__(self, masker: Masker) -> None:
+        self._masker = masker
         self._held = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """Take a piece, and return what is certain by now."""
-        if not self._forms:
+        forms = self._masker.forms
+        if not forms:
             return chunk
         data = self._held + chunk
-        undecided = min(_partial(data, form) for form in self._forms)
+        undecided = min(_partial(data, form) for form in forms)
         pieces, at = [], 0
-        for match in _matches(self._forms, data):
+        for match in _matches(forms, data):
             if match.start() >= undecided:
                 break
             pieces += [data[at : match.start()], MASK]
@@ -78,7 +98,7 @@ class MaskStream:
     def flush(self) -> bytes:
         """Return the rest: nothing comes any more."""
         held, self._held = self._held, b""
-        return _replace(self._forms, held)
+        return _replace(self._masker.forms, held)
 
 
 def _matches(forms: Sequence[bytes], data: bytes) -> Iterator[re.Match[bytes]]:

@@ -126,7 +126,8 @@ class Translator:
         part = _mapping(part)
         kind = part.get("type")
         if kind == "step-start" and root:
-            self.reason = None
+            if self._is_new(part, "start"):
+                self.reason = None
         elif kind == "step-finish":
             return self._step_finish(part, root=root)
         elif kind == "text":
@@ -240,6 +241,8 @@ def _model_error(error: Mapping[str, Any]) -> ModelError:
 
 
 def _error_code(name: object, status: object, message: str) -> str:
+    if name == "MessageAbortedError":
+        return "agent_aborted"
     if (type(status) is int and status in _REFUSED) or name == "ProviderAuthError":
         return "model_refused"
     if type(status) is int:

@@ -35,6 +35,11 @@ def command(spec: AttemptSpec, work: Path) -> tuple[str, ...]:
     return (PROGRAM, "run", "--format", "json", "--title", title, "--dir", str(work), *model)
 
 
+def serve_command(port: int) -> tuple[str, ...]:
+    """Return the argv of OpenCode's server, for this machine's loopback interface only."""
+    return (PROGRAM, "serve", "--hostname", "127.0.0.1", "--port", str(port))
+
+
 def environment(spec: AttemptSpec, work: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of the agent and of what it wrote: no git settings, none of ours."""
     kept = {

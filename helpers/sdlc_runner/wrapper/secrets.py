@@ -31,9 +31,12 @@ def secrets_from(env: Mapping[str, str], files: Iterable[Path]) -> tuple[str, ..
     found = [value for name, value in env.items() if _is_secret(name, value)]
     found += _inner(env.get("OPENCODE_AUTH_CONTENT", ""), lambda name: name not in _NO_SECRETS)
     found += _inner(env.get("OPENCODE_CONFIG_CONTENT", ""), _is_secret_name)
-    for file in files:
-        found += _in_file(file)
-    return tuple(dict.fromkeys(text for text in found if text.strip()))
+    return tuple(dict.fromkeys(text for text in [*found, *in_files(files)] if text.strip()))
+
+
+def in_files(files: Iterable[Path]) -> tuple[str, ...]:
+    """Collect the secrets in credential files; unreadable files have none."""
+    return tuple(text for file in files for text in _in_file(file) if text.strip())
 
 
 def in_url(url: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from typing import TYPE_CHECKING
@@ -32,17 +33,28 @@ def inside(work: Path, relative: str) -> Path | None:
     return path if path == root or root in path.parents else None
 
 
-def read(work: Path, relative: str) -> str | None:
+def read(work: Path, relative: str, limit: int = FILE_LIMIT) -> str | None:
     """Read a file of the work tree, at most 1 MiB of it; None if there is no such file."""
     path = inside(work, relative)
     try:
-        # A pipe would have us wait for ever.
-        if path is None or not stat.S_ISREG(path.stat().st_mode):
+        if path is None:
             return None
-        with path.open("rb") as file:
-            return file.read(FILE_LIMIT).decode("utf-8", "replace")
+        # Without blocking: it may have become a pipe, for which nobody ever writes.
+        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(opened, "rb") as file:  # noqa: PTH123 - there is no path to it, that is the point
+            if not stat.S_ISREG(os.fstat(opened).st_mode) or not _is_in(work, opened):
+                return None
+            return file.read(limit).decode("utf-8", "replace")
     except (OSError, ValueError):
         return None
+
+
+def _is_in(work: Path, opened: int) -> bool:
+    """Whether an open file is in the work tree: the path to it may lead elsewhere by now."""
+    link = f"/proc/self/fd/{opened}"
+    if not os.path.lexists(link):
+        return True  # no Linux, hence no second container that could change the tree meanwhile
+    return os.readlink(link).startswith(f"{work.resolve()}/")  # noqa: PTH115 - not a real path
 
 
 def cut(text: str, limit: int, name: str) -> str:

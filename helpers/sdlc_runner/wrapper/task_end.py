@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import errno
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sdlc_runner.errors import Code
+from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events import Outcome
-
-if TYPE_CHECKING:
-    from sdlc_runner.errors import RunnerError
 
 GOOD = (Outcome.SUCCEEDED, Outcome.NO_CHANGE)
 
@@ -43,13 +40,18 @@ def outcome_of(error: RunnerError) -> Outcome:
     """Say how an attempt ended that could not go on."""
     if error.code in {Code.ALREADY_STARTED, Code.PUSH_REJECTED, Code.FEATURE_MOVED}:
         return Outcome.REJECTED
-    return Outcome.FAILED
+    return Outcome.INTERRUPTED if error.code is Code.PIDS_EXHAUSTED else Outcome.FAILED
 
 
-def code_of(error: OSError) -> str:
-    """Name what the machine could not do."""
-    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return Code.DISK_FULL.value if full else Code.INTERNAL.value
+def of_system(error: OSError) -> RunnerError:
+    """Say what the machine could not do."""
+    text = f"The attempt broke off: {error.strerror or error}."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return RunnerError(Code.DISK_FULL, text)
+    if error.errno == errno.EAGAIN:
+        text = "There are too many processes: no further one could be started."
+        return RunnerError(Code.PIDS_EXHAUSTED, text, "Allow the pod more processes.")
+    return RunnerError(Code.INTERNAL, text)
 
 
 def checkpoint_reason(status: Outcome) -> str:

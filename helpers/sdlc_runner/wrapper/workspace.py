@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner import protected
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.git import Git, failure
+from sdlc_runner.git import Git
+from sdlc_runner.wrapper import blobs, foreign_tree
+from sdlc_runner.wrapper.credentials import NONE
+from sdlc_runner.wrapper.staging import Staging, entries, lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from sdlc_runner.attempt import AttemptSpec
+    from sdlc_runner.wrapper.credentials import Credentials
     from sdlc_runner.wrapper.mask import Masker
 
 REMOTE = "origin"
 _SHA256_DIGITS = 64
-_GITLINK = "160000"
-_BLOBS_AT_ONCE = 64
-_NO_ATTRIBUTES = "* -working-tree-encoding -filter -text -ident\n"
 # What OpenCode itself writes beside a project's .opencode files.
 _EXCLUDE = "".join(
     f".opencode/{name}\n"
@@ -41,6 +42,7 @@ class Staged:
     tree: str
     protected: tuple[str, ...]
     secrets: tuple[str, ...]
+    unread: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,17 @@ class Workspace:
     git_dir: Path
     work: Path
     spec: AttemptSpec
+    credentials: Credentials = NONE
+
+    @property
+    def remote_git(self) -> Git:
+        """Git for what reaches the remote: only there it is given credentials."""
+        return self._with_credentials(self.git)
+
+    def _with_credentials(self, git: Git) -> Git:
+        given = self.credentials.access()
+        options, env = (*git.options, *given.options), {**(git.env or {}), **given.env}
+        return git._replace(options=options, env=env)
 
     @property
     def git(self) -> Git:
@@ -60,7 +73,10 @@ class Workspace:
             *("-c", "core.hooksPath=/dev/null"),
             *("-c", "core.fsmonitor=false"),
             *("-c", "core.symlinks=true"),
+            *("-c", "core.protectHFS=true"),  # no name that is .git on somebody else's machine
+            *("-c", "core.protectNTFS=true"),
             *("-c", "core.safecrlf=false"),  # a warning is no reason to lose work
+            *("-c", "core.bigFileThreshold=16m"),  # what is larger goes through no memory
         )
         return Git(self.git_dir.parent, options, self._author())
 
@@ -81,7 +97,7 @@ class Workspace:
         # Fetched and cloned as a bare repository; the work tree is named on every later call.
         bare = Git(self.git_dir.parent, (f"--git-dir={self.git_dir}",))
         self._name_remote()
-        self._fetch(bare)
+        self._fetch(self._with_credentials(bare))
         (self.git_dir / "info").mkdir(exist_ok=True)
         (self.git_dir / "info" / "exclude").write_text(_EXCLUDE)
         name = self.spec.branch
@@ -90,7 +106,7 @@ class Workspace:
         self._clone_for_agent()
         # With what git knows of the files it has just written, so that none is read again.
         shutil.copyfile(self.work / ".git" / "index", self.git_dir / "index")
-        contrary = _entries(self.git.run("diff-files", "--name-only", "-z"))
+        contrary = entries(self.git.run("diff-files", "--name-only", "-z"))
         self._untouched.write_text(json.dumps(self._contents(contrary)))
 
     @property
@@ -107,7 +123,7 @@ class Workspace:
         if not there:
             return {}
         paths = "\n".join(f"{self.work}/{name}" for name in there)
-        ids = self.git.run("hash-object", "--no-filters", "--stdin-paths", stdin=_lines([paths]))
+        ids = self.git.run("hash-object", "--no-filters", "--stdin-paths", stdin=lines([paths]))
         return dict(zip(there, ids.split(), strict=True))
 
     def _name_remote(self) -> None:
@@ -156,68 +172,17 @@ class Workspace:
             raise RunnerError(
                 Code.GIT_FAILED, "The work tree was replaced; nothing is read from it."
             )
+        foreign_tree.remove_pipes(self.work)
         git = self.git.with_env(GIT_INDEX_FILE=str(self.git_dir / index))
         if index != "index":
             shutil.copyfile(self.git_dir / "index", self.git_dir / index)
-        self._add(git)
+        left_out = Staging(git, self.git_dir, self.work).record()
         before = json.loads(self._untouched.read_text())
         now = self._contents(before)
         self._restore(git, parent, [name for name in now if now[name] == before[name]])
         restored = self._restore_protected(git, parent)
-        return Staged(git.run("write-tree"), restored, self._secrets(git, masker, parent))
-
-    def _add(self, git: Git) -> None:
-        """Record the work tree; of repositories that the agent made inside it, their files.
-
-        Left to itself git records a link to such a repository, or refuses to record anything.
-        """
-        held, moved = self._links(git)
-        # Left to itself git would ask a submodule's own git, whose settings are the agent's.
-        for flag, paths in (("--skip-worktree", held), ("--force-remove", moved)):
-            if paths:
-                git.run("update-index", "-z", flag, "--stdin", stdin=_lines(paths))
-        untracked = _entries(git.run("ls-files", "--others", "--exclude-standard", "-z"))
-        nested = [path.rstrip("/") for path in untracked if path.endswith("/")]
-        left_out = [f":(exclude,top,literal){path}" for path in nested]
-        if not git.try_run("add", "--all", "--", ".", *left_out).ok:
-            self._add_what_can_be(git, left_out)
-        for path in nested:
-            files = _lines(self._files_in(path))
-            git.run("update-index", "--add", "-z", "--stdin", stdin=files)
-
-    def _add_what_can_be(self, git: Git, left_out: Sequence[str]) -> None:
-        """Record what git can read, as it is: no attribute of the agent's may lose it."""
-        (self.git_dir / "info" / "attributes").write_text(_NO_ATTRIBUTES)
-        done = git.try_run("add", "--all", "--ignore-errors", "--", ".", *left_out)
-        error = failure(done)
-        if not done.ok and error.code is Code.DISK_FULL:
-            raise error
-
-    def _links(self, git: Git) -> tuple[list[str], list[str]]:
-        """Return the submodules: those as they were, and those in which the agent committed.
-
-        A link to such a commit would lose it, since nobody pushes it.
-        """
-        held: list[str] = []
-        moved: list[str] = []
-        for entry in _entries(git.run("ls-files", "--stage", "-z")):
-            (mode, commit, _), path = entry.partition("\t")[0].split(" "), entry.partition("\t")[2]
-            if mode == _GITLINK:
-                inside = Git(self.git_dir.parent, (f"--git-dir={self.work / path / '.git'}",))
-                head = inside.try_run("rev-parse", "--verify", "--quiet", "HEAD").text
-                (moved if head not in {"", commit} else held).append(path)
-        return held, moved
-
-    def _files_in(self, folder: str) -> Iterator[str]:
-        """List the files of a repository inside, without asking its own git for anything."""
-        options = (f"--git-dir={self.git_dir}", f"--work-tree={self.work / folder}")
-        inside = Git(self.git_dir.parent, options, {"GIT_INDEX_FILE": str(self.git_dir / "none")})
-        for name in _entries(inside.run("ls-files", "--others", "--exclude-standard", "-z")):
-            path = f"{folder}/{name.rstrip('/')}"
-            if name.endswith("/"):
-                yield from self._files_in(path)
-            else:
-                yield path
+        secrets = self._secrets(git, masker, parent)
+        return Staged(git.run("write-tree"), restored, secrets, left_out)
 
     def _restore_protected(self, git: Git, parent: str) -> tuple[str, ...]:
         changed = git.run("diff-index", "--cached", "--name-only", "-z", parent).split("\0")
@@ -240,11 +205,12 @@ class Workspace:
             return ()
         options = ("--cached", "--raw", "-z", "--diff-filter=d", "--no-renames")
         changed = _pairs(git.run("diff-index", *options, parent))
-        blobs = _blobs(git, [entry.split(" ")[3] for entry, _ in changed])
+        ids = [entry.split(" ")[3] for entry, _ in changed]
+        found = blobs.hold_secrets(git, ids, masker, self.git_dir)
         return tuple(
             path
-            for (_, path), blob in zip(changed, blobs, strict=True)
-            if masker.contains(blob) or masker.contains(path.encode("utf-8", "surrogateescape"))
+            for (_, path), holds in zip(changed, found, strict=True)
+            if holds or masker.contains(path.encode("utf-8", "surrogateescape"))
         )
 
     def tree_of(self, commit: str) -> str:
@@ -257,32 +223,10 @@ class Workspace:
         return self.git.run("commit-tree", tree, *flags, stdin=message.encode("utf-8", "replace"))
 
 
-def _lines(paths: Iterable[str]) -> bytes:
-    """Write paths as git reads them with ``-z --stdin``."""
-    return "\0".join(paths).encode("utf-8", "surrogateescape")
-
-
-def _entries(text: str) -> list[str]:
-    """Split what git prints with ``-z``."""
-    return [entry for entry in text.split("\0") if entry]
-
-
 def _pairs(raw: str) -> list[tuple[str, str]]:
     """Split what ``diff-index --raw -z`` prints: modes and ids, and the path."""
     fields = raw.split("\0")
     return list(zip(fields[::2], fields[1::2], strict=False))
-
-
-def _blobs(git: Git, ids: list[str]) -> Iterator[bytes]:
-    """Yield the contents behind ids, a few at a time; nothing for what is no blob here."""
-    for first in range(0, len(ids), _BLOBS_AT_ONCE):
-        batch = ids[first : first + _BLOBS_AT_ONCE]
-        out, at = git.try_run("cat-file", "--batch", stdin="\n".join(batch).encode()).stdout, 0
-        for _ in batch:
-            header, at = out[at : out.index(b"\n", at)].split(), out.index(b"\n", at) + 1
-            size = int(header[2]) if header[1] != b"missing" else -1  # a submodule's commit
-            yield out[at : at + max(size, 0)]
-            at += size + 1
 
 
 def message(subject: str, trailers: Mapping[str, object]) -> str:

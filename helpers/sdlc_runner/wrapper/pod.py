@@ -1,0 +1,132 @@
+"""``python -m sdlc_runner.wrapper.pod ROLE``: one container of an attempt's pod.
+
+``agent`` becomes OpenCode's server; ``runner`` does all the rest and never runs what the agent
+wrote; ``single`` is both in one, for clusters without native sidecars. Events go to the journal
+and to stdout. Exit: 0 a good claim, 1 a bad one, 143 told to stop, 2 no specification.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner import attempt, process
+from sdlc_runner.errors import Code, ExitCode, RunnerError
+from sdlc_runner.events import Outcome
+from sdlc_runner.wrapper import claim, mask, opencode_config, secret_files, secrets
+from sdlc_runner.wrapper.agent_side import DirectAgent
+from sdlc_runner.wrapper.assembly import Place, assemble, exit_code
+from sdlc_runner.wrapper.credentials import Credentials
+from sdlc_runner.wrapper.pod_places import PodPlaces
+from sdlc_runner.wrapper.served_agent import ServedAgent
+from sdlc_runner.wrapper.server import Server
+from sdlc_runner.wrapper.stopping import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sdlc_runner.attempt import AttemptSpec
+    from sdlc_runner.wrapper.agent_side import AgentSide
+    from sdlc_runner.wrapper.attempt_run import AttemptRun
+
+    MakeAgent = Callable[[PodPlaces, AttemptSpec, Stop, mask.Masker], AgentSide]
+
+_BACKEND = "kubernetes"
+
+
+def main(arguments: list[str]) -> int:
+    """Play one role; an agent's never returns."""
+    places = PodPlaces.of(os.environ)
+    roles = {"runner": _served, "single": _direct}
+    role = arguments[0] if len(arguments) == 1 else ""
+    if role != "agent" and role not in roles:
+        sys.stderr.write("usage: python -m sdlc_runner.wrapper.pod runner|agent|single\n")
+        return ExitCode.USAGE
+    try:
+        spec = attempt.load(places.spec.read_text(encoding="utf-8"))
+    except (OSError, RunnerError) as error:
+        return _leave_early(places, Code.BAD_ARGUMENT, f"{places.spec}: {error}", ExitCode.USAGE)
+    spec = replace(spec, backend=_BACKEND)
+    try:
+        return _run(places, spec, roles[role]) if role in roles else _serve(places, spec)
+    except OSError as error:
+        text = f"The attempt broke off: {error.strerror}: {error.filename}."
+        return _leave_early(places, Code.INTERNAL, text, ExitCode.TASK_FAILED)
+
+
+def _serve(places: PodPlaces, spec: AttemptSpec) -> int:
+    """Become the agent's server; it listens on the loopback interface only."""
+    environ = opencode_config.environment(spec, places.workspace, _agent_environ(places))
+    environ["OPENCODE_SERVER_PASSWORD"] = places.password()
+    argv = opencode_config.serve_command(places.port)
+    return process.become(argv, cwd=places.workspace, env=environ)
+
+
+def _agent_environ(places: PodPlaces) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+    keys = secret_files.environment(places.model_secrets)
+    return {**kept, **keys, "HOME": str(places.home)}
+
+
+def _served(places: PodPlaces, spec: AttemptSpec, stop: Stop, masker: mask.Masker) -> AgentSide:
+    server = Server(places.port, places.password(), str(places.workspace))
+    return ServedAgent(spec, places.workspace, server, stop.asked, masker)
+
+
+def _direct(places: PodPlaces, spec: AttemptSpec, stop: Stop, masker: mask.Masker) -> AgentSide:
+    return DirectAgent(spec, places.workspace, _agent_environ(places), stop.asked, masker)
+
+
+def _run(places: PodPlaces, spec: AttemptSpec, make_agent: MakeAgent) -> int:
+    stop = Stop()
+    stop.listen()
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    _use_own_home(places)
+    run = _assemble(places, spec, stop, make_agent)
+    outcome = run.run()
+    run.journal.close()
+    _claim(places, run.journal.seq, run.result)
+    return exit_code(outcome)
+
+
+def _use_own_home(places: PodPlaces) -> None:
+    """Give git folders of the attempt's own volume, and no settings but the image's."""
+    for name, variable in (("home", "HOME"), ("tmp", "TMPDIR")):
+        folder = places.attempt / name
+        folder.mkdir(exist_ok=True)
+        os.environ[variable] = str(folder)
+
+
+def _assemble(
+    places: PodPlaces, spec: AttemptSpec, stop: Stop, make_agent: MakeAgent
+) -> AttemptRun:
+    folders = (places.git_secrets, places.model_secrets, places.server_secrets)
+    found = (*secrets.secrets_from(os.environ, ()), *secrets.in_url(spec.remote))
+    masker = mask.Masker(found, secret_files.SecretFiles(*folders).news)
+    own = places.attempt
+    place = Place(own / "events.jsonl", own / "git", places.workspace, places.where)
+    agent = make_agent(places, spec, stop, masker)
+    given = Credentials(places.git_secrets, spec.remote)
+    # Who cancels tells it to Kubernetes; in here it is a request to stop like any other.
+    return assemble(place, spec, agent, masker, stop, lambda: False, given, sys.stdout)
+
+
+def _leave_early(places: PodPlaces, code: Code, text: str, exit_: ExitCode) -> int:
+    """Say why nothing was begun, where Kubernetes keeps it."""
+    sys.stderr.write(f"{text}\n")
+    result = {"status": Outcome.FAILED.value, "code": code.value, "message": text}
+    _claim(places, 0, result)
+    return exit_
+
+
+def _claim(places: PodPlaces, seq: int, result: Mapping[str, Any]) -> None:
+    try:
+        claim.write(places.termination, seq, result)
+    except OSError as error:
+        sys.stderr.write(f"{places.termination}: {error.strerror}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

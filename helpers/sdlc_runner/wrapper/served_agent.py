@@ -1,0 +1,115 @@
+"""The agent in another container, behind OpenCode's server; we share its work tree and no more."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner.errors import Code, RunnerError
+from sdlc_runner.wrapper.agent_end import AgentEnd
+from sdlc_runner.wrapper.opencode import Translator
+from sdlc_runner.wrapper.pulse import Pulse
+from sdlc_runner.wrapper.served_evidence import ServedShell, collect, model
+from sdlc_runner.wrapper.served_turn import ServedTurn
+from sdlc_runner.wrapper.server import ServerGone, TooSlow
+from sdlc_runner.wrapper.stopping import StopRequested
+from sdlc_runner.wrapper.watch import Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from threading import Event as Flag
+
+    from sdlc_runner.attempt import AttemptSpec, Limits
+    from sdlc_runner.wrapper.mask import Masker
+    from sdlc_runner.wrapper.pulse import Emit
+    from sdlc_runner.wrapper.server import Server
+
+_START_SECONDS = 120.0
+_HEALTH_SECONDS = 2.0  # asked in the very moment of its start, it may never answer
+_PAUSE = 0.1
+_SWEEP_SECONDS = 10.0
+# Whatever the server has started has its pid in its environment; the server itself does not.
+_SWEEP = (
+    'for f in $(grep -lsz "^OPENCODE_PID=$OPENCODE_PID$" /proc/[0-9]*/environ); do'
+    " p=${f#/proc/}; p=${p%/environ};"
+    ' case $p in $$|$PPID|"$OPENCODE_PID") ;; *) kill -9 $p 2>/dev/null;; esac; done; true'
+)
+
+
+def _go_on() -> None:
+    """Let nothing but the time limit break in."""
+
+
+@dataclass
+class ServedAgent:
+    """One agent server, for one attempt."""
+
+    spec: AttemptSpec
+    work: Path
+    server: Server
+    stop: Flag
+    masker: Masker
+    start_seconds: float = _START_SECONDS
+    _lost: bool = False
+
+    def get_ready(self) -> None:
+        """Wait for the server's health, for as long as a start may take."""
+        deadline = time.monotonic() + self.start_seconds
+        while not self._is_healthy():
+            if time.monotonic() > deadline:
+                raise RunnerError(
+                    Code.AGENT_SERVER_LATE,
+                    f"The agent's server did not answer within {self.start_seconds:g} s.",
+                    "Read the agent container's log.",
+                )
+            time.sleep(_PAUSE)
+
+    def _is_healthy(self) -> bool:
+        try:
+            answer = self.server.call(
+                "GET", "/global/health", tick=self._break_off, seconds=_HEALTH_SECONDS
+            )
+        except (ServerGone, TooSlow):
+            self._break_off()
+            return False
+        if answer.refused:
+            raise RunnerError(
+                Code.AGENT_SERVER_REFUSED,
+                "The agent's server does not take the password.",
+                "Both containers must have the Secret server-password as it is now.",
+            )
+        return answer.ok
+
+    def _break_off(self) -> None:
+        if self.stop.is_set():
+            raise StopRequested
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[None]:
+        """End what the agent has left running, as far as its own server can."""
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ServerGone, TooSlow):
+                if not self._lost:
+                    ServedShell(self.server, self.spec).run(_SWEEP, _go_on, _SWEEP_SECONDS)
+
+    def run(self, limits: Limits, prompt: str, emit: Emit) -> AgentEnd:
+        """Send the prompt in a session of its own, and follow it."""
+        translator = Translator(self.work)
+        pulse = Pulse(self.spec.heartbeat_seconds, emit)
+        check = Watch(limits, self.stop, translator, pulse).check
+        turn = ServedTurn(self.server, translator, pulse, check, emit, self.masker)
+        body: dict[str, Any] = {"parts": [{"type": "text", "text": prompt}]}
+        title = f"{self.spec.key.feature} {self.spec.key}"
+        try:
+            return AgentEnd.of(turn.run(title, {**body, **model(self.spec)}), translator)
+        finally:
+            self._lost = turn.lost
+
+    def verify(self, emit: Emit) -> list[dict[str, Any]]:
+        """Have the server run the commands."""
+        return collect(self.server, self.spec, emit, self.stop, self.masker)

@@ -1,0 +1,74 @@
+"""Server-sent events: cut out of a hostile stream of bytes, of bounded length."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sdlc_runner.wrapper.opencode import PARSE_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sdlc_runner.wrapper.mask import Masker
+
+
+class ServerEvent(NamedTuple):
+    """One event: its type and properties, and the session it is about, if any."""
+
+    type: str
+    properties: Mapping[str, Any]
+
+    @property
+    def session(self) -> str:
+        """Return the id of its session; empty if it is about none."""
+        return as_text(self.properties.get("sessionID")) or as_text(
+            as_mapping(self.properties.get("part")).get("sessionID")
+        )
+
+
+class ServerEvents:
+    """Makes events of pieces of bytes; what is too long or no event is left out."""
+
+    def __init__(self, masker: Masker) -> None:
+        """Mask what comes before any text of it can be cut."""
+        self._masker = masker
+        self._rest = bytearray()
+        self._skipping = False
+
+    def feed(self, piece: bytes) -> Iterator[ServerEvent]:
+        """Yield the events that a piece completes."""
+        *lines, rest = piece.split(b"\n")
+        for line in lines:
+            event = None if self._skipping else self._event(bytes(self._rest + line))
+            self._rest, self._skipping = bytearray(), False
+            if event is not None:
+                yield event
+        self._rest += rest
+        if len(self._rest) > PARSE_LIMIT:
+            self._rest, self._skipping = bytearray(), True
+
+    def _event(self, line: bytes) -> ServerEvent | None:
+        if not line.startswith(b"data:") or len(line) > PARSE_LIMIT:
+            return None
+        try:
+            text = self._masker.mask(line[5:].decode("utf-8", "replace"))
+            record = as_mapping(json.loads(text))
+        except (ValueError, RecursionError):
+            return None
+        return ServerEvent(as_text(record.get("type")), as_mapping(record.get("properties")))
+
+
+def as_mapping(value: object) -> Mapping[str, Any]:
+    """Return an object as it is, and anything else as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_text(value: object) -> str:
+    """Return a string as it is, and anything else as an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def as_list(value: object) -> list[Any]:
+    """Return an array as it is, and anything else as an empty one."""
+    return value if isinstance(value, list) else []
