@@ -15,12 +15,13 @@ from sdlc_runner.cli import build_parser
 from sdlc_runner.verbs import RUNS
 
 VERBS = sorted(RUNS)
-NEEDS_TASK = {"spawn", "logs", "cancel", "retry"}
+NEEDS = {verb: ["T001"] for verb in ("spawn", "logs", "cancel", "retry", "attach")}
+NEEDS["send"] = ["T001", "go on"]
 ELSEWHERE = {"doctor", "demo"}
 
 
 def arguments(verb: str) -> list[str]:
-    return [verb, "T001"] if verb in NEEDS_TASK else [verb]
+    return [verb, *NEEDS.get(verb, [])]
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - ELSEWHERE))

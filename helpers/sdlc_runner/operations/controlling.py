@@ -36,7 +36,7 @@ def verify(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     """Judge from the remote, whatever the attempt says; the backend is only asked what ended it."""
     good = True
     for known in newest(project, words):
-        for judgement in known.judge(replace(known.ending, claim={}, exit_code=None)):
+        for judgement in known.judge(replace(known.ending, known=False, claim={}, exit_code=None)):
             tell_outcome(known, judgement, output)
             good = good and judgement.outcome.is_success
     return ExitCode.OK if good else ExitCode.TASK_FAILED
