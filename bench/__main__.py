@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 
-from bench import attempt, follow, fuzz, many, plan
+from bench import attempt, follow, fuzz, kube_attempt, kube_spawn, many, plan
 
 _ALL = {
     "plan": plan.measure,
     "attempt": attempt.measure,
     "many": many.measure,
     "follow": follow.measure,
+    "kube-spawn": kube_spawn.measure,
+    "kube-attempt": kube_attempt.measure,
     "fuzz": fuzz.measure,
 }
 

@@ -22,7 +22,7 @@ from sdlc_runner import config, cursor, naming, outcome, plain_yaml, remote, yam
 from sdlc_runner.ending import Ending
 from sdlc_runner.errors import RunnerError
 from sdlc_runner.events import AttemptKey, EventType, Outcome, parse
-from sdlc_runner.follow import Reader
+from sdlc_runner.follow import Reader, singly
 from sdlc_runner.planning import plan
 from sdlc_runner.reading import scope, tasks, ticks
 from sdlc_runner.setting import SETTINGS
@@ -135,7 +135,7 @@ def _events(data: bytes, rng: random.Random) -> None:
         at += size
     whole += reader.finish()
     whole += reader.refill(data.splitlines())
-    for item in whole:
+    for item in singly(whole):
         json.loads(item.line)
         item.event.to_line().encode()
     for line in data.splitlines():

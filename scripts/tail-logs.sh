@@ -6,7 +6,7 @@
 #   ENVIRONMENT       dev (the default), stg or prod
 #   NAMESPACE         where attempts run; default agent-runner-$ENVIRONMENT
 #
-#   example: scripts/tail-logs.sh sdlc-001-todo-app-t001-1-79b0952cb0-x7k2p
+#   example: scripts/tail-logs.sh sdlc-001-todo-app-t001-1-f935d1d952-x7k2p
 #
 # Prints JSON lines; exit codes as sdlc-runner --help tells them.
 set -euo pipefail

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import locks
+from cluster import kit, locks
 from cluster.kubectl import Kubectl, config_file
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ RESTRICTED = "pod-security.kubernetes.io/enforce"
 
 
 def _without_cluster(sentence: str) -> None:
-    if os.environ.get("CI"):
+    if os.environ.get("CI") and kit.find():
         pytest.fail(sentence)
     pytest.skip(sentence)
 

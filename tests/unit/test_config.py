@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 
 import sources
 from sdlc_runner import config, yaml_file
-from sdlc_runner.setting import SETTINGS, Setting
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.setting import SETTINGS, Setting
 
 SCHEMA = json.loads((sources.PACKAGE / "config.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
