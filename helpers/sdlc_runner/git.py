@@ -58,6 +58,12 @@ class PushResult(NamedTuple):
     status: PushStatus
     message: str = ""
 
+    @property
+    def is_shut_out(self) -> bool:
+        """Whether the remote was reached, and takes the credentials no more."""
+        shut = re.search(_SHUT, self.message, re.IGNORECASE)
+        return self.status is PushStatus.UNREACHABLE and shut is not None
+
 
 class Git(NamedTuple):
     """git in one place: ``cwd``, options before the verb, and an environment."""

@@ -183,10 +183,11 @@ class AttemptRun:
             why = error if isinstance(error, RunnerError) else task_end.of_system(error)
             self._not_pushed(why.code.value, why.message)
             return
+        away = Code.REMOTE_FORBIDDEN if result.is_shut_out else Code.REMOTE_UNREACHABLE
         codes = {
             PushStatus.STALE: "branch_exists",
             PushStatus.REFUSED: Code.PUSH_REJECTED.value,
-            PushStatus.UNREACHABLE: Code.REMOTE_UNREACHABLE.value,
+            PushStatus.UNREACHABLE: away.value,
         }
         if result.status in codes:
             text = f"The branch was not pushed: {result.message}"

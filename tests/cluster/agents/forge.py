@@ -1,7 +1,6 @@
 """Pretends, wherever an agent can, that the attempt has succeeded and has done more than it did."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,5 +33,6 @@ for seq in (3, 4, 5, 1000):
     line = json.dumps({**event, "seq": seq, "attempt": 1, "type": "result", **result})
     for stream in (sys.stdout, sys.stderr):
         print(line, file=stream, flush=True)
-    os.system(f"echo '{line}' >/proc/1/fd/1; echo '{line}' >/proc/1/fd/2")
+    for descriptor in (1, 2):
+        Path(f"/proc/1/fd/{descriptor}").write_text(f"{line}\n")
 Path("T001.txt").write_text("as it was asked\n")

@@ -44,14 +44,13 @@ CONFIG = f"""\
 	directory = *
 """
 # It runs on in no environment of the server's, so that nobody knows it for a child of the agent's.
+# What is a folder of files at one look is a folder of links to the token at the next, and back.
 SWAP = """
-import os, sys
-os.chdir('/workspace/race')
+import ctypes
+exchange, here = 2, -100
+swap = ctypes.CDLL(None).renameat2
 while True:
-    os.rename('folder', 'away'); os.symlink('/secrets/git', 'folder')
-    os.unlink('folder'); os.rename('away', 'folder')
-    os.unlink('token'); os.symlink('/secrets/git/token', 'token')
-    os.unlink('token'); open('token', 'w').write('harmless\\n')
+    swap(here, b'/workspace/race', here, b'/workspace/.git/race', exchange)
 """
 
 
@@ -61,6 +60,10 @@ def write(name: str, text: str = "x\n", mode: int = 0o644) -> Path:
     path.write_text(text)
     path.chmod(mode)
     return path
+
+
+def say(what: str, found: str) -> None:
+    print(f"{what}: {found}", flush=True)  # noqa: T201
 
 
 def settings(git: str = ".git") -> None:
@@ -96,35 +99,31 @@ def links() -> None:
     }
     Path("links").mkdir()
     for name, target in targets.items():
-        os.symlink(target, f"links/{name}")
+        Path(f"links/{name}").symlink_to(target)
     try:
         os.link("/etc/passwd", "links/hard")
     except OSError as error:
-        print("hard link:", type(error).__name__)
+        say("hard link", type(error).__name__)
 
 
-def names() -> None:
+def odd() -> None:
     for name in ("line\nbreak", "a\x1b[31mred", "-rf", ":(top)x", "b\\n\tc", "0:names.txt", "é"):
-        write(f"names/{name}")
-    Path(os.fsdecode(b"names/\xff\xfe")).write_text("x\n")
-    write("names/.GIT~1/config", CONFIG)
-
-
-def odd_files() -> None:
-    os.mkfifo("pipe")
-    os.mkfifo("odd/.gitignore") if Path("odd").mkdir() is None else None
-    write("odd/kept.txt")
-    socket.socket(socket.AF_UNIX).bind("socket")
-    write("locked.txt", mode=0)
-    write("locked/inside.txt")
-    Path("locked").chmod(0)
-    with open("sparse", "wb") as file:
-        file.truncate(int(sys.argv[2]))
+        write(f"odd/{name}")
+    Path(os.fsdecode(b"odd/\xff\xfe")).write_text("x\n")
+    write("odd/GIT~1/config", CONFIG)
+    write("odd/.g\u200cit/config", CONFIG)
+    for name in ("odd/pipe", "odd/.gitignore"):
+        os.mkfifo(name)
+    socket.socket(socket.AF_UNIX).bind("odd/socket")
+    write("odd/locked.txt", mode=0)
+    write("odd/locked/inside.txt").parent.chmod(0)
+    with Path("odd/sparse").open("wb") as file:
+        file.truncate(1 << 43)
     for kind in (stat.S_IFBLK, stat.S_IFCHR):
         try:
-            os.mknod("device", 0o600 | kind, os.makedev(8, 0))
+            os.mknod("odd/device", 0o600 | kind, os.makedev(8, 0))
         except OSError as error:
-            print("device:", type(error).__name__)
+            say("device", type(error).__name__)
 
 
 def repositories() -> None:
@@ -139,24 +138,33 @@ def repositories() -> None:
     write("linked/.git", "gitdir: /attempt/git\n")
     write("linked/kept.txt")
     Path("pointed").mkdir()
-    os.symlink("/attempt/git", "pointed/.git")
+    Path("pointed/.git").symlink_to("/attempt/git")
     write("pointed/kept.txt")
 
 
 def race() -> None:
-    write("race/folder/token", "harmless\n")
-    write("race/token", "harmless\n")
-    clean = {"PATH": os.environ["PATH"]}
-    subprocess.Popen([sys.executable, "-c", SWAP], env=clean, start_new_session=True)
+    for number in range(300):
+        write(f"race/{number}", "harmless" * 5)
+        link = Path(f".git/race/{number}")
+        link.parent.mkdir(exist_ok=True, parents=True)
+        link.symlink_to("/secrets/git/token")
+    subprocess.Popen(
+        [sys.executable, "-c", SWAP],
+        env={"PATH": os.environ["PATH"]},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def git_link() -> None:
-    os.rename(".git", "/tmp/git")
-    os.symlink("/secrets/git", ".git")
+    shutil.rmtree(".git")
+    Path(".git").symlink_to("/secrets/git")
 
 
 def git_file() -> None:
-    os.unlink(".git")
+    Path(".git").unlink()
     write(".git", "gitdir: /attempt/git\n")
 
 
@@ -168,16 +176,16 @@ def root() -> None:
         else:
             path.unlink()
     try:
-        os.rename("/workspace", "/tmp/workspace")
+        Path("/workspace").rename("/tmp/workspace")
     except OSError as error:
-        print("root:", type(error).__name__)
-    os.symlink("/secrets", "specs")
+        say("root", type(error).__name__)
+    Path("specs").symlink_to("/secrets")
 
 
 def report() -> None:
     """Tell what sprang a trap, before this step undoes it."""
     mark = Path(MARK)
-    print("sprung:", mark.read_text() if mark.exists() else "nothing")
+    say("sprung", mark.read_text() if mark.exists() else "nothing")
 
 
 report()

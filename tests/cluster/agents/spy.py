@@ -1,5 +1,6 @@
 """Looks for what a hostile agent would like to have, and prints what it got: probe by probe."""
 
+import ctypes
 import http.client
 import json
 import os
@@ -9,6 +10,7 @@ import ssl
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 SPEC = json.loads(Path("/etc/sdlc-runner/spec.json").read_text())
@@ -68,20 +70,23 @@ def git(*args: str) -> list[object]:
     return [done.returncode, done.stderr]
 
 
+def listed(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
 def become_root() -> str:
     os.setuid(0)
     return "root"
 
 
 def new_namespace() -> str:
-    import ctypes
-
     libc = ctypes.CDLL(None, use_errno=True)
     return "done" if libc.unshare(NEW_USER_NAMESPACE) == 0 else os.strerror(ctypes.get_errno())
 
 
-def status(name: str) -> str:
-    return re.search(rf"^{name}:\s*(\S+)", Path("/proc/self/status").read_text(), re.M)[1]
+def status(name: str) -> object:
+    text = Path("/proc/self/status").read_text()
+    return re.findall(rf"^{name}:\s*(\S+)", text, re.MULTILINE)[0]
 
 
 def processes() -> list[str]:
@@ -94,16 +99,16 @@ with_token = url.replace("://", "://x-access-token:pod-token-guessed@")
 branch = f"HEAD:refs/heads/{SPEC['feature_branch']}"
 probe("secrets", secrets)
 probe("token", lambda: Path("/secrets/git/token").read_text())
-probe("mounts", lambda: sorted(os.listdir("/secrets")))
-probe("attempt", lambda: os.listdir("/attempt"))
-probe("account", lambda: os.listdir("/var/run/secrets/kubernetes.io"))
+probe("mounts", lambda: listed("/secrets"))
+probe("attempt", lambda: listed("/attempt"))
+probe("account", lambda: listed("/var/run/secrets/kubernetes.io"))
 probe("processes", processes)
 probe("runs as", lambda: [os.getuid(), status("NoNewPrivs"), status("CapEff"), status("CapBnd")])
 probe("root", become_root)
 probe("namespace", new_namespace)
 probe("device", lambda: os.mknod("/workspace/.git/disk", 0o600 | stat.S_IFBLK, os.makedev(8, 0)))
 for place in ("/etc/sdlc-runner/spec.json", "/opt/sdlc-runner/sdlc_runner/x.py", "/usr/bin/git"):
-    probe(place, lambda place=place: Path(place).write_text("mine"))
+    probe(place, partial(Path(place).write_text, "mine"))
 probe("api", lambda: asks("10.212.0.1", 443, "/api/v1/secrets", tls=True))
 probe("kubelet", lambda: asks("10.211.0.1", 10250, "/pods", tls=True))
 probe("metadata", lambda: asks("169.254.169.254", 80, "/computeMetadata/v1/", tls=False))
@@ -113,4 +118,4 @@ probe("push to origin", lambda: git("push", "origin", "HEAD"))
 probe("push to the remote", lambda: git("push", url, branch))
 probe("push with a token", lambda: git("push", with_token, branch))
 probe("read the remote", lambda: git("ls-remote", url))
-print(json.dumps(found))
+print(json.dumps(found))  # noqa: T201

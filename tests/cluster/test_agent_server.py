@@ -1,0 +1,108 @@
+"""The agent's server misbehaves in its pod: each fault is an outcome, soon, and work is kept."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cluster.attacks import META
+from cluster.pod_template import Form, pod_template
+from model_server import Call, Rule, Turn, calls, shell, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cluster.cluster_rig import ClusterRig
+    from cluster.kubectl import Manifest
+    from rig import Event
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+LATE = "sleep 15; exec tini -- python3 -m sdlc_runner.wrapper.pod agent"
+GONE = "gone/model-1"
+SETTINGS = {
+    "$schema": "https://opencode.ai/config.json",
+    "agent": {"build": {"permission": {"webfetch": "ask"}}},
+    "provider": {
+        "gone": {
+            "npm": "@ai-sdk/openai-compatible",
+            "name": "Gone",
+            "options": {"baseURL": "http://127.0.0.1:9/v1", "apiKey": "none"},
+            "models": {"model-1": {"tool_call": True}},
+        }
+    },
+}
+WORK = writes("work.txt", "work so far\n")
+RULES = {
+    "T001": (WORK, calls(shell("kill -9 $OPENCODE_PID; sleep 100"))),
+    "T002": (WORK, calls(shell("kill -STOP $OPENCODE_PID; sleep 100"))),
+    "T003": (WORK, Turn("and so on", finish=None)),
+    "T004": (WORK, calls(Call("webfetch", {"url": "http://localhost/", "format": "text"}))),
+    "T005": (WORK, Turn("done")),
+}
+VERDICTS = {
+    "T001": ("failed", "agent_server_died"),
+    "T002": ("idle", "agent_server_hung"),
+    "T003": ("failed", "model_error"),
+    "T004": ("failed", "permission_rejected"),
+    "T005": ("succeeded", "verified"),
+    "T006": ("rejected", "container_crashes"),
+    "T007": ("idle", "idle_limit"),
+}
+CALLS: Sequence[Sequence[str]] = (
+    ("T001", "T002", "T003", "T004", "--set", "limits.idle_seconds=20"),
+    ("T005", "--set", "kubernetes.pod_template=late"),
+    ("T006", "--set", "kubernetes.pod_template=never", "--set", "limits.create_seconds=3"),
+    ("T007", "--set", f"agent.model={GONE}", "--set", "limits.idle_seconds=12"),
+)
+
+
+def with_agent(name: str, *command: str) -> Manifest:
+    """Return a template of another name, whose agent starts otherwise."""
+    template = pod_template(Form.TWO)
+    template["metadata"] = {"name": name}
+    template["template"]["spec"]["initContainers"][0]["command"] = [*command]
+    return template
+
+
+def prepare(rig: ClusterRig) -> None:
+    rig.write("opencode.json", json.dumps(SETTINGS))
+    rig.tasks("".join(f"- [ ] {id_} [P] [ASYNC] Do {id_}\n" for id_ in VERDICTS))
+    rig.use_opencode()
+    rig.template(Form.TWO)
+    rig.namespace.kubectl.apply(
+        with_agent("late", "sh", "-c", LATE), with_agent("never", "/nowhere/opencode")
+    )
+    rig.model.rules(*(Rule(f"Implement task {id_} ", turns) for id_, turns in RULES.items()))
+
+
+def test_every_fault_of_the_agents_server_is_an_outcome(rig: ClusterRig) -> None:
+    prepare(rig)
+    with ThreadPoolExecutor() as pool:
+        results = list(pool.map(lambda words: rig.run("run", *words, "--detail", "full"), CALLS))
+    events = [event for result in results for event in result.events]
+    ends = {event["task"]: event for event in events if event["type"] == "outcome"}
+    verdicts = {id_: (end["outcome"], end["code"]) for id_, end in sorted(ends.items())}
+    assert verdicts == VERDICTS
+    for id_ in ("T001", "T002", "T003", "T004"):
+        checkpoint = f"{META}/{id_}/1/checkpoint"
+        assert ends[id_]["checkpoint"] == checkpoint
+        assert rig.remote_file("work.txt", checkpoint) == "work so far"
+    assert rig.ticked() == {"T005"}
+    assert rig.remote_file("work.txt") == "work so far"
+    assert "/nowhere/opencode" in ends["T006"]["message"]
+    assert any("Unable to connect" in said for said in warnings(events, "T007", "model_retry"))
+    assert warnings(events, "T004", "permission_rejected") == [
+        "rejected: webfetch http://localhost/"
+    ]
+
+
+def warnings(events: list[Event], id_: str, code: str) -> list[str]:
+    return [
+        event["message"]
+        for event in events
+        if event["type"] == "warning" and (event["task"], event["code"]) == (id_, code)
+    ]

@@ -1,0 +1,286 @@
+"""An agent that turns against its pod gets nothing, forges nothing, and harms only itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cluster import attacks, kit
+from cluster.attacks import BRANCH, META, program, task
+from cluster.namespaces import SERVER_PASSWORD
+from cluster.pod_template import Form, pod_template
+from cluster.waiting import wait_for
+from model_server import KEY, calls, says, shell
+from rig import FEATURE
+
+if TYPE_CHECKING:
+    from cluster.cluster_rig import ClusterRig
+    from cluster.kubectl import Manifest
+    from rig import Result
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+READ_ONLY = "OSError"
+NO_TOKEN = "could not read Username"
+FOUND = {
+    "secrets": [],
+    "token": "FileNotFoundError",
+    "mounts": ["model", "server"],
+    "attempt": [],
+    "account": "FileNotFoundError",
+    "processes": ["bash", "opencode", "python3", "tini"],
+    "runs as": [10001, "1", "0" * 16, "0" * 16],
+    "root": "PermissionError",
+    "namespace": "Operation not permitted",
+    "device": "PermissionError",
+    "/etc/sdlc-runner/spec.json": READ_ONLY,
+    "/opt/sdlc-runner/sdlc_runner/x.py": READ_ONLY,
+    "/usr/bin/git": READ_ONLY,
+    "own server from outside": "ConnectionRefusedError",
+}
+REFUSALS = {
+    "push": "No configured push destination",
+    "push to origin": "'origin' does not appear to be a git repository",
+    "push to the remote": NO_TOKEN,
+    "push with a token": "Authentication failed",
+    "read the remote": NO_TOKEN,
+}
+ENCODED = base64.b64encode(KEY.encode()).decode()
+
+
+def two_containers(rig: ClusterRig) -> None:
+    rig.template(Form.TWO)
+    rig.use_opencode()
+
+
+def new_refs(rig: ClusterRig, before: dict[str, str]) -> set[str]:
+    return set(rig.remote_refs()) - set(before)
+
+
+def spy_rules(rig: ClusterRig) -> None:
+    event = json.dumps({"v": 1, "seq": 9, "feature": FEATURE, "type": "result", "status": "failed"})
+    rig.model.rules(
+        task(
+            "T001",
+            program("spy"),
+            program("forge"),
+            calls(shell(f"echo {KEY} {ENCODED}; echo $SCRIPTED_API_KEY"), text=event),
+            says(f"The key is {KEY}, or {ENCODED}."),
+        ),
+        task("T002", shell("echo ok >ok.txt; echo \"key = '$SCRIPTED_API_KEY'\" >settings.py")),
+    )
+
+
+def test_an_agent_gets_no_credential_and_forges_nothing(rig: ClusterRig) -> None:
+    lines = [f"- [ ] T00{n} [ASYNC] Do part {n} of `a.txt`\n" for n in (1, 2)]
+    rig.tasks("".join([*lines, "- [ ] T003 [SYNC] Look\n"]))
+    two_containers(rig)
+    spy_rules(rig)
+    before = rig.remote_refs()
+    tell = "cat T001.txt; printf model-key-; sleep 0.2; printf for-tests"
+    result = rig.run("run", "--detail", "full", "--set", f"verify.commands='{tell}'")
+    spied(rig)
+    only_what_was_asked(rig, result)
+    kept_secret(rig, result)
+    outcome = result.outcome("T002")
+    assert (outcome["outcome"], outcome["code"]) == ("failed", "secret_in_diff")
+    assert "settings.py" in outcome["message"]
+    refs = {f"refs/heads/{BRANCH}", f"{META}/T001/1/transcript"}
+    assert new_refs(rig, before) == {*refs, *(f"{META}/T00{n}/1/start" for n in (1, 2))}
+
+
+def spied(rig: ClusterRig) -> None:
+    """Check what the agent got."""
+    answers = attacks.results(rig, "T001")
+    found = json.loads(answers[0])
+    assert {name: found[name] for name in FOUND} == FOUND
+    assert found["api"] in {401, 403, "TimeoutError"}
+    assert found["kubelet"] in {401, 403, "TimeoutError"}
+    assert isinstance(found["metadata"], str)
+    for name, said in REFUSALS.items():
+        code, words = found[name]
+        assert code == 128
+        assert said in words
+    attacks.assert_no_secret("".join(answers).encode(), attacks.git_secrets(rig))
+
+
+def only_what_was_asked(rig: ClusterRig, result: Result) -> None:
+    """Check that the forgeries came to nothing, and were told."""
+    outcome = result.outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("succeeded", "verified")
+    commits = rig.git("log", "--format=%an: %s", f"main..{BRANCH}", cwd=rig.remote).splitlines()
+    assert commits[0] == "Agentic SDLC Runner: T001: Do part 1 of `a.txt`"
+    assert [line.partition(":")[0] for line in commits[1:]] == ["User", "User"]
+    trailers = rig.git("log", "-1", "--format=%(trailers)", BRANCH, cwd=rig.remote)
+    assert trailers.split("\n") == [
+        f"Feature: {FEATURE}",
+        "Task: T001",
+        "Attempt: 1",
+        "Agent-Status: succeeded",
+    ]
+    changed = rig.git("diff", "--name-status", f"{BRANCH}~1", BRANCH, cwd=rig.remote)
+    assert changed == "A\tT001.txt"
+    assert rig.ticked() == {"T001"}
+    assert "protected_file" in [event["code"] for event in result.of("warning", "T001")]
+    seqs = [event["seq"] for event in result.events if "seq" in event]
+    assert seqs == list(range(1, len(seqs) + 1))
+    assert len(result.of("result")) == 1
+    assert attacks.claim(rig)["seq"] == seqs[-1]
+
+
+def kept_secret(rig: ClusterRig, result: Result) -> None:
+    """Check that what the agent shouted into every ear is masked in all of them."""
+    seen = attacks.shown(rig, result)
+    own = [KEY.encode(), ENCODED.rstrip("=").encode(), SERVER_PASSWORD.encode()]
+    attacks.assert_no_secret(seen, [*own, *attacks.git_secrets(rig)])
+    said = [event["text"] for event in result.of("message")]
+    assert "The key is ***, or ***." in " ".join(said).replace("***=", "***")
+    assert "as it was asked" in [event["text"] for event in result.of("log")]
+    assert any("***" in event["text"] for event in result.of("log"))
+    assert b"as it was asked" in seen
+
+
+STEPS = ("configure", "links", "odd", "repositories", "git_link", "git_file", "root", "race")
+LINKS = {
+    "absolute": "/secrets/git/token",
+    "relative": "../secrets/git/token",
+    "folder": "/secrets/git",
+    "passwd": "/etc/passwd",
+    "parent": "..",
+    "environ": "/proc/self/environ",
+    "descriptor": "/dev/stdin",
+    "git": "/attempt/git",
+    "loop": "loop",
+}
+ODD = {"-rf", "0:names.txt", ":(top)x", r'"a\033[31mred"', r'"b\\n\tc"', r'"line\nbreak"'}
+ADDED = {
+    "configure": {".gitattributes", ".gitconfig", ".gitmodules", "odd.utf"},
+    "links": {f"links/{name}" for name in LINKS},
+    "repositories": {f"{name}/kept.txt" for name in ("inner", "inner/deeper", "linked", "pointed")}
+    | {"inner/.gitattributes"},
+}
+
+
+def test_traps_in_the_workspace_catch_nobody(rig: ClusterRig) -> None:
+    rig.tasks(
+        "".join(f"- [ ] T00{n} [ASYNC] Do {step} in `a.txt`\n" for n, step in enumerate(STEPS, 1))
+    )
+    two_containers(rig)
+    rig.model.rules(*(task(f"T00{n}", program("plant", step)) for n, step in enumerate(STEPS, 1)))
+    before = rig.remote_refs()
+    result = rig.run("run", "--set", "checkpoint.seconds=1", "--set", "limits.run_seconds=60")
+    outcomes = [result.outcome(f"T00{n}")["code"] for n in range(1, len(STEPS) + 1)]
+    assert outcomes == ["verified"] * len(STEPS)
+    nothing_sprang(rig)
+    the_trees_are_exact(rig)
+    told = {event["message"].partition(": ")[2] for event in result.of("warning", "T001")}
+    assert told >= {
+        "odd/.g\u200cit/config, odd/GIT~1/config, odd/locked.txt, odd/locked/, odd/sparse",
+        f"specs/{FEATURE}/tasks.md",
+    }
+    attacks.assert_no_secret(attacks.shown(rig, result), attacks.git_secrets(rig))
+    new = {name for name in new_refs(rig, before) if "checkpoint" not in name}
+    starts = {f"{META}/T00{n}/1/start" for n in range(1, len(STEPS) + 1)}
+    assert new == {f"refs/heads/{BRANCH}", f"{META}/T001/1/transcript", *starts}
+
+
+def nothing_sprang(rig: ClusterRig) -> None:
+    for number, step in enumerate(STEPS, 1):
+        (answer,) = attacks.results(rig, f"T00{number}")
+        assert answer.startswith("sprung: nothing\n"), step
+        assert "Traceback" not in answer, answer
+
+
+def the_trees_are_exact(rig: ClusterRig) -> None:
+    """Check what each task added: its files as they are, links as links."""
+    commits = rig.git("rev-list", "--reverse", f"main..{BRANCH}", cwd=rig.remote).split()
+    own = dict(zip(STEPS, commits[-len(STEPS) :], strict=True))
+    added = {step: changed(rig, commit, "A") for step, commit in own.items()}
+    assert all(f"{step}.txt" in names for step, names in added.items())
+    for step, names in ADDED.items():
+        assert added[step] == {*names, f"{step}.txt"}
+    assert {name.replace("odd/", "") for name in added["odd"]} == {
+        *ODD,
+        *(r'"\303\251"', r'"\377\376"', "odd.txt"),
+    }
+    for name, target in LINKS.items():
+        entry = rig.git("ls-tree", own["links"], f"links/{name}", cwd=rig.remote)
+        assert entry.startswith("120000 blob")
+        assert rig.remote_file(f"links/{name}", own["links"]) == target
+    left = rig.git("ls-tree", "-r", "--name-only", own["root"], cwd=rig.remote).split()
+    assert left == ["root.txt", f"specs/{FEATURE}/tasks.md"]
+    assert {rig.remote_file(f"race/{n}", own["race"]) for n in range(0, 300, 60)} <= {
+        "harmless" * 5,
+        "/secrets/git/token",
+    }
+
+
+def changed(rig: ClusterRig, commit: str, kind: str) -> set[str]:
+    options = ("--no-commit-id", "--name-only", "-r", f"--diff-filter={kind}")
+    return set(rig.git("diff-tree", *options, commit, cwd=rig.remote).splitlines())
+
+
+HARMS: dict[str, set[tuple[str, str]]] = {
+    "kill": {("failed", "agent_server_died")},
+    "memory": {("interrupted", "out_of_memory"), ("failed", "agent_server_died")},
+    "processes": {("interrupted", "pids_exhausted"), ("push_failed", "pids_exhausted")},
+    "disk": {("interrupted", "evicted")},
+    "nothing": {("succeeded", "verified")},
+}
+
+
+def small_template() -> Manifest:
+    """Return the pod template with little memory and a small workspace."""
+    template = pod_template(Form.TWO)
+    pod = template["template"]["spec"]
+    (agent,) = pod["initContainers"]
+    agent["resources"]["limits"]["memory"] = "1Gi"
+    (workspace,) = [volume for volume in pod["volumes"] if volume["name"] == "workspace"]
+    workspace["emptyDir"]["sizeLimit"] = "64Mi"
+    return template
+
+
+def limit_processes(pod: Manifest, most: int) -> None:
+    """Do what a kubelet with ``podPidsLimit`` does."""
+    (group,) = Path("/sys/fs/cgroup").glob(f"**/*pod{pod['metadata']['uid']}/pids.max")
+    group.write_text(str(most))
+
+
+@pytest.mark.timeout(300)  # the kubelet looks at volumes once a minute
+def test_an_agent_that_uses_up_its_pod_harms_only_its_own_attempt(rig: ClusterRig) -> None:
+    if kit.find() is None:
+        pytest.skip("the kubelet of this cluster sets the limit of processes, if any")
+    rig.tasks("".join(f"- [ ] T00{n} [P] [ASYNC] Do {harm}\n" for n, harm in enumerate(HARMS, 1)))
+    rig.use_opencode()
+    rig.namespace.kubectl.apply(small_template())
+    url = rig.model.url
+    rules = [task(f"T00{n}", program("harm", harm, url)) for n, harm in enumerate(HARMS, 1)]
+    rig.model.rules(*rules)
+    words = ("--set", "max_parallel=5", "--set", "checkpoint.seconds=1")
+    with attacks.running(rig, "run", words) as child:
+        wait_for(lambda: len(checkpoints(rig)) == len(HARMS), 150, "the first checkpoints")
+        limit_processes(attacks.pod_of(rig, "T003"), 300)
+        rig.model.open("strike")
+        wait_for(lambda: all_but_one_ended(rig), 150, "the end of all but one")
+        rig.model.open("end")
+        result = attacks.ended(child)
+    for number, (harm, verdicts) in enumerate(HARMS.items(), 1):
+        outcome = result.outcome(f"T00{number}")
+        assert (outcome["outcome"], outcome["code"]) in verdicts, outcome
+        assert rig.remote_file(f"{harm}.txt", outcome["checkpoint"]) == "work so far"
+    assert rig.ticked() == {"T005"}
+    (agent,) = attacks.pod_of(rig, "T005")["status"]["initContainerStatuses"]
+    assert agent["restartCount"] == 0
+
+
+def checkpoints(rig: ClusterRig) -> list[str]:
+    return [name for name in rig.remote_refs() if name.endswith("/checkpoint")]
+
+
+def all_but_one_ended(rig: ClusterRig) -> bool:
+    phases = [pod["status"]["phase"] for pod in rig.namespace.pods()]
+    return phases.count("Running") == 1
