@@ -80,15 +80,16 @@ def open_gate(made: ClusterRig, pod: str) -> None:
 def follow(made: ClusterRig, *tasks: str) -> subprocess.Popen[bytes]:
     """Start our follower, its events on a pipe."""
     argv = [sys.executable, "-m", "sdlc_runner", "follow", *tasks]
-    return _piped(argv, made)
+    return piped(argv, made)
 
 
 def kubectl_logs(made: ClusterRig, pod: str) -> subprocess.Popen[bytes]:
     """Start kubectl's follower, its lines on a pipe."""
-    return _piped([*made.namespace.kubectl.argv, "logs", "--follow", pod], made)
+    return piped([*made.namespace.kubectl.argv, "logs", "--follow", pod], made)
 
 
-def _piped(argv: list[str], made: ClusterRig) -> subprocess.Popen[bytes]:
+def piped(argv: list[str], made: ClusterRig) -> subprocess.Popen[bytes]:
+    """Start a program, its output on a pipe."""
     return subprocess.Popen(argv, cwd=made.checkout, env=made.env, stdout=subprocess.PIPE)
 
 

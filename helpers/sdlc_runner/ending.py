@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cause:
-    """What ended an attempt from outside, or kept it from beginning, as its backend says."""
+    """What ended an attempt from outside, or kept it from beginning, as its backend says.
+
+    It explains that an attempt was interrupted, and its claims of failure with a code in ``also``.
+    """
 
     outcome: Outcome
     code: str
     message: str
     hint: str = ""
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

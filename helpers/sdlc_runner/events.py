@@ -43,6 +43,7 @@ __all__ = [
     "client_event",
     "now",
     "parse",
+    "reread",
 ]
 
 _CONTROL = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -147,6 +148,13 @@ def parse(line: bytes | str, key: AttemptKey, *, is_clean: bool = False) -> Even
     except (ValueError, RecursionError):
         return None
     return Event(_TYPES[record["type"]], record["time"], fields, key, record["seq"])
+
+
+def reread(line: bytes, key: AttemptKey | None) -> Event:
+    """Read a line that is known to be an event."""
+    record = json.loads(line)
+    fields = {name: value for name, value in record.items() if name not in ENVELOPE}
+    return Event(_TYPES[record["type"]], record["time"], fields, key, record.get("seq"))
 
 
 def _refuse(constant: str) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import os
 from typing import IO, TYPE_CHECKING, Any
 
-from sdlc_runner import render
+from sdlc_runner import follow, render
 from sdlc_runner.events import AttemptKey, Event, EventType, client_event
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Output:
         if self.summary:
             events = tuple(event for event in events if event.type in render.SUMMARY_TYPES)
         if events:
-            self._write([e.to_line().encode() for e in events] if self.json else [], events)
+            self._write([event.to_line().encode() for event in events] if self.json else [])
+            self._show([event for event in events if self._is_for_people(event.type)])
 
     def tell(self, type_: EventType, key: AttemptKey | None = None, /, **fields: Any) -> None:  # noqa: ANN401
         """Make a client event and write it."""
@@ -53,18 +54,26 @@ class Output:
     def pass_on(self, sighted: Sequence[Sighted]) -> int:
         """Write events that were read, each by the line it came in; return how many."""
         if self.summary:
-            sighted = [item for item in sighted if item.event.type in render.SUMMARY_TYPES]
+            sighted = [item for item in sighted if item.type in render.SUMMARY_TYPES]
         if sighted:
-            lines = [item.line for item in sighted] if self.json else []
-            self._write(lines, [item.event for item in sighted])
-        return len(sighted)
+            self._write([item.line for item in sighted] if self.json else [])
+            shown = (item for item in sighted if self._is_for_people(item.type))
+            self._show([item.event for item in follow.singly(shown)])
+        return sum(item.size for item in sighted)
 
-    def _write(self, lines: Sequence[bytes], events: Sequence[Event]) -> None:
-        if self.json:
+    def _is_for_people(self, type_: EventType) -> bool:
+        return not self.json or self.live or type_ in _ALWAYS_ON_STDERR
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        """Write lines for machines."""
+        if lines:
             self.stdout.write(b"\n".join(lines) + b"\n")
             self.stdout.flush()
-            shown = events if self.live else [e for e in events if e.type in _ALWAYS_ON_STDERR]
-            for event in shown:
+
+    def _show(self, events: Sequence[Event]) -> None:
+        """Show people events: on stdout, or on stderr where machines read that."""
+        if self.json:
+            for event in events:
                 self.note(render.line(event, colour=self.colour))
             return
         text = "".join(render.line(event, colour=self.colour) + "\n" for event in events)

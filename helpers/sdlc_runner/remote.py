@@ -128,18 +128,22 @@ def refuse_default_branch(branch: str, defaults: Collection[str | None]) -> None
     )
 
 
-def collect(repo: Repo, refs: RemoteRefs, wanted: Iterable[naming.AttemptRefs]) -> list[Evidence]:
+def collect(
+    repo: Repo, refs: RemoteRefs, wanted: Iterable[naming.AttemptRefs], likely: str = ""
+) -> list[Evidence]:
     """Fetch what the wanted attempts left and read it; one fetch for starts, one for branches.
 
     The other tasks of a bundle have a ``start`` too, as locks: the evidence is the first one's.
+    A branch that is ``likely`` theirs is fetched with the starts.
     """
     attempts = list(wanted)
     leaves = [ref for item in attempts for ref in (item.start, item.transcript) if ref in refs.refs]
+    early = {f"refs/heads/{likely}"} & refs.refs.keys() if leaves else set()
     if leaves:
-        repo.fetch(*leaves)
+        repo.fetch(*leaves, *early)
     starts = [read_start(repo, refs.refs.get(item.start)) for item in attempts]
     heads = {f"refs/heads/{start.branch}" for start in starts if start}
-    present = sorted(ref for ref in heads if ref in refs.refs)
+    present = sorted(ref for ref in heads - early if ref in refs.refs)
     if present:
         repo.fetch(*present)
     return [

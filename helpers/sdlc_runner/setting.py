@@ -145,6 +145,6 @@ SETTINGS: tuple[Setting, ...] = (
         "kubernetes.ttl_seconds", 172_800, "how long an ended Job and its log are kept", minimum=60
     ),
     Setting(
-        "kubernetes.requests_per_second", 50.0, "most requests to the API in a second", minimum=1
+        "kubernetes.requests_per_second", 100.0, "most requests to the API in a second", minimum=1
     ),
 )

@@ -36,7 +36,7 @@ def documents(text: str, source: str) -> list[object]:
     """Return the documents of a YAML stream that we did not write ourselves."""
     try:
         return list(yaml.safe_load_all(text))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
         raise _broken(source, error) from error
 
 

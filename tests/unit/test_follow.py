@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sdlc_runner.cursor import Position
 from sdlc_runner.events import AttemptKey, EventType, check
-from sdlc_runner.follow import Reader
+from sdlc_runner.follow import Reader, singly
 from sdlc_runner.wire import LINE_LIMIT
 
 if TYPE_CHECKING:
@@ -43,17 +43,17 @@ def log(numbers: Iterable[int]) -> bytes:
 
 
 def seqs(found: Sequence[Sighted]) -> list[int]:
-    return [item.event.seq for item in found if item.event.seq is not None]
+    return [item.event.seq for item in singly(found) if item.event.seq is not None]
 
 
 def gaps(found: Sequence[Sighted]) -> list[tuple[int, int, bool]]:
-    events = [item.event for item in found if item.event.type is EventType.GAP]
+    events = [item.event for item in found if item.type is EventType.GAP]
     return [(e.fields["from"], e.fields["to"], e.fields["recovered"]) for e in events]
 
 
 def test_events_come_as_the_lines_they_were() -> None:
     found = Reader(KEY).feed(log(range(1, 4)))
-    assert [item.line for item in found] == [line(1), line(2), line(3)]
+    assert [item.line for item in singly(found)] == [line(1), line(2), line(3)]
 
 
 def test_a_line_is_taken_when_it_is_whole() -> None:
@@ -188,7 +188,9 @@ def test_however_it_is_cut_each_event_comes_once_in_order(
     assert seqs(found) == list(range(1, count + 1))
     assert reader.position == Position(count)
     at_once = Reader(KEY).feed(data)
-    assert [item.event.fields for item in found] == [item.event.fields for item in at_once]
+    assert [item.event.fields for item in singly(found)] == [
+        item.event.fields for item in singly(at_once)
+    ]
 
 
 @given(st.lists(st.binary(max_size=200), max_size=8), st.integers(0, 5))
@@ -196,7 +198,7 @@ def test_no_bytes_make_it_raise_or_say_what_is_no_event(chunks: list[bytes], las
     reader = Reader(KEY, Position(last))
     found = [item for chunk in chunks for item in reader.feed(chunk)]
     found += reader.finish() + reader.refill(chunks)
-    for item in found:
+    for item in singly(found):
         record = json.loads(item.line)
         assert check(record) is None
         assert b"\n" not in item.line

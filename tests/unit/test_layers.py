@@ -22,18 +22,22 @@ LAYERS = {
         protected tokens reading setting ending
         """,
     # outcome is the vocabulary and the table in which backends and the remote give evidence
-    "access": "git repo remote outcome consent kube backends wrapper",
-    "domain": "planning follow merge cursor render output",
+    "access": "git repo remote case outcome consent kube backends wrapper",
+    "domain": "planning chatter follow merge cursor render output",
     "operations": "operations project",
-    "front": "cli arguments __main__ demo",
+    "front": "cli verbs arguments seed __main__ demo",
 }
 
 # What reads text only: nothing it imports, nor what that imports, opens one of these doors.
 PURE = "reading planning cursor tokens"
 DOORS = "process git repo remote consent kube backends wrapper operations"
 
-# Third-party packages, and the one module that may import each.
-THIRD_PARTY = {"yaml": "yaml_file", "kubernetes": "kube.api", "urllib3": "kube.api"}
+# Third-party packages, and the few modules that may import each.
+THIRD_PARTY = {
+    "yaml": "yaml_file",
+    "kubernetes": "kube.api kube.access",
+    "urllib3": "kube.api kube.access kube.stream",
+}
 
 # The agent wrapper goes into the image with these and nothing else.
 WRAPPER = "errors words wire events naming attempt process protected tokens git wrapper"

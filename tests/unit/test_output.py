@@ -26,7 +26,7 @@ def output(**options: bool) -> tuple[Output, io.BytesIO, io.StringIO]:
 
 def sighted(type_: EventType, text: str) -> Sighted:
     event = client_event(type_, KEY, text=text)
-    return Sighted(event, event.to_line().encode())
+    return Sighted.of(event)
 
 
 def test_machines_get_lines_and_people_only_what_is_wrong() -> None:
@@ -57,7 +57,7 @@ def test_people_may_look_on_while_machines_read() -> None:
 def test_the_summary_counts_only_what_it_shows() -> None:
     events = [sighted(EventType.LOG, "a"), sighted(EventType.LOG, "b")]
     phase = client_event(EventType.PHASE, KEY, phase="working")
-    events.append(Sighted(phase, phase.to_line().encode()))
+    events.append(Sighted.of(phase))
     brief, out, _ = output(summary=True)
     assert brief.pass_on(events) == 1
     assert len(out.getvalue().splitlines()) == 1

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sdlc_runner.setting import Settings
 
 _NEWEST_LINES = "60"
+_TEMPLATE_SECONDS = 2.0
 
 
 class KubernetesBackend:
@@ -50,6 +51,7 @@ class KubernetesBackend:
         self.api = api
         self._settings = settings
         self._observers: dict[str, Observer] = {}
+        self._template: tuple[float, PodTemplate | None] = (0.0, None)
         self.clocks = Clocks(
             settings.limits_queue_seconds,
             settings.limits_start_seconds,
@@ -65,9 +67,17 @@ class KubernetesBackend:
         except ApiError:  # whoever may not read it has no better name for the cluster
             return "kubernetes:" + naming.digest(self.api.server, self.api.namespace)[:12]
 
-    @cached_property
+    @property
     def template(self) -> PodTemplate:
-        """The pod template that attempts are made from."""
+        """The pod template that attempts are made from; a change takes effect within seconds."""
+        now = time.monotonic()
+        read, found = self._template
+        if found is None or now - read > _TEMPLATE_SECONDS:
+            found = self._read_template()
+            self._template = (now, found)
+        return found
+
+    def _read_template(self) -> PodTemplate:
         settings = self._settings
         if settings.kubernetes_template_file:
             return template.from_file(Path(settings.kubernetes_template_file))
@@ -108,9 +118,12 @@ class KubernetesBackend:
         )
 
     def sightings(self, feature: str, remote: str) -> list[Sighting]:
-        """Return the feature's Jobs."""
+        """Return the feature's Jobs; where they are followed, the watch has them."""
+        scope = manifest.scope_of(remote, feature)
+        observer = self._observers.get(scope)
         try:
-            found = jobs.list_all(self.api, manifest.scope_of(remote, feature))
+            watched = observer.attempts() if observer else None
+            found = jobs.list_all(self.api, scope) if watched is None else watched
         except ApiError as error:
             raise error.to_error("The attempts cannot be listed") from None
         specs = ((item, manifest.spec_of(item.source)) for item in found)

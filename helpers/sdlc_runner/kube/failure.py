@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import Code, RunnerError, UnreachableError
 from sdlc_runner.events import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _PASSING = frozenset({None, 429, 500, 502, 503, 504})
 _MESSAGE_LIMIT = 400
+_FORBIDDEN = 403
+# Not a right that is lacking, but what is asked for.
+_POLICIES = {
+    "exceeded quota": "Ended Jobs count too: `sdlc-runner gc` removes those that were merged.",
+    "denied the request": "A policy of the cluster refuses it; its administrators know more.",
+}
+_WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 
 
 class ApiError(Exception):
@@ -35,6 +43,9 @@ class ApiError(Exception):
     def to_error(self, doing: str) -> RunnerError:
         """Say it to the user: what was being done, what the API said, what helps."""
         said = f"{doing}: {self.message}"
+        refused = next((hint for words, hint in _POLICIES.items() if words in self.message), "")
+        if self.status == _FORBIDDEN and refused:
+            return RunnerError(Code.CLUSTER_REFUSED, said, refused)
         match self.status:
             case 401:
                 hint = "Sign in to the cluster again; `kubectl auth whoami` shows who you are."
@@ -61,6 +72,21 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> ApiError
         message, reason = body[:_MESSAGE_LIMIT].decode("utf-8", "replace"), ""
     text = clean(message, _MESSAGE_LIMIT) or f"HTTP status {status}"
     return ApiError(status, reason, text, _seconds(headers.get("Retry-After", "")))
+
+
+def refused_upgrade(error: Exception, doing: str) -> ApiError:
+    """Read why no WebSocket was opened: the library tells it by what its error came from."""
+    cause = error.__context__
+    status = getattr(cause, "status_code", None)
+    if status is None:
+        return ApiError(None, "", f"{doing}: {clean(str(cause or error), _MESSAGE_LIMIT)}")
+    return failure_of(status, {}, getattr(cause, "resp_body", None) or b"")
+
+
+def warnings_of(headers: Iterable[str]) -> tuple[str, ...]:
+    """Read the text of each ``Warning`` header."""
+    found = (text for header in headers for text in _WARNING.findall(header))
+    return tuple(clean(text.replace('\\"', '"'), _MESSAGE_LIMIT) for text in found)
 
 
 def _seconds(text: str) -> float:

@@ -27,10 +27,18 @@ SPEC, TEMPLATE, CANCELLED, GIVEN_UP = (
     f"sdlc-runner/{name}" for name in ("spec", "template", "cancelled", "given-up")
 )
 WHERE_VARIABLE = "SDLC_RUNNER_WHERE"
+GIT_VOLUME = "git-credentials"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+# So that the Job still tells it from a plain deletion when the pod is gone.
+_FAILURE_POLICY = {
+    "rules": [
+        {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    ]
+}
 _LABEL_LIMIT = 63
 _SPEC_LIMIT = 200 * 1024  # the API takes 256 KiB of annotations in all
 _MARGIN_SECONDS = 600  # for the clone, the commit and the pushes
+_LONGEST = 2**31 - 1  # seconds that the API takes for a pod
 
 
 @dataclass(frozen=True)
@@ -91,9 +99,9 @@ def _problem(found: object) -> str:
     return "" if RUNNER in named else f"has no container named {RUNNER}"
 
 
-def scope_of(origin: str, feature: str) -> str:
+def scope_of(remote: str, feature: str) -> str:
     """Return the label that all attempts of one feature of one repository share."""
-    return naming.digest(origin, feature)[:40]
+    return naming.digest(naming.normalize_remote(remote), feature)[:40]
 
 
 def name_of(spec: AttemptSpec) -> str:
@@ -103,42 +111,54 @@ def name_of(spec: AttemptSpec) -> str:
 
 
 def build_job(
-    template: PodTemplate, spec: AttemptSpec, where: str, clocks: Clocks, ttl: int
+    template: PodTemplate,
+    spec: AttemptSpec,
+    where: str,
+    clocks: Clocks,
+    ttl: int,
+    git_secret: str = "",
 ) -> dict[str, Any]:
-    """Lay one attempt over the template."""
-    pod = copy.deepcopy(dict(template.pod))
-    own = _labels(spec)
-    notes = _annotations(template, spec)
-    given = pod.get("metadata") or {}
-    labels = {**(given.get("labels") or {}), **own}
-    pod["metadata"] = {
-        "labels": labels,
-        "annotations": {**(given.get("annotations") or {}), SPEC: notes[SPEC]},
-    }
-    pod["spec"]["restartPolicy"] = "Never"
-    runner = next(item for item in pod["spec"]["containers"] if item["name"] == RUNNER)
-    kept = [item for item in runner.get("env") or [] if item.get("name") != WHERE_VARIABLE]
-    runner["env"] = [*kept, {"name": WHERE_VARIABLE, "value": where}]
+    """Lay one attempt over the template; ``git_secret`` takes the place of the template's."""
+    own, notes = _labels(spec), _annotations(template, spec)
+    pod = _pod(template, own, notes[SPEC], where, git_secret)
     job_spec: dict[str, Any] = {
         "backoffLimit": 0,
         "completions": 1,
         "parallelism": 1,
         "podReplacementPolicy": "Failed",
+        "podFailurePolicy": _FAILURE_POLICY,
         "ttlSecondsAfterFinished": ttl,
         "template": pod,
     }
     _set_deadlines(job_spec, spec, clocks)
+    labels = pod["metadata"]["labels"]
     queue = {QUEUE_LABEL: labels[QUEUE_LABEL]} if QUEUE_LABEL in labels else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {
-            "name": name_of(spec),
-            "labels": {**own, **queue},
-            "annotations": notes,
-        },
+        "metadata": {"name": name_of(spec), "labels": {**own, **queue}, "annotations": notes},
         "spec": job_spec,
     }
+
+
+def _pod(
+    template: PodTemplate, own: Mapping[str, str], spec_text: str, where: str, git_secret: str
+) -> dict[str, Any]:
+    """Lay labels, the specification and what the runner is told over the template's pod."""
+    pod = copy.deepcopy(dict(template.pod))
+    for volume in pod["spec"].get("volumes") or [] if git_secret else []:
+        if volume.get("name") == GIT_VOLUME:
+            volume["secret"] = {**volume.get("secret", {}), "secretName": git_secret}
+    given = pod.get("metadata") or {}
+    pod["metadata"] = {
+        "labels": {**(given.get("labels") or {}), **own},
+        "annotations": {**(given.get("annotations") or {}), SPEC: spec_text},
+    }
+    pod["spec"]["restartPolicy"] = "Never"
+    runner = next(item for item in pod["spec"]["containers"] if item["name"] == RUNNER)
+    kept = [item for item in runner.get("env") or [] if item.get("name") != WHERE_VARIABLE]
+    runner["env"] = [*kept, {"name": WHERE_VARIABLE, "value": where}]
+    return pod
 
 
 def _labels(spec: AttemptSpec) -> dict[str, str]:
@@ -154,6 +174,8 @@ def _labels(spec: AttemptSpec) -> dict[str, str]:
 
 def _annotations(template: PodTemplate, spec: AttemptSpec) -> dict[str, str]:
     text = spec.to_json()
+    if not _is_utf8(text):  # of a file name that was none; escaped, it comes back as it was
+        text = json.dumps(json.loads(text))
     if len(text.encode()) > _SPEC_LIMIT:
         raise RunnerError(
             Code.FILE_TOO_LARGE,
@@ -163,18 +185,26 @@ def _annotations(template: PodTemplate, spec: AttemptSpec) -> dict[str, str]:
     return {SPEC: text, TEMPLATE: template.digest}
 
 
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _set_deadlines(job: dict[str, Any], spec: AttemptSpec, clocks: Clocks) -> None:
     """Set the backstops: the wrapper's own clocks come first, so that its work is pushed.
 
-    The pod's deadline keeps pod and log. The Job's counts from its creation and removes both, so
-    it stands behind all the others.
+    The pod's deadline keeps pod and log; a template's own is kept where it is shorter. The Job's
+    counts from its creation and removes both, so it stands behind all the others.
     """
-    run = spec.limits.run_seconds
-    if not run:
+    run, own = spec.limits.run_seconds, job["template"]["spec"].get("activeDeadlineSeconds")
+    if not (run and clocks.start):
         return
     verify = spec.verify_seconds * len(spec.tasks) if spec.verify_commands else 0
-    pod = int(clocks.start + run + verify + _MARGIN_SECONDS)
-    job["template"]["spec"]["activeDeadlineSeconds"] = pod
+    pod = min(int(clocks.start + run + verify + _MARGIN_SECONDS), _LONGEST)
+    job["template"]["spec"]["activeDeadlineSeconds"] = min(pod, own or pod)
     if clocks.queue:
         job["activeDeadlineSeconds"] = int(clocks.queue) + pod + _MARGIN_SECONDS
 

@@ -3,87 +3,81 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
-from sdlc_runner.kube.manifest import MANAGED, SCOPE
+from sdlc_runner.kube.jobs import found, selector
 from sdlc_runner.kube.mirror import Mirror
-from sdlc_runner.kube.pod_state import PodState, Stage, state_of
+from sdlc_runner.kube.pairing import states
+from sdlc_runner.kube.pod_state import PodState, Stage, has_ended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from sdlc_runner.kube.api import KubeApi
+    from sdlc_runner.kube.jobs import Found
 
-    from sdlc_runner.kube.api import JsonObject, KubeApi
-
-_LIST_SECONDS = 30.0
-JOB_LABEL = "job-name"  # every Kubernetes sets it; its longer name came with 1.27
-
-
-def selector(scope: str) -> dict[str, str]:
-    """Return the query that selects the Jobs and pods of one feature."""
-    labels = {**MANAGED, SCOPE: scope}
-    return {"labelSelector": ",".join(f"{name}={value}" for name, value in labels.items())}
+_GATHER_SECONDS = 0.003  # what comes together is read together
 
 
 class Observer:
-    """Watches one feature's Jobs; ``changes`` counts, and is notified of, every change."""
+    """Watches one feature's Jobs; whoever waits is woken by every change, and by ``wake``."""
 
     def __init__(self, api: KubeApi, scope: str) -> None:
-        self.changed = threading.Condition()
-        self.changes = 0
         query = selector(scope)
-        self._jobs = Mirror(api, "jobs", query, self.notify)
-        self._pods = Mirror(api, "pods", query, self.notify)
-        self._events = Mirror(api, "events", {}, self.notify)
-        for mirror in (self._jobs, self._pods, self._events):
-            mirror.wait_for_list(_LIST_SECONDS)
+        self._woken = threading.Condition()
+        self._wakes = self._heeded = 0
+        self._changes, self._seen = 0, -1
         self._states: dict[str, PodState] = {}
-        self._seen = -1
+        self._jobs = Mirror(api, "jobs", query, self._change)
+        self._pods = Mirror(api, "pods", query, self._change)
+        self._events = Mirror(api, "events", {}, self._change)
 
-    def notify(self) -> None:
-        """Note a change, and wake whoever waits for one."""
-        with self.changed:
-            self.changes += 1
-            self.changed.notify_all()
+    def _change(self) -> None:
+        with self._woken:
+            self._changes += 1
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake whoever waits."""
+        with self._woken:
+            self._wakes += 1
+            self._woken.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something has happened since the last wait, at most so long."""
+        with self._woken:
+            woken = self._woken.wait_for(lambda: self._wakes != self._heeded, seconds)
+            self._heeded = self._wakes
+        if woken:
+            time.sleep(_GATHER_SECONDS)
 
     @property
     def outage(self) -> float:
         """For how many seconds the cluster has not answered."""
         return max(self._jobs.outage, self._pods.outage)
 
-    def state(self, job: str) -> PodState:
-        """Return where an attempt is; raises ``ApiError`` after a long outage."""
-        if self._seen != self.changes:
-            self._seen = self.changes
-            pods, events = self._pods.objects(), self._events.objects()
-            self._states = states(self._jobs.objects(), pods, events)
-        return self._states.get(job, PodState(Stage.GONE))
+    def state(self, uid: str) -> PodState | None:
+        """Return where the attempt of a Job's uid is; None: not known yet.
+
+        Raises ``ApiError`` after a long outage. What cannot be read of the namespace's events is
+        done without.
+        """
+        changes = self._changes
+        jobs, pods = self._jobs.objects(), self._pods.objects()
+        if not (self._jobs.synced and self._pods.synced):
+            return None
+        if self._seen != changes:
+            ended = [pod for pod in self._pods.past() if has_ended(pod)]
+            self._states = states(jobs, [*ended, *pods], self._events.newest())
+            self._seen = changes
+        return self._states.get(uid, PodState(Stage.GONE))
+
+    def attempts(self) -> list[Found] | None:
+        """Return the attempts that there are; None: not known yet; raises as ``state`` does."""
+        jobs, pods = self._jobs.objects(), self._pods.objects()
+        return found(jobs, pods) if self._jobs.synced and self._pods.synced else None
 
     def stop(self) -> None:
         """Watch no more."""
         for mirror in (self._jobs, self._pods, self._events):
             mirror.stop()
 
-
-def states(
-    jobs: Iterable[JsonObject], pods: Iterable[JsonObject], events: Iterable[JsonObject]
-) -> dict[str, PodState]:
-    """Return the state of each Job by its name."""
-    by_job = {item["metadata"].get("labels", {}).get(JOB_LABEL): item for item in pods}
-    about: dict[str, list[JsonObject]] = {}
-    for event in events:
-        about.setdefault(_about(event), []).append(event)
-    return {
-        (name := job["metadata"]["name"]): state_of(
-            job, pod := by_job.get(name), [*about.get(_uid(job), ()), *about.get(_uid(pod), ())]
-        )
-        for job in jobs
-    }
-
-
-def _about(event: Mapping[str, object]) -> str:
-    involved = event.get("involvedObject")
-    return str(involved.get("uid", "")) if isinstance(involved, dict) else ""
-
-
-def _uid(found: JsonObject | None) -> str:
-    return str(found["metadata"]["uid"]) if found else "-"

@@ -52,17 +52,24 @@ def _list(api: KubeApi, labels: str) -> list[dict[str, Any]]:
 def from_file(path: Path) -> PodTemplate:
     """Read the template in a YAML or JSON file."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_FILE_LIMIT)
+            more = file.read(1)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             Code.NO_POD_TEMPLATE, f"The pod template {path} cannot be read: {error}."
         ) from error
-    return _only(yaml_file.documents(text[:_FILE_LIMIT], str(path)), str(path))
+    if more:
+        text = f"{path} has more than {_FILE_LIMIT >> 20} MiB: it is no pod template."
+        raise UsageError(Code.NO_POD_TEMPLATE, text)
+    return _only(yaml_file.documents(text, str(path)), str(path))
 
 
-def from_release(folder: Path, namespace: str) -> PodTemplate:
+def from_release(api: KubeApi, folder: Path) -> PodTemplate:
     """Render a release as the cluster would have it: `helm template`."""
-    argv = ("helm", "template", folder.name, str(folder), "--namespace", namespace)
+    version = str(api.get("/version").get("gitVersion", ""))
+    argv = ["helm", "template", folder.name, str(folder), "--namespace", api.namespace]
+    argv += ["--kube-version", version] if version else []
     done = process.run(argv, timeout=_HELM_SECONDS)
     if done.code == process.NOT_FOUND:
         raise UsageError(

@@ -145,7 +145,7 @@ def renewed(
 def _renewed(
     project: Project, known: KnownAttempt, sighting: Sighting | None, refs: RemoteRefs
 ) -> KnownAttempt:
-    evidence = remote.collect(project.repo, refs, _roots(known, refs))
+    evidence = remote.collect(project.repo, refs, _roots(known, refs), known.branch)
     found = next((item for item in evidence if item.start), None)
     return _known(project, known.key, found, sighting)
 

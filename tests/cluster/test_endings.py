@@ -1,0 +1,211 @@
+"""Every way in which a running attempt is ended from outside: the reason told, the work saved."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cluster import host, job_by_hand
+from cluster.changed_template import agent, change, runner, volume
+from cluster.other_machine import other_machine
+from cluster.pod_template import Form
+from cluster.ways_to_end import (
+    REFS,
+    TASK,
+    delete,
+    delete_job,
+    evict,
+    force_delete,
+    kill_main,
+    kill_shim,
+    saved,
+    the_pod,
+    working,
+)
+from model_server import Rule, calls, says, shell, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cluster.changed_template import PodSpec
+    from cluster.cluster_rig import ClusterRig
+    from cluster.kubectl import Manifest
+
+    Ends = Callable[[ClusterRig, Manifest], object]
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [(delete, "pod_deleted"), (evict, "evicted"), (delete_job, "pod_deleted")],
+)
+def test_a_pod_told_to_go_saves_its_work_and_the_reason_is_told(
+    rig: ClusterRig, ends: Ends, code: str
+) -> None:
+    followed = working(rig)
+    ends(rig, the_pod(rig))
+    result = followed.result()
+    outcome = result.outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("interrupted", code)
+    assert "retry T001 --from-checkpoint" in outcome["hint"]
+    assert saved(rig) == "half done"
+    assert len(result.of("spawned")) == 1, "what had begun is never begun again by itself"
+    if ends is not delete_job:
+        (row,) = other_machine(rig).run("status").of("row")
+        assert (row["outcome"], row["code"]) == ("interrupted", code)
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [(force_delete, "pod_deleted"), (kill_main, "killed"), (kill_shim, "runtime_lost")],
+)
+def test_a_pod_that_was_killed_left_its_last_checkpoint(
+    rig: ClusterRig, ends: Ends, code: str
+) -> None:
+    if ends is not force_delete:
+        host.require_node_here()
+    rig.env["SDLC_RUNNER_CHECKPOINT_SECONDS"] = "1"
+    followed = working(rig)
+    followed.wait_for("checkpoint", reason="interval")
+    ends(rig, the_pod(rig))
+    outcome = followed.result().outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("interrupted", code)
+    assert saved(rig) == "half done"
+    assert outcome["checkpoint"] == f"{REFS}/checkpoint"
+
+
+def test_a_volume_that_is_full_ends_the_pod_and_says_so(rig: ClusterRig) -> None:
+    change(rig, lambda pod: volume(pod, "home").update(emptyDir={"sizeLimit": "1Mi"}))
+    rig.tasks(TASK)
+    fill = "pathlib.Path('/home/agent/x').write_bytes(bytes(9 << 20))"
+    rig.agent(f"pathlib.Path('T001.txt').write_text('half done'); {fill}; hold()")
+    outcome = rig.run("spawn", "T001", "--follow").outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("interrupted", "evicted")
+    assert 'volume "home" exceeds the limit "1Mi"' in outcome["message"]
+    assert saved(rig) == "half done"
+
+
+def test_out_of_memory_in_one_container(rig: ClusterRig) -> None:
+    def small(pod: PodSpec) -> None:
+        runner(pod)["resources"] = {"limits": {"memory": "150Mi"}}
+        volume(pod, "tmp")["emptyDir"] = {"medium": "Memory"}
+
+    change(rig, small)
+    rig.tasks(TASK)
+    rig.agent("pathlib.Path('/tmp/x').write_bytes(bytes(300 << 20))")
+    outcome = rig.run("spawn", "T001", "--follow").outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("interrupted", "out_of_memory")
+    assert "Raise the memory limits" in outcome["hint"]
+
+
+def test_out_of_memory_in_the_agents_container(rig: ClusterRig) -> None:
+    def small(pod: PodSpec) -> None:
+        agent(pod)["resources"] = {"limits": {"memory": "700Mi"}}
+        volume(pod, "tmp")["emptyDir"] = {"medium": "Memory"}
+
+    change(rig, small, Form.TWO)
+    rig.tasks(TASK)
+    rig.use_opencode()
+    fill = shell("head -c 2000000000 /dev/zero > /tmp/x; head -c 2000000000 /dev/zero > /tmp/y")
+    work = calls(write("@folder@/T001.txt", "half done"))
+    rig.model.rules(Rule("Implement task T001", (work, calls(fill), says("done"))))
+    outcome = rig.run("spawn", "T001", "--follow").outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("interrupted", "out_of_memory")
+    assert "The agent's container" in outcome["message"]
+    assert saved(rig) == "half done"
+
+
+def command(*words: str) -> Callable[[PodSpec], None]:
+    return lambda pod: runner(pod).update(command=list(words), args=[])
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome", "code"),
+    [
+        (("false",), "failed", "no_report"),
+        (("true",), "unverified", "nothing_pushed"),
+        (("/nope",), "rejected", "container_not_started"),
+    ],
+    ids=["false", "true", "nope"],
+)
+def test_a_runner_that_is_none_of_ours_is_not_started_again(
+    rig: ClusterRig, words: tuple[str], outcome: str, code: str
+) -> None:
+    rig.tasks(TASK)
+    change(rig, command(*words))
+    result = rig.run("spawn", "T001", "--follow")
+    told = result.outcome("T001")
+    assert (told["outcome"], told["code"]) == (outcome, code)
+    assert len(result.of("spawned")) == 1
+    (row,) = rig.run("status").of("row")
+    assert (row["outcome"], row["code"]) == (outcome, code)
+
+
+@pytest.mark.parametrize("verb", [("run",), ("spawn", "T001", "--follow")], ids=["run", "spawn"])
+def test_what_fails_before_the_agent_begins_is_begun_three_times_at_most(
+    rig: ClusterRig, verb: tuple[str, ...]
+) -> None:
+    rig.tasks(TASK)
+    change(rig, command("bash", "-c", "exit 137"))
+    result = rig.run(*verb)
+    assert result.code == 1
+    assert len(result.of("spawned")) == 3
+    assert {event["attempt"] for event in result.of("spawned")} == {1}
+    told = [(event["outcome"], event["code"]) for event in result.of("outcome")]
+    assert told == [("interrupted", "killed")] * 3
+    assert len(rig.namespace.jobs()) == 1
+
+
+@pytest.mark.usefixtures("fault")  # nobody else may want the node meanwhile
+def test_a_drained_node(rig: ClusterRig) -> None:
+    followed = working(rig)
+    (node,) = rig.namespace.kubectl.items("nodes")
+    name, job = node["metadata"]["name"], the_pod(rig)["metadata"]["labels"]["job-name"]
+    kubectl = rig.namespace.kubectl
+    try:
+        kubectl.run("drain", name, f"--pod-selector=job-name={job}", "--delete-emptydir-data")
+    finally:
+        kubectl.run("uncordon", name)
+    warning = followed.wait_for("warning")
+    assert (warning["code"], "is being saved" in warning["message"]) == ("evicted", True)
+    outcome = followed.result().outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("interrupted", "evicted")
+    assert saved(rig) == "half done"
+
+
+def test_a_pod_of_higher_priority_takes_its_place(
+    rig: ClusterRig, request: pytest.FixtureRequest
+) -> None:
+    kubectl, thing = rig.namespace.kubectl, f"example.com/{rig.namespace.name}"
+    low, high = f"{rig.namespace.name}-low", f"{rig.namespace.name}-high"
+    request.addfinalizer(lambda: kubectl.run("delete", "priorityclass", low, high))
+    kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
+    for name, value in ((low, -20), (high, -10)):
+        kubectl.create({**kind, "metadata": {"name": name}, "value": value})
+    offer_one(rig, thing)
+
+    def wants(pod: PodSpec, priority: str) -> None:
+        pod["priorityClassName"] = priority
+        runner(pod)["resources"] = {"limits": {thing: "1"}}
+
+    change(rig, lambda pod: wants(pod, low))
+    followed = working(rig)
+    other = job_by_hand.job("true")
+    wants(other["spec"]["template"]["spec"], high)
+    kubectl.create(other)
+    outcome = followed.result().outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("interrupted", "preempted")
+    assert saved(rig) == "half done"
+
+
+def offer_one(rig: ClusterRig, thing: str) -> None:
+    """Have every node offer one of something that only this test knows."""
+    path = f"/status/capacity/{thing.replace('/', '~1')}"
+    patch = json.dumps([{"op": "add", "path": path, "value": "1"}])
+    for node in rig.namespace.kubectl.items("nodes"):
+        name = node["metadata"]["name"]
+        args = ("patch", "node", name, "--subresource=status", "--type=json", f"-p={patch}")
+        rig.namespace.kubectl.run(*args)
