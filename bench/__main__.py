@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from bench import attempt, follow, fuzz, kube_attempt, kube_spawn, many, plan
+from bench import (
+    attempt,
+    follow,
+    fuzz,
+    kube_attempt,
+    kube_follow,
+    kube_follow_end,
+    kube_follow_many,
+    kube_spawn,
+    many,
+    plan,
+)
 
 _ALL = {
     "plan": plan.measure,
@@ -13,6 +24,9 @@ _ALL = {
     "follow": follow.measure,
     "kube-spawn": kube_spawn.measure,
     "kube-attempt": kube_attempt.measure,
+    "kube-follow": kube_follow.measure,
+    "kube-follow-many": kube_follow_many.measure,
+    "kube-follow-end": kube_follow_end.measure,
     "fuzz": fuzz.measure,
 }
 

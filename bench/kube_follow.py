@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import re
 import statistics
 from typing import TYPE_CHECKING
@@ -68,7 +69,10 @@ def _seconds(made: ClusterRig, task: str, *, ours: bool) -> float:
         return _flood(made, pod, child)
     finally:
         child.terminate()
-        child.wait()
+        _, _, used = os.wait4(child.pid, 0)
+        child.returncode = 0
+        who = "follow" if ours else "kubectl"
+        print(f"follow   {who}: {used.ru_utime + used.ru_stime:.2f} s of CPU", flush=True)
         made.namespace.kubectl.run("delete", "pod", pod, "--wait=false")
 
 

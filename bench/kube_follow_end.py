@@ -69,7 +69,6 @@ class _Terminated(threading.Thread):
     def __init__(self, made: ClusterRig, task: str) -> None:
         super().__init__()
         selector = f"--selector=sdlc-runner/task={task.lower()}"
-        path = '{range .status.containerStatuses[*]}{.state}{"\\n"}{end}'
         argv = [*made.namespace.kubectl.argv, "get", "pods", selector, "--watch"]
         self._child = speakers.piped([*argv, "--output=json"], made)
         self.at = 0.0

@@ -47,8 +47,8 @@ class Request:
 class Reply:
     """The answer to one request, sent piece by piece."""
 
-    def __init__(self, handler: BaseHTTPRequestHandler, closed: threading.Event) -> None:
-        self._handler = handler
+    def __init__(self, conversation: BaseHTTPRequestHandler, closed: threading.Event) -> None:
+        self._conversation = conversation
         self._closed = closed
         self.is_begun = False
 
@@ -61,7 +61,7 @@ class Reply:
         """Answer at once."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         self._head(status, {**(headers or {}), "Content-Length": str(len(raw))})
-        self._handler.wfile.write(raw)
+        self._conversation.wfile.write(raw)
 
     def refuse(self, status: int, message: str = "no", **headers: str) -> None:
         """Answer with a Status; ``Retry_After="1"`` is a header."""
@@ -70,10 +70,10 @@ class Reply:
 
     def _head(self, status: int, headers: Mapping[str, str]) -> None:
         self.is_begun = True
-        self._handler.send_response(status)
+        self._conversation.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():
-            self._handler.send_header(name, value)
-        self._handler.end_headers()
+            self._conversation.send_header(name, value)
+        self._conversation.end_headers()
 
     def chunk(self, data: bytes) -> None:
         """Send one chunk; the first begins the answer."""
@@ -82,8 +82,8 @@ class Reply:
         self.raw(b"%x\r\n%s\r\n" % (len(data), data))
 
     def raw(self, data: bytes) -> None:
-        self._handler.wfile.write(data)
-        self._handler.wfile.flush()
+        self._conversation.wfile.write(data)
+        self._conversation.wfile.flush()
 
     def event(self, type_: str, found: JsonObject) -> None:
         """Send one change of a watch."""
@@ -95,13 +95,13 @@ class Reply:
 
     def cut(self) -> None:
         """Close the connection where it stands."""
-        self._handler.close_connection = True
-        self._handler.connection.shutdown(socket.SHUT_RDWR)
+        self._conversation.close_connection = True
+        self._conversation.connection.shutdown(socket.SHUT_RDWR)
 
     def hang(self, seconds: float = 60) -> None:
         """Send nothing more, and do not close: the other side has to notice."""
         self._closed.wait(seconds)
-        self._handler.close_connection = True
+        self._conversation.close_connection = True
 
 
 Answer = Callable[[Request, Reply], None]
@@ -116,7 +116,7 @@ class FakeApi:
         self._answers: list[tuple[str, Answer]] = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._conversation())
         self._server.daemon_threads = True
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
@@ -158,8 +158,8 @@ class FakeApi:
                 return
         reply.refuse(404, f"nothing at {request.path}")
 
-    def _handler(fake) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - the class below has a self
-        class Handler(BaseHTTPRequestHandler):
+    def _conversation(fake) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - the class below has a self
+        class Conversation(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
 
@@ -197,7 +197,7 @@ class FakeApi:
 
             do_GET = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - the library's names
 
-        return Handler
+        return Conversation
 
 
 def _is_of(request: Request, kind: str) -> bool:

@@ -25,15 +25,22 @@ def main_process(pod: Manifest) -> int:
     """Return the process id of the runner's first process."""
     status = pod["status"]["containerStatuses"][0]
     container = status["containerID"].rpartition("//")[2]
-    found = [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/cgroup")]
-    return min(pid for pid in found if container in _read(pid, "cgroup"))
+    everyone = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
+    inside = {pid for pid in everyone if container in _read(pid, "cgroup")}
+    (first,) = (pid for pid in inside if _parent(pid) not in inside)  # ids wrap: not the lowest
+    return first
 
 
 def shim_of(pid: int) -> int:
     """Return the container's shim, its first process's parent."""
-    parent = int(_read(pid, "stat").rpartition(")")[2].split()[1])
+    parent = _parent(pid)
     assert "containerd-shim" in _read(parent, "cmdline")
     return parent
+
+
+def _parent(pid: int) -> int:
+    fields = _read(pid, "stat").rpartition(")")[2].split()
+    return int(fields[1]) if fields else 0  # it has ended meanwhile
 
 
 def kill(pid: int) -> None:

@@ -28,7 +28,7 @@ def test_a_pod_deleted_while_it_clones_begins_again_and_succeeds(rig: ClusterRig
     followed = Followed(rig.start("run"))
     followed.wait_for("queued")
     rig.template(Form.ONE)
-    rig.repository.slow_down(10, UPLOAD)
+    rig.repository.slow_down(60, UPLOAD)
     open_gate(rig, the_pod(rig))
     followed.wait_for("phase", phase="cloning")
     rig.repository.come_back()

@@ -93,6 +93,11 @@ def follow_into(rig: ClusterRig, path: Path) -> subprocess.Popen[str]:
         return rig.start("follow", "T001", "--cursor", f"@{path}", stdout=file)
 
 
+def wait_for_growth(path: Path) -> None:
+    size = path.stat().st_size
+    wait_for(lambda: path.stat().st_size > size, what="progress", every=0.01)
+
+
 def ended(child: subprocess.Popen[str]) -> int:
     child.communicate(timeout=60)
     return child.returncode
@@ -106,9 +111,8 @@ def test_a_consumer_killed_ten_times_goes_on_from_its_own_file_beside_another(
     path = tmp_path / "kept.jsonl"
     path.touch()
     for number in range(10):
-        size = path.stat().st_size
         child = follow_into(rig, path)
-        wait_for(lambda size=size: path.stat().st_size > size, what="progress", every=0.01)
+        wait_for_growth(path)
         time.sleep(0.037 * number)
         child.kill()
         ended(child)

@@ -77,7 +77,7 @@ def test_a_node_that_is_cut_off_or_frozen_ends_its_streams_and_nothing_else(
     fault("cont", "kubelet")
     wait_for_more(follow, 90)
     fault.undo()  # waits for the node, so that Services lead to pods again
-    wait_for(lambda: not rig.model.open("nothing"), 30, "the way to the model")
+    wait_for(rig.model.notes, 30, "the way to the model")
     assert_good_end(rig, follow)
 
 

@@ -156,16 +156,16 @@ class KubernetesBackend:
         same = sighting.template in {"", now.digest}
         return "" if same else f"The pod template {now.source} has changed since it began."
 
-    def observe(self, sighting: Sighting) -> Observer:
-        """Watch the Jobs of the attempt's feature; one watch serves all of them."""
-        scope = _scope(sighting.spec)
+    def _observe(self, scope: str) -> Observer:
+        """Watch the Jobs of a feature; one watch serves all of them."""
         if scope not in self._observers:
             self._observers[scope] = Observer(self.api, scope)
         return self._observers[scope]
 
     def tail(self, sighting: Sighting) -> JobTail:
         """Follow its states and the log of its runner."""
-        return JobTail(self, sighting)
+        observer = self._observe(_scope(sighting.spec))
+        return JobTail(sighting, self.api, observer, self.clocks, self._give_up)
 
     def log(self, sighting: Sighting) -> Iterator[bytes]:
         """Yield what the kubelet still has of the runner's log."""
@@ -226,7 +226,7 @@ class KubernetesBackend:
         """Have its Job end with a note that the user wanted it: its runner saves the work."""
         self._end(sighting, {CANCELLED: datetime.now(timezone.utc).isoformat(timespec="seconds")})
 
-    def give_up(self, sighting: Sighting, trouble: Trouble) -> None:
+    def _give_up(self, sighting: Sighting, trouble: Trouble) -> None:
         """End an attempt that cannot begin; the reason stays on the Job."""
         cause = {"code": trouble.code, "message": trouble.message, "hint": trouble.hint}
         self._end(sighting, {GIVEN_UP: json.dumps(cause)})

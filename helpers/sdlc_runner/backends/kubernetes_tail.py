@@ -15,8 +15,13 @@ from sdlc_runner.kube.pod_state import PodState, Stage
 from sdlc_runner.words import EventType
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sdlc_runner.backends import Sighting
-    from sdlc_runner.backends.kubernetes import KubernetesBackend
+    from sdlc_runner.kube.api import KubeApi
+    from sdlc_runner.kube.manifest import Clocks
+    from sdlc_runner.kube.observer import Observer
+    from sdlc_runner.kube.trouble import Trouble
 
 _LEAST_SILENCE = 60.0
 _BEATS = 3
@@ -25,17 +30,25 @@ _GONE_TWICE = 2.0
 
 
 class JobTail:
-    """What is new of one Job since the last glimpse."""
+    """What is new of one Job since the last glimpse; ``give_up`` ends it, and says why."""
 
-    def __init__(self, backend: KubernetesBackend, sighting: Sighting) -> None:
-        self._backend = backend
+    def __init__(
+        self,
+        sighting: Sighting,
+        api: KubeApi,
+        observer: Observer,
+        clocks: Clocks,
+        give_up: Callable[[Sighting, Trouble], None],
+    ) -> None:
         self._sighting = sighting
-        self._observer = backend.observe(sighting)
+        self._api = api
+        self._observer = observer
+        self._give_up = give_up
         self._log: PodLog | None = None
         self._shown: tuple[object, ...] = ()
         self._finishing = False
         self._gave_up = False
-        self._patience = Patience(backend.clocks, backend.api.clock)
+        self._patience = Patience(clocks, api.clock)
         self._out = False
         self._gone_since: float | None = None
 
@@ -67,7 +80,7 @@ class JobTail:
             self._log.close()
         self._finishing = False
         silence = max(_LEAST_SILENCE, _BEATS * self._sighting.spec.heartbeat_seconds)
-        self._log = PodLog(self._backend.api, pod, RUNNER, silence, self._observer.wake)
+        self._log = PodLog(self._api, pod, RUNNER, silence, self._observer.wake)
 
     def _ended(self, state: PodState, notices: list[Notice]) -> Glimpse:
         """Read the rest of the log; a Job that is not to be seen may only be new."""
@@ -124,7 +137,7 @@ class JobTail:
             return []
         self._gave_up = True
         try:
-            self._backend.give_up(self._sighting, why)
+            self._give_up(self._sighting, why)
         except RunnerError as error:  # who may only look on goes on looking
             return [_warning("not_given_up", error.message, error.hint)]
         return []

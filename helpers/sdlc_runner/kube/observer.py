@@ -80,4 +80,3 @@ class Observer:
         """Watch no more."""
         for mirror in (self._jobs, self._pods, self._events):
             mirror.stop()
-
