@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 
+import pytest
 from hypothesis import settings
 
 from sdlc_runner import process
@@ -12,6 +14,20 @@ from sdlc_runner import process
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+# A shell that starts us in the background has us, and all that we start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_CLUSTER_SECONDS = 180
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Time what tests do on a cluster, not how long they wait until it is theirs."""
+    for item in items:
+        if item.get_closest_marker("cluster"):
+            own = item.get_closest_marker("timeout")
+            seconds = own.args[0] if own else _CLUSTER_SECONDS
+            item.add_marker(pytest.mark.timeout(seconds, func_only=True), append=False)
 
 
 def pytest_report_header() -> str:

@@ -178,7 +178,7 @@ def test_what_was_rotated_away_while_the_line_was_cut_is_a_gap_that_the_transcri
     numbers = {int(event["text"].split()[1]) for event in result.of("log")}
     assert numbers == set(range(3500))
     codes = [event["code"] for event in result.of("warning")]
-    assert codes in ([], ["cluster_unreachable"] * 2)
+    assert codes in (["cluster_unreachable"] * times for times in range(3))  # the end may be first
 
 
 def test_the_outcome_comes_within_two_seconds_of_the_api_reporting_the_end(

@@ -120,7 +120,8 @@ def test_rules_survive_the_way_to_another_place() -> None:
 @pytest.mark.parametrize("form", Form)
 def test_both_forms_run_under_pod_security_restricted(namespace: Namespace, form: Form) -> None:
     look = "cat /etc/sdlc-runner/spec.json; echo; id -u; ls /secrets; touch /workspace/x /attempt/x"
-    code, log = job_by_hand.run(namespace, f"{look}; touch /x || echo read-only", form)
+    try_out = f"exec 2>&1; {look}; touch /x || echo read-only"
+    code, log = job_by_hand.run(namespace, try_out, form)
     assert code == 0, log
     assert log.split() == [
         *("{}", "10001", "git", "model", "server"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SILENCE_SECONDS = 60.0  # the server itself says something every 10
 _PROBE_SECONDS = 5.0
+_START_SECONDS = 2.0  # what is asked in the very moment of its start may never be answered
 _GONE_SECONDS = 5.0
 _PAUSE = 0.2
 _ASK_SECONDS = 30.0
@@ -166,22 +167,24 @@ class ServedTurn:
                 raise Ended(agent_end.REJECTED)
 
     def _pause(self) -> None:
-        """Wait a little before the stream is opened again; not for ever."""
-        now = time.monotonic()
-        self._gone_since = self._gone_since or now
+        """Wait until somebody listens, before the stream is opened again; not for ever."""
         self._reopened += 1
-        found = self._probe()
-        self._heard = time.monotonic()
-        tired = now - self._gone_since > _GONE_SECONDS or self._reopened > _MOST_REOPENED
-        if tired:
-            raise Ended(found or gone("it breaks off every stream of events"))
-        self._tick()
-        time.sleep(_PAUSE)
+        self._gone_since = self._gone_since or time.monotonic()
+        while True:
+            now = time.monotonic()
+            found = self._probe(_START_SECONDS)
+            self._heard = time.monotonic()
+            if now - self._gone_since > _GONE_SECONDS or self._reopened > _MOST_REOPENED:
+                raise Ended(found or gone("it breaks off every stream of events"))
+            self._tick()
+            time.sleep(_PAUSE)
+            if found is None or found.status is Outcome.IDLE:
+                return
 
-    def _probe(self) -> Verdict | None:
+    def _probe(self, seconds: float = _PROBE_SECONDS) -> Verdict | None:
         """Return what is wrong with the server itself; None if it is well."""
         try:
-            self._server.call("GET", "/global/health", seconds=_PROBE_SECONDS)
+            self._server.call("GET", "/global/health", seconds=seconds)
         except TooSlow:
             return hung()
         except ServerGone:
@@ -194,6 +197,7 @@ class ServedTurn:
         self._ask("GET", f"/session/{root}")
         for child in as_list(self._ask("GET", f"/session/{root}/children")):
             self._session.add(child)
+        statuses = self._ask("GET", "/session/status")
         for name in self._session.ids:
             messages = self._ask("GET", f"/session/{name}/message?limit={_MESSAGES}")
             for type_, fields in self._session.catch_up(name, messages):
@@ -201,7 +205,9 @@ class ServedTurn:
                 self._emit(type_, fields)
             if name == root:
                 last = messages
-        self._session.rest(last, self._ask("GET", "/session/status"))
+        self._session.rest(last, statuses)
+        if self._session.cut_off:
+            raise Ended(gone("it was started again, and the session was cut off"))
 
     def _abort(self) -> None:
         """End what the session still does; a server that is gone has ended it."""
