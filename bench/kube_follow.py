@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cluster.cluster_rig import ClusterRig
 
 _LINES = 500_000
-_ROUNDS = 3
+_ROUNDS = 6
 _PROMISE = 1.15
 _TEXT = "line %07d of a build that says what it does, with some words to be as long as lines are"
 _PLAIN = f"""

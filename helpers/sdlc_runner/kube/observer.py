@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from sdlc_runner.kube.api import KubeApi
     from sdlc_runner.kube.jobs import Found
 
-_GATHER_SECONDS = 0.003  # what comes together is read together
+# What comes together is read together: in a flood, for some times as long as reading takes.
+_SHORTEST_GATHERING, _LONGEST_GATHERING = 0.003, 0.06
+_GATHERINGS = 10
 
 
 class Observer:
@@ -25,6 +27,7 @@ class Observer:
         query = selector(scope)
         self._woken = threading.Condition()
         self._wakes = self._heeded = 0
+        self._waited = time.monotonic()
         self._changes, self._seen = 0, -1
         self._states: dict[str, PodState] = {}
         self._jobs = Mirror(api, "jobs", query, self._change)
@@ -44,11 +47,13 @@ class Observer:
 
     def wait(self, seconds: float) -> None:
         """Wait until something has happened since the last wait, at most so long."""
+        busy = time.monotonic() - self._waited
         with self._woken:
             woken = self._woken.wait_for(lambda: self._wakes != self._heeded, seconds)
             self._heeded = self._wakes
         if woken:
-            time.sleep(_GATHER_SECONDS)
+            time.sleep(min(max(_GATHERINGS * busy, _SHORTEST_GATHERING), _LONGEST_GATHERING))
+        self._waited = time.monotonic()
 
     @property
     def outage(self) -> float:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING
+import select
+import time
+from typing import TYPE_CHECKING, Any
 
 from urllib3.exceptions import HTTPError
 
 from sdlc_runner.events import clean
+from sdlc_runner.kube.chunks import Chunks
 from sdlc_runner.kube.failure import ApiError
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from urllib3.response import BaseHTTPResponse
 
 _CHUNK = 256 * 1024
+_GULP_SECONDS = 0.01  # who wakes for every line of a flood slows down those who write it
 _MESSAGE_LIMIT = 300
 _OBJECT = re.compile(r"<?[\w.]*HTTPS?Connection(?:Pool)?\b[^)>]*[)>]: ")
 
@@ -35,7 +39,7 @@ class Stream:
         response = self._response
         try:
             if response.chunked:
-                yield from response.read_chunked(_CHUNK)
+                yield from _gulps(response)
             else:
                 yield from response.stream(_CHUNK)
         except (HTTPError, OSError, ValueError, AttributeError) as error:
@@ -51,6 +55,24 @@ class Stream:
         """Give the connection back or up; for the thread that read it."""
         with contextlib.suppress(HTTPError, OSError, ValueError):
             self._response.close()
+
+
+def _gulps(response: Any) -> Iterator[bytes]:  # noqa: ANN401
+    """Yield the content of an answer in chunks; the library takes them one by one, and slowly."""
+    file = response._fp.fp  # noqa: SLF001 - as its own ``read_chunked`` does
+    more = select.poll()
+    more.register(file, select.POLLIN)
+    chunks = Chunks()
+    while True:
+        piece = file.read1(_CHUNK)
+        if not piece:
+            raise ConnectionError("the connection was closed before its end")
+        if content := chunks.feed(piece):
+            yield content
+        if chunks.over:
+            return
+        if not more.poll(0):
+            time.sleep(_GULP_SECONDS)
 
 
 def said(error: Exception) -> str:
