@@ -144,6 +144,16 @@ def test_a_volume_that_was_mounted_in_the_end_is_no_trouble() -> None:
     assert trouble.of_volumes([]) is None
 
 
+def test_a_node_that_is_about_to_mount_a_secret_says_so_once_or_twice() -> None:
+    text = 'MountVolume.SetUp failed for volume "x" : failed to sync secret cache: timed out'
+    syncing = event("FailedMount", f"{text} waiting for the condition", LATER, LATER)
+    assert trouble.of_volumes([syncing]) is None
+    for events in ([{**syncing, "count": 3}], [syncing, event("FailedMount", NO_SECRET)]):
+        found = trouble.of_volumes(events)
+        assert found is not None
+        assert found.code == "volume_not_mounted"
+
+
 def test_a_pod_without_a_network_has_the_time_of_a_start() -> None:
     found = trouble.of_volumes([event("FailedCreatePodSandBox", "plugin type=bridge failed")])
     assert found is not None

@@ -70,6 +70,8 @@ _CREATE = frozenset(
 )  # fmt: skip
 _TOLD_BY = ("Failed", "InspectFailed", "ErrImageNeverPull", "BackOff")
 _MOUNT = ("FailedMount", "FailedAttachVolume")
+_SYNCING = "cache: timed out waiting for the condition"  # the kubelet has not read the Secret yet
+_OFTEN = 3
 _AFTER_MOUNTS = ("Pulling", "Pulled", "Created", "Started")
 _IMAGE_HINT = "Correct the image in the pod template's values, or load it into the nodes."
 _CREATE_HINT = "Correct the pod template, or the Secret or ConfigMap that it names."
@@ -108,17 +110,23 @@ def of_scheduling(condition: Mapping[str, Any]) -> Trouble:
 def of_volumes(events: Events) -> Trouble | None:
     """Why the pod's volumes or network are not there; only events tell."""
     after = last_time(newest(events, *_AFTER_MOUNTS))
-    mount = newest(events, *_MOUNT)
+    mounts = [item for item in events if item.get("reason") in _MOUNT and not _is_syncing(item)]
+    mount = newest(mounts, *_MOUNT)
     if mount is not None and last_time(mount) > after:
         hint = "Create the Secret with its keys (README of the chart), or wait until it is synced."
         text = f"A volume cannot be mounted: {said(mount.get('message'))}"
-        since = min(first_time(item) for item in events if item.get("reason") in _MOUNT)
+        since = min(map(first_time, mounts))
         return Trouble("volume_not_mounted", text, hint, Clock.GRACE, since)
     sandbox = newest(events, "FailedCreatePodSandBox")
     if sandbox is not None and last_time(sandbox) > after:
         text = f"The node cannot set the pod up: {said(sandbox.get('message'))}"
         return Trouble("pod_not_set_up", text, "Look at the node and its network.", Clock.START)
     return None
+
+
+def _is_syncing(event: Mapping[str, Any]) -> bool:
+    """Whether a busy node is about to mount it: it says so once or twice, and then it has."""
+    return _SYNCING in str(event.get("message")) and int(event.get("count") or 1) < _OFTEN
 
 
 def of_waiting(status: Mapping[str, Any], events: Events) -> Trouble | None:
