@@ -93,18 +93,20 @@ def test_a_server_that_forgot_the_session_was_started_again(tmp_path: Path, hear
     assert time.monotonic() - began < 3
 
 
-def test_a_server_that_was_started_again_and_remembers_the_session_works_at_nothing(
+def test_a_server_that_is_being_started_is_not_listened_to_before_it_answers(
     tmp_path: Path, heard: Heard
 ) -> None:
-    answers = {
-        f"GET /session/{ROOT}/message": (200, [message(tool("running"))]),
-        "GET /session/status": (200, {}),
-    }
-    with FakeServer([breaks(tool("running")), plays()], answers) as fake:
-        began = time.monotonic()
-        end = run(fake, tmp_path, heard)
-    assert (end.status, end.code) == (Outcome.FAILED, "agent_server_died")
-    assert time.monotonic() - began < 3
+    health = "GET /global/health"
+    with FakeServer([breaks(tool("running")), plays(*WELL)]) as fake:
+
+        def break_off(_: Listener) -> None:
+            if fake.calls.count(health) == 3:
+                del fake.answers[health]  # from now on it is well
+
+        fake.answers[health] = break_off
+        assert run(fake, tmp_path, heard).ok
+    first = fake.calls.index(health)
+    assert fake.calls[first : first + 5] == [*[health] * 4, "GET /event"]
 
 
 def test_streams_that_all_break_at_once_end_the_run(tmp_path: Path, heard: Heard) -> None:

@@ -197,7 +197,6 @@ class ServedTurn:
         self._ask("GET", f"/session/{root}")
         for child in as_list(self._ask("GET", f"/session/{root}/children")):
             self._session.add(child)
-        statuses = self._ask("GET", "/session/status")
         for name in self._session.ids:
             messages = self._ask("GET", f"/session/{name}/message?limit={_MESSAGES}")
             for type_, fields in self._session.catch_up(name, messages):
@@ -205,9 +204,7 @@ class ServedTurn:
                 self._emit(type_, fields)
             if name == root:
                 last = messages
-        self._session.rest(last, statuses)
-        if self._session.cut_off:
-            raise Ended(gone("it was started again, and the session was cut off"))
+        self._session.rest(last, self._ask("GET", "/session/status"))
 
     def _abort(self) -> None:
         """End what the session still does; a server that is gone has ended it."""

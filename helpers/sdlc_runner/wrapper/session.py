@@ -26,7 +26,7 @@ class Session:
         """Begin with a session that has heard no prompt yet."""
         self.root = root
         self.ids = [root]
-        self.idle = self.cut_off = False
+        self.idle = False
         self._given: list[str] = []
         self._retried = ""
         self._translator = translator
@@ -107,17 +107,12 @@ class Session:
             yield from self._translator.fail(error)
 
     def rest(self, messages: object, statuses: object) -> None:
-        """Note what it means that nothing went on before these messages were read.
-
-        The last of them has ended, and so the session is idle; or it never will: its server was
-        started again, and remembers the session without working at it.
-        """
+        """Note that the session is idle, if its last message has ended and nothing goes on."""
         info = _last(messages)
         ended = "completed" in as_mapping(info.get("time")) or info.get("error") is not None
         status = as_mapping(as_mapping(statuses).get(self.root)).get("type", "idle")
-        if info.get("role") == "assistant" and status == "idle":
-            self.idle = self.idle or ended
-            self.cut_off = not ended
+        if info.get("role") == "assistant" and ended and status == "idle":
+            self.idle = True
 
 
 def is_name(text: str) -> bool:
