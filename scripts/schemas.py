@@ -96,8 +96,7 @@ def config_schema() -> str:
 
 
 def _setting_rule(setting: Setting) -> dict[str, Any]:
-    only = " (user's file or environment only)" if setting.user_only else ""
-    rule: dict[str, Any] = {"description": setting.meaning + only, "default": setting.default}
+    rule: dict[str, Any] = {"description": setting.described, "default": setting.default}
     rule |= SETTING_KINDS[setting.kind]
     if setting.choices:
         rule["enum"] = list(setting.choices)

@@ -3,7 +3,8 @@
 Precedence, stated here once: flag > environment > user's file > repository's file > default.
 The user's file is ``$XDG_CONFIG_HOME/sdlc-runner/config.yaml``, the repository's is
 ``.opencode/sdlc-runner.yaml``. What decides which programs run on this machine is taken from
-the user's file or the environment only, never from a repository or a flag.
+the user's file or the environment only, never from a repository or a flag; what decides who is
+given credentials is not taken from a repository.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def _load_file(path: Path, *, trusted: bool) -> dict[str, Any]:
         setting = _known(key, where, line)
         if key in found:
             raise UsageError(Code.BAD_CONFIG, f"{where}: {key} was set before.", line=line)
-        if setting.user_only and not trusted:
+        if (setting.user_only or setting.not_shared) and not trusted:
             raise UsageError(
                 Code.BAD_CONFIG,
                 f"{where}: {key} may not come from a repository.",

@@ -17,6 +17,9 @@ class Setting(NamedTuple):
     minimum: float | None = None
     choices: tuple[str, ...] = ()
     user_only: bool = False
+    """Of the user's file or the environment: neither a repository nor a flag sets it."""
+    not_shared: bool = False
+    """A repository does not set it: it decides who is given credentials."""
     pattern: str = ""
 
     @property
@@ -24,6 +27,13 @@ class Setting(NamedTuple):
         """Its type in words: text, count, number, flag or texts."""
         names = {str: "text", bool: "flag", int: "count", float: "number", tuple: "texts"}
         return names[type(self.default)]
+
+    @property
+    def described(self) -> str:
+        """Its meaning, and by whom alone it is set."""
+        if self.user_only:
+            return f"{self.meaning} (user's file or environment only)"
+        return f"{self.meaning} (not from a repository)" if self.not_shared else self.meaning
 
     @property
     def name(self) -> str:
@@ -98,7 +108,12 @@ SETTINGS: tuple[Setting, ...] = (
         meaning="attempts push onto the feature branch itself, if it has not moved meanwhile",
     ),
     Setting("clone.depth", 1, "commits an attempt clones; 0: all", minimum=0),
-    Setting("clone.url", "", "URL that attempts clone from and push to; empty: the remote's own"),
+    Setting(
+        "clone.url",
+        "",
+        "URL that attempts clone from and push to; empty: the remote's own",
+        not_shared=True,
+    ),
     Setting("bundle.size", 5, "small tasks that share an attempt under --bundle", minimum=1),
     Setting(
         "agent.command",
@@ -138,9 +153,21 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "kubernetes.pod_template", "", "name of the PodTemplate there; empty: the chart's only one"
     ),
-    Setting("kubernetes.template_file", "", "file with a PodTemplate to take instead"),
-    Setting("kubernetes.release", "", "folder of a release that `helm template` renders instead"),
-    Setting("kubernetes.git_secret", "", "Secret with git credentials; empty: the pod template's"),
+    Setting(
+        "kubernetes.template_file", "", "file with a PodTemplate to take instead", not_shared=True
+    ),
+    Setting(
+        "kubernetes.release",
+        "",
+        "folder of a release that `helm template` renders instead",
+        not_shared=True,
+    ),
+    Setting(
+        "kubernetes.git_secret",
+        "",
+        "Secret with git credentials; empty: the pod template's",
+        not_shared=True,
+    ),
     Setting(
         "kubernetes.ttl_seconds", 172_800, "how long an ended Job and its log are kept", minimum=60
     ),
