@@ -12,6 +12,7 @@ from bench import (
     kube_follow,
     kube_follow_end,
     kube_follow_many,
+    kube_image,
     kube_spawn,
     many,
     plan,
@@ -27,6 +28,7 @@ _ALL = {
     "kube-follow": kube_follow.measure,
     "kube-follow-many": kube_follow_many.measure,
     "kube-follow-end": kube_follow_end.measure,
+    "kube-image": kube_image.measure,
     "fuzz": fuzz.measure,
 }
 
