@@ -76,5 +76,19 @@ def test_the_locks_agree_on_every_package_that_both_have() -> None:
         assert image[name] == tests[name]
 
 
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_program_without_a_hash_stops_the_build(tmp_path: Path, hashed: bool) -> None:  # noqa: FBT001
+    if shutil.which("node") is None:
+        pytest.skip("no Node.js here; the image's build brings its own")
+    lock = read(DOCKER / "package-lock.json")
+    for package in lock["packages"].values():
+        package["integrity"] = "sha512-x" if hashed else ""
+    (tmp_path / "package-lock.json").write_text(json.dumps(lock))
+    shutil.copy(DOCKER / "hashed.js", tmp_path)
+    done = process.run(["node", str(tmp_path / "hashed.js")])
+    assert done.ok is hashed
+    assert ("has no hash for node_modules/opencode-linux" in done.error_text) is not hashed
+
+
 def read(path: Path) -> Any:  # noqa: ANN401
     return json.loads(path.read_text(encoding="utf-8"))
