@@ -118,24 +118,34 @@ def test_out_of_memory_in_the_agents_container(rig: ClusterRig) -> None:
     assert saved(rig) == "half done"
 
 
-def command(*words: str) -> Callable[[PodSpec], None]:
-    return lambda pod: runner(pod).update(command=list(words), args=[])
+def start_instead(rig: ClusterRig, script: str) -> None:
+    """Have the image be one that starts a program of its own."""
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "program"}}
+    rig.namespace.kubectl.create({**settings, "data": {"tini": f"{script}\n"}})
+    mount = {"name": "program", "mountPath": "/usr/bin/tini", "subPath": "tini"}
+
+    def put_in(pod: PodSpec) -> None:
+        source = {"name": "program", "defaultMode": 0o755}
+        pod["volumes"].append({"name": "program", "configMap": source})
+        runner(pod)["volumeMounts"].append(mount)
+
+    change(rig, put_in)
 
 
 @pytest.mark.parametrize(
-    ("words", "outcome", "code"),
+    ("script", "outcome", "code"),
     [
-        (("false",), "failed", "no_report"),
-        (("true",), "unverified", "nothing_pushed"),
-        (("/nope",), "rejected", "container_not_started"),
+        ("#!/bin/false", "failed", "no_report"),
+        ("#!/bin/true", "unverified", "nothing_pushed"),
+        ("#!/nope", "rejected", "container_not_started"),
     ],
     ids=["false", "true", "nope"],
 )
 def test_a_runner_that_is_none_of_ours_is_not_started_again(
-    rig: ClusterRig, words: tuple[str], outcome: str, code: str
+    rig: ClusterRig, script: str, outcome: str, code: str
 ) -> None:
     rig.tasks(TASK)
-    change(rig, command(*words))
+    start_instead(rig, script)
     result = rig.run("spawn", "T001", "--follow")
     told = result.outcome("T001")
     assert (told["outcome"], told["code"]) == (outcome, code)
@@ -149,7 +159,7 @@ def test_what_fails_before_the_agent_begins_is_begun_three_times_at_most(
     rig: ClusterRig, verb: tuple[str, ...]
 ) -> None:
     rig.tasks(TASK)
-    change(rig, command("bash", "-c", "exit 137"))
+    start_instead(rig, "#!/bin/sh\nexit 137")
     result = rig.run(*verb)
     assert result.code == 1
     assert len(result.of("spawned")) == 3

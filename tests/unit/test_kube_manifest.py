@@ -237,21 +237,23 @@ def test_a_change_of_the_pod_changes_the_digest_and_nothing_else_does() -> None:
     assert build(spec())["metadata"]["annotations"]["sdlc-runner/template"] == one.digest
 
 
+def of_spec(spec: object) -> object:
+    return {"kind": "PodTemplate", "template": {"spec": spec}}
+
+
 @pytest.mark.parametrize(
     ("found", "words"),
     [
         (None, "is no PodTemplate"),
         ({"kind": "Pod"}, "is no PodTemplate"),
-        ({"kind": "PodTemplate"}, "has no template.spec.containers"),
-        ({"kind": "PodTemplate", "template": []}, "has no template.spec.containers"),
-        (
-            {"kind": "PodTemplate", "template": {"spec": {"containers": {}}}},
-            "has no template.spec.containers",
-        ),
-        (
-            {"kind": "PodTemplate", "template": {"spec": {"containers": [5, {"name": "x"}]}}},
-            "has no container named runner",
-        ),
+        ({"kind": "PodTemplate"}, "something else than an object at template"),
+        ({"kind": "PodTemplate", "template": []}, "something else than an object at template"),
+        ({"kind": "PodTemplate", "template": {}}, r"has no template\.spec"),
+        (of_spec({}), r"has no template\.spec\.containers"),
+        (of_spec({"containers": {}}), r"else than a list at template\.spec\.containers"),
+        (of_spec({"containers": [5]}), r"else than an object at template\.spec\.containers\[0\]"),
+        (of_spec({"containers": [{}]}), r"has no template\.spec\.containers\[0\]\.name"),
+        (of_spec({"containers": [{"name": "x"}]}), "has no container named runner"),
     ],
 )
 def test_what_is_no_template_is_refused(found: object, words: str) -> None:

@@ -18,7 +18,7 @@ from sdlc_runner import naming
 from sdlc_runner.backends import Sighting
 from sdlc_runner.backends.kubernetes_tail import JobTail
 from sdlc_runner.errors import Code, RunnerError, UsageError
-from sdlc_runner.kube import agent_server, jobs, manifest, template
+from sdlc_runner.kube import agent_server, jobs, manifest, soundness, template
 from sdlc_runner.kube.access import Access, open_api
 from sdlc_runner.kube.failure import ApiError
 from sdlc_runner.kube.manifest import CANCELLED, GIVEN_UP, TEMPLATE, Clocks, PodTemplate
@@ -96,6 +96,7 @@ class KubernetesBackend:
                 "agent.command needs a pod of one container: this template's agent is OpenCode.",
                 "Unset agent.command, or render the chart with `agent.form: single`.",
             )
+        soundness.require(self.template)
         # Whoever may read pods reads this, and git gets its credentials from the Secret.
         spec = replace(spec, remote=naming.without_credentials(spec.remote))
         ttl, secret = self._settings.kubernetes_ttl_seconds, self._settings.kubernetes_git_secret

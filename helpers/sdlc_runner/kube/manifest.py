@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import attempt, naming
 from sdlc_runner.errors import Code, RunnerError, UsageError
+from sdlc_runner.kube import pod_shape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,12 +91,10 @@ def parse_template(found: object, source: str) -> PodTemplate:
 def _problem(found: object) -> str:
     if not isinstance(found, dict) or found.get("kind") != "PodTemplate":
         return "is no PodTemplate of core/v1"
-    spec = (
-        found.get("template", {}).get("spec") if isinstance(found.get("template"), dict) else None
-    )
-    if not isinstance(spec, dict) or not isinstance(spec.get("containers"), list):
-        return "has no template.spec.containers"
-    named = [item.get("name") for item in spec["containers"] if isinstance(item, dict)]
+    problem = pod_shape.misfit(found.get("template"))
+    if problem:
+        return problem
+    named = [item["name"] for item in found["template"]["spec"]["containers"]]
     return "" if RUNNER in named else f"has no container named {RUNNER}"
 
 
@@ -148,7 +147,7 @@ def _pod(
     pod = copy.deepcopy(dict(template.pod))
     for volume in pod["spec"].get("volumes") or [] if git_secret else []:
         if volume.get("name") == GIT_VOLUME:
-            volume["secret"] = {**volume.get("secret", {}), "secretName": git_secret}
+            volume["secret"] = {**(volume.get("secret") or {}), "secretName": git_secret}
     given = pod.get("metadata") or {}
     pod["metadata"] = {
         "labels": {**(given.get("labels") or {}), **own},

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.kube.manifest import AGENT, RUNNER, SPEC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sdlc_runner.kube.manifest import PodTemplate
 
+    _Mounts = Mapping[str, Mapping[str, Any]]
+
 _GIT, _ATTEMPT = "/secrets/git", "/attempt"
-_BOTH = ("/workspace", "/etc/sdlc-runner")
+_SPECIFICATION = "/etc/sdlc-runner"
+_BOTH = ("/workspace", _SPECIFICATION)
 _SERVER = "/secrets/server"
 _OWN = ("/home/agent", "/tmp")  # noqa: S108 - a mount point
 _MOUNTS = {
@@ -23,17 +27,34 @@ _MOUNTS = {
     "agent": (*_BOTH, *_OWN, _SERVER),
     "single": (*_BOTH, *_OWN, _ATTEMPT),
 }
+_WRITTEN = ("/workspace", _ATTEMPT, *_OWN)
 _SECCOMP = frozenset({"RuntimeDefault", "Localhost"})
 _LEAST_GRACE = 30
 
 
 def faults(template: PodTemplate) -> list[str]:
     """Return what is wrong with a template, each as the end of "the pod template …"."""
+    return [*_contract(template), *_bounds(template.pod["spec"])]
+
+
+def require(template: PodTemplate) -> None:
+    """Raise ``bad_pod_template`` for one that no attempt could work in.
+
+    An agent out of bounds is what ``doctor`` tells, and what the cluster's policy refuses.
+    """
+    refuse(template, list(_contract(template)))
+
+
+def refuse(template: PodTemplate, wrong: list[str]) -> None:
+    """Raise ``bad_pod_template`` if anything is wrong with a template."""
+    if wrong:
+        text = f"The pod template {template.source} {'; it '.join(wrong)}."
+        hint = "Upgrade the chart's release, or mend the template."
+        raise UsageError(Code.BAD_POD_TEMPLATE, text, hint)
+
+
+def _contract(template: PodTemplate) -> Iterator[str]:
     spec = template.pod["spec"]
-    return [*_contract(template, spec), *_bounds(spec)]
-
-
-def _contract(template: PodTemplate, spec: Mapping[str, Any]) -> Iterator[str]:
     runner = _named(spec.get("containers"), RUNNER)
     agent = _named(spec.get("initContainers"), AGENT)
     if not template.is_single and not agent:
@@ -43,35 +64,54 @@ def _contract(template: PodTemplate, spec: Mapping[str, Any]) -> Iterator[str]:
     yield from _role(runner, "single" if template.is_single else "runner")
     if agent:
         yield from _role(agent, "agent")
-        stolen = sorted({_GIT, _ATTEMPT} & _mounts(agent))
-        if stolen:
-            yield f"gives the agent {' and '.join(stolen)}, which is the runner's alone"
-    if _spec_annotation(spec) != SPEC:
-        yield f"has no volume that holds the annotation {SPEC} as spec.json"
-    if int(spec.get("terminationGracePeriodSeconds", _LEAST_GRACE)) < _LEAST_GRACE:
-        yield f"leaves less than {_LEAST_GRACE} s to save unfinished work"
+        yield from _sides(_mounts(runner), _mounts(agent))
+    if not _tells_specification(spec, _mounts(runner).get(_SPECIFICATION, {})):
+        yield f"has no volume at {_SPECIFICATION} that holds the annotation {SPEC} as spec.json"
 
 
 def _role(container: Mapping[str, Any], role: str) -> Iterator[str]:
-    name = container.get("name")
-    if container.get("args") != [role]:
+    name, mounts = container.get("name"), _mounts(container)
+    if not container.get("image"):
+        yield f"names no image for {name}"
+    if container.get("command"):
+        yield f"replaces what the image starts in {name} by {container['command']}"
+    elif container.get("args") != [role]:
         yield f"starts {name} with {container.get('args')} and not with [{role}]"
-    absent = [path for path in _MOUNTS[role] if path not in _mounts(container)]
+    absent = [path for path in _MOUNTS[role] if path not in mounts]
     if absent:
         yield f"mounts nothing in {name} at {', '.join(absent)}"
+    closed = [path for path in _WRITTEN if mounts.get(path, {}).get("readOnly")]
+    if closed:
+        yield f"mounts {', '.join(closed)} in {name} read-only"
 
 
-def _spec_annotation(spec: Mapping[str, Any]) -> str:
-    for volume in spec.get("volumes") or []:
-        for item in (volume.get("downwardAPI") or {}).get("items") or []:
-            field = str((item.get("fieldRef") or {}).get("fieldPath", ""))
-            if item.get("path") == "spec.json":
-                return field.removeprefix("metadata.annotations['").removesuffix("']")
-    return ""
+def _sides(runner: _Mounts, agent: _Mounts) -> Iterator[str]:
+    stolen = sorted({_GIT, _ATTEMPT} & agent.keys())
+    if stolen:
+        yield f"gives the agent {' and '.join(stolen)}, which is the runner's alone"
+    for path in sorted({*_BOTH, _SERVER} & runner.keys() & agent.keys()):
+        if _place(runner[path]) != _place(agent[path]):
+            yield f"has {path} of {RUNNER} and of {AGENT} from two places: they share it"
+
+
+def _place(mount: Mapping[str, Any]) -> tuple[object, object]:
+    return mount.get("name"), mount.get("subPath")
+
+
+def _tells_specification(spec: Mapping[str, Any], mount: Mapping[str, Any]) -> bool:
+    wanted = ("spec.json", f"metadata.annotations['{SPEC}']")
+    volume = _named(spec.get("volumes"), str(mount.get("name")))
+    items = (volume.get("downwardAPI") or {}).get("items") or []
+    return wanted in [
+        (item["path"], (item.get("fieldRef") or {}).get("fieldPath")) for item in items
+    ]
 
 
 def _bounds(spec: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what lets an agent out of its pod, or Pod Security ``restricted`` refuses."""
+    """Yield what lets an agent out of its pod, or is refused, or costs work that was done."""
+    grace = spec.get("terminationGracePeriodSeconds")
+    if grace is not None and grace < _LEAST_GRACE:
+        yield f"leaves less than {_LEAST_GRACE} s to save unfinished work"
     if spec.get("automountServiceAccountToken") is not False:
         yield "gives the agent a token of the cluster: `automountServiceAccountToken: false`"
     shared = [name for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
@@ -101,10 +141,9 @@ def _lacks(pod: Mapping[str, Any], container: Mapping[str, Any]) -> Iterator[str
         yield "`readOnlyRootFilesystem: true`"
 
 
-def _named(containers: object, name: str) -> Mapping[str, Any]:
-    found = containers if isinstance(containers, list) else []
-    return next((item for item in found if item.get("name") == name), {})
+def _named(found: Sequence[Mapping[str, Any]] | None, name: str) -> Mapping[str, Any]:
+    return next((item for item in found or () if item.get("name") == name), {})
 
 
-def _mounts(container: Mapping[str, Any]) -> set[str]:
-    return {str(item.get("mountPath")) for item in container.get("volumeMounts") or []}
+def _mounts(container: Mapping[str, Any]) -> _Mounts:
+    return {item["mountPath"]: item for item in container.get("volumeMounts") or []}

@@ -143,7 +143,8 @@ def _grant(backend: KubernetesBackend) -> str:
     subject = f"--serviceaccount={account}" if not kind and account else f"--user={who}"
     role = "ROLE-OF-THE-CHART-spawner"
     with contextlib.suppress(UsageError, UnreachableError):
-        role = f"{backend.template.content['metadata']['name']}-spawner"
+        named = (backend.template.content.get("metadata") or {}).get("name")
+        role = f"{named}-spawner" if named else role
     return (
         f"An administrator: `kubectl -n {backend.api.namespace} create rolebinding NAME"
         f" --role={role} {subject}`, or the chart's value spawner.users."

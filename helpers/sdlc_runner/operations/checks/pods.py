@@ -54,13 +54,7 @@ def _taken(backend: KubernetesBackend) -> PodTemplate:
 
 
 def _template(template: PodTemplate, project: Project) -> str:
-    wrong = soundness.faults(template)
-    if wrong:
-        raise UsageError(
-            Code.BAD_POD_TEMPLATE,
-            f"The pod template {template.source} {'; it '.join(wrong)}.",
-            "Upgrade the chart's release, or mend the template.",
-        )
+    soundness.refuse(template, soundness.faults(template))
     if project.settings.agent_command and not template.is_single:
         raise UsageError(
             Code.UNSUPPORTED_BACKEND,
