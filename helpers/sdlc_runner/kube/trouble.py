@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,7 @@ _TOLD_BY = ("Failed", "InspectFailed", "ErrImageNeverPull", "BackOff")
 _MOUNT = ("FailedMount", "FailedAttachVolume")
 _SYNCING = "cache: timed out waiting for the condition"  # the kubelet has not read the Secret yet
 _OFTEN = 3
+_ABSENT = re.compile(r'secret "([a-z0-9.-]+)" not found')
 _AFTER_MOUNTS = ("Pulling", "Pulled", "Created", "Started")
 _IMAGE_HINT = "Correct the image in the pod template's values, or load it into the nodes."
 _CREATE_HINT = "Correct the pod template, or the Secret or ConfigMap that it names."
@@ -113,15 +115,25 @@ def of_volumes(events: Events) -> Trouble | None:
     mounts = [item for item in events if item.get("reason") in _MOUNT and not _is_syncing(item)]
     mount = newest(mounts, *_MOUNT)
     if mount is not None and last_time(mount) > after:
-        hint = "Create the Secret with its keys (README of the chart), or wait until it is synced."
         text = f"A volume cannot be mounted: {said(mount.get('message'))}"
         since = min(map(first_time, mounts))
-        return Trouble("volume_not_mounted", text, hint, Clock.GRACE, since)
+        return Trouble("volume_not_mounted", text, _mount_hint(text), Clock.GRACE, since)
     sandbox = newest(events, "FailedCreatePodSandBox")
     if sandbox is not None and last_time(sandbox) > after:
         text = f"The node cannot set the pod up: {said(sandbox.get('message'))}"
         return Trouble("pod_not_set_up", text, "Look at the node and its network.", Clock.START)
     return None
+
+
+def _mount_hint(text: str) -> str:
+    """Name the Secret that is not there; the chart's ExternalSecrets have their Secrets' names."""
+    absent = _ABSENT.search(text)
+    if absent is None:
+        return "Create the Secret with its keys (README of the chart), or wait until it is synced."
+    return (
+        f"Create the Secret {absent[1]} with its keys (README of the chart); if External Secrets"
+        f" fetches it, `kubectl describe externalsecret {absent[1]}` says why it is not there."
+    )
 
 
 def _is_syncing(event: Mapping[str, Any]) -> bool:

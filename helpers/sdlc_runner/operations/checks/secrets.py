@@ -9,7 +9,7 @@ from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.kube import agent_server
 from sdlc_runner.kube.failure import ApiError
 from sdlc_runner.kube.manifest import GIT_VOLUME
-from sdlc_runner.kube.objects import newest, said
+from sdlc_runner.kube.objects import conditions, newest, said
 from sdlc_runner.operations.checks import Finding, reach
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from sdlc_runner.project import Project
 
 _MODEL_VOLUME = "model-keys"
+_EXTERNAL = "/apis/external-secrets.io/v1"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _FORBIDDEN, _NOT_FOUND = 403, 404
 _FILES = {
@@ -47,7 +48,7 @@ def examine(project: Project, api: KubeApi, job: Mapping[str, Any]) -> Finding:
             raise UsageError(
                 Code.BAD_CREDENTIALS,
                 f"The Secret {secret} {problem}.",
-                _create(api, volume, secret),
+                _remedy(api, volume, secret, " --dry-run=client -o yaml | kubectl apply -f -"),
             )
         seen.append(secret)
     return _told(api, named, seen, unread)
@@ -67,7 +68,8 @@ def _problem(volume: str, secret: Mapping[str, Any], project: Project) -> str:
         needed = {"ssh-privatekey", "known_hosts"} if scheme == "ssh" else {"token"}
         lacking = sorted(needed - keys)
         by = "SSH" if scheme == "ssh" else "HTTP"
-        return f"has no {' and no '.join(lacking)}, which cloning by {by} needs" if lacking else ""
+        absent = f"has no {' and no '.join(lacking)}, which cloning by {by} needs"
+        return f"{absent} (it has {', '.join(sorted(keys)) or 'nothing'})" if lacking else ""
     if volume == _MODEL_VOLUME:
         odd = sorted(key for key in keys if not _VARIABLE.match(key))
         if odd:
@@ -80,12 +82,21 @@ def _absent(api: KubeApi, volume: str, secret: str) -> UsageError:
     return UsageError(
         Code.BAD_CREDENTIALS,
         f"There is no Secret {secret} in {api.namespace}: attempts would wait for {volume}.",
-        _create(api, volume, secret),
+        _remedy(api, volume, secret),
     )
 
 
-def _create(api: KubeApi, volume: str, secret: str) -> str:
-    return f"`kubectl -n {api.namespace} create secret generic {secret} {_FILES[volume]}`"
+def _remedy(api: KubeApi, volume: str, secret: str, replacing: str = "") -> str:
+    """Say how to make a Secret, or to replace it; one that is fetched is its store's matter."""
+    where = f"kubectl -n {api.namespace}"
+    try:
+        found = api.get(f"{_EXTERNAL}/namespaces/{api.namespace}/externalsecrets/{secret}")
+    except ApiError:  # there is none, or it is not for us to see
+        files = _FILES[volume]
+        return f"`{where} create secret generic {secret} {files}{replacing}`"
+    ready = conditions(found, wanted="False").get("Ready", {})
+    why = said(ready.get("message")) or "its operator has not said anything"
+    return f"ExternalSecret {secret}: {why}; `{where} describe externalsecret {secret}` tells more."
 
 
 def _told(api: KubeApi, named: Mapping[str, str], seen: list[str], unread: list[str]) -> Finding:
