@@ -1,4 +1,4 @@
-"""What README.md and docs/ name is there: verbs, flags, settings, files, links."""
+"""What the documents name is there: verbs, flags, settings, values, files, links."""
 
 from __future__ import annotations
 
@@ -6,21 +6,30 @@ import argparse
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
 from sdlc_runner.arguments import build_parser
 from sdlc_runner.setting import SETTINGS
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CHART = ROOT / "charts" / "agentic-sdlc-agent-runner"
+FOLDERS = ("", "bench", "charts/*", "docker", "docs", "releases/*", "scripts", "tests/*")
+PAGES = sorted(page for folder in FOLDERS for page in ROOT.glob(f"{folder}/*.md".lstrip("/")))
 NAMED = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 CODE = re.compile(r"```[a-z]*\n(?P<block>.*?)```|`(?P<span>[^`\n]+)`", re.DOTALL)
 CALL = re.compile(r"(?:^|[\s`])sdlc-runner (?P<verb>[a-z-]+)(?P<rest>[^`\n|#&;]*)", re.MULTILINE)
 LINK = re.compile(r"\]\((?P<target>[^)\s]+)\)")
-SCRIPT = re.compile(r"(?<![\w/.-])(?:scripts|bench|tests|helpers|docs)/[\w./-]*[\w-]")
+TOP = "scripts|bench|tests|helpers|docs|docker|charts|releases"
+SCRIPT = re.compile(rf"(?<![\w/.-])(?:{TOP})/[\w./-]*[\w-]")
+BRANCH = re.compile(r"^[│ ]*[├└]── (?P<name>[\w./-]+)", re.MULTILINE)
 FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
-FOREIGN = {"-m", "-c"}  # python's and git's
+FOREIGN = {"-m", "-c", "--create-namespace", "--secret"}  # python's, git's, Helm's and Docker's
 
 every = pytest.mark.parametrize("page", NAMED)
 
@@ -50,9 +59,8 @@ def code(page: str) -> str:
 
 
 def test_the_pages_are_read() -> None:
-    assert {"README.md", "docs/commands.md", "docs/configuration.md", "docs/events.md"} <= set(
-        NAMED
-    )
+    pages = {"README.md", "SPEC.md", "docs/commands.md", "scripts/README.md", "docker/README.md"}
+    assert {*pages, "charts/agentic-sdlc-agent-runner/README.md"} <= set(NAMED)
     assert len(list(CALL.finditer(code("README.md")))) >= 3
     assert len(VERBS) >= 15
 
@@ -125,11 +133,20 @@ def test_every_setting_and_variable_exists(page: str) -> None:
     variables = {setting.variable for setting in SETTINGS}
     for name in re.findall(r"\bSDLC_RUNNER_[A-Z_]+\b", NAMED[page]):
         assert name in variables, f"{page}: {name}"
-    groups = {setting.key.partition(".")[0] for setting in SETTINGS if "." in setting.key}
-    keys = {setting.key for setting in SETTINGS}
-    pattern = rf"`((?:{'|'.join(sorted(groups))})\.[a-z_]+)`"
+    keys, values = {setting.key for setting in SETTINGS}, set(values_of_the_chart())
+    groups = {key.partition(".")[0] for key in {*keys, *values} if "." in key}
+    pattern = rf"`((?:{'|'.join(sorted(groups))})\.(?!py`)[A-Za-z_.]+)(?:: [a-z]+)?`"
     for name in re.findall(pattern, NAMED[page]):
-        assert name in keys, f"{page}: {name}"
+        assert name in {*keys, *values}, f"{page}: {name}"
+
+
+def values_of_the_chart(below: Any = None, start: str = "") -> Iterator[str]:  # noqa: ANN401
+    """Name every value, and every group of them."""
+    found = yaml.safe_load((CHART / "values.yaml").read_text()) if below is None else below
+    for key, value in found.items():
+        yield f"{start}{key}"
+        if isinstance(value, dict):
+            yield from values_of_the_chart(value, f"{start}{key}.")
 
 
 def test_every_setting_is_in_the_configuration_page() -> None:
@@ -152,3 +169,43 @@ def test_modules_that_the_architecture_names_exist() -> None:
     for name in names:
         assert (package / f"{name}.py").exists() or (package / name / "__init__.py").exists(), name
     assert len(names) >= 10
+
+
+def tree_of_the_specification() -> Iterator[str]:
+    """Yield the files of its picture; how deep a line is stands in its column."""
+    above: list[tuple[int, str]] = []
+    picture = NAMED["SPEC.md"].partition("## Directory structure")[2].split("```")[1]
+    for match in BRANCH.finditer(picture):
+        column = match.start("name") - match.start()
+        above = [parent for parent in above if parent[0] < column]
+        path = "".join(name for _, name in above) + match["name"]
+        if path.endswith("/"):
+            above.append((column, match["name"]))
+        else:
+            yield path
+
+
+def test_every_file_of_the_specifications_tree_exists() -> None:
+    files = list(tree_of_the_specification())
+    assert files[0] == "SPEC.md"
+    assert "charts/agentic-sdlc-agent-runner/templates/pod-template.yaml" in files
+    assert "releases/agentic-sdlc-agent-runner-prod/argocd.yaml" in files
+    assert len(files) == 25
+    assert not [name for name in files if not (ROOT / name).is_file()]
+
+
+def test_every_script_has_a_line_in_its_readme() -> None:
+    there = {path.name for path in (ROOT / "scripts").iterdir() if path.is_file()} - {"README.md"}
+    assert not [name for name in there if f"`{name}`" not in NAMED["scripts/README.md"]]
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    found, ahead = set(), ["README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page in NAMED and page not in found:
+            found.add(page)
+            targets = [match["target"].partition("#")[0] for match in LINK.finditer(NAMED[page])]
+            paths = ((ROOT / page).parent / target for target in targets if "://" not in target)
+            ahead += [os.path.relpath(path.resolve(), ROOT) for path in paths]
+    assert not set(NAMED) - found
