@@ -29,7 +29,8 @@ TOP = "scripts|bench|tests|helpers|docs|docker|charts|releases"
 SCRIPT = re.compile(rf"(?<![\w/.-])(?:{TOP})/[\w./-]*[\w-]")
 BRANCH = re.compile(r"^[│ ]*[├└]── (?P<name>[\w./-]+)", re.MULTILINE)
 FLAG = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
-FOREIGN = {"-m", "-c", "--create-namespace", "--secret"}  # python's, git's, Helm's and Docker's
+# Flags of python, git, Helm and Docker.
+FOREIGN = {"-m", "-c", "--create-namespace", "--no-hooks", "--secret"}
 
 every = pytest.mark.parametrize("page", NAMED)
 
