@@ -57,6 +57,7 @@ class AttemptSpec:
     heartbeat_seconds: float = 30
     verify_commands: tuple[str, ...] = ()
     verify_seconds: float = 600
+    connect_seconds: float = 30
     author_name: str = "Agentic SDLC Runner"
     author_email: str = "sdlc-runner@localhost"
     origin: str = ""

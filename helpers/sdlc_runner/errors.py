@@ -51,6 +51,7 @@ class Code(str, Enum):
     PUBLISH_CONFLICT = "publish_conflict"
     # the remote
     REMOTE_UNREACHABLE = "remote_unreachable"
+    UNREACHABLE_HOST = "unreachable_host"
     REMOTE_FORBIDDEN = "remote_forbidden"
     HOST_KEY_REFUSED = "host_key_refused"
     PUSH_REJECTED = "push_rejected"

@@ -73,6 +73,7 @@ class Settings(NamedTuple):
     limits_queue_seconds: float
     limits_start_seconds: float
     limits_create_seconds: float
+    limits_connect_seconds: float
     kubernetes_context: str
     kubernetes_namespace: str
     kubernetes_pod_template: str
@@ -147,6 +148,12 @@ SETTINGS: tuple[Setting, ...] = (
         30.0,
         "patience with what may pass: image pulls, volumes, the creation of a container",
         minimum=1,
+    ),
+    Setting(
+        "limits.connect_seconds",
+        30.0,
+        "longest time that a pod's git host or model takes no connection; 0: it is not tried",
+        minimum=0,
     ),
     Setting("kubernetes.context", "", "context of the kubeconfig; empty: its current one"),
     Setting("kubernetes.namespace", "", "where attempts run; empty: the context's"),

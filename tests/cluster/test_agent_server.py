@@ -56,7 +56,10 @@ CALLS: Sequence[Sequence[str]] = (
     ("T001", "T002", "T003", "T004", "--set", "limits.idle_seconds=20"),
     ("T005", "--set", "kubernetes.pod_template=late"),
     ("T006", "--set", "kubernetes.pod_template=never", "--set", "limits.create_seconds=3"),
-    ("T007", "--set", f"agent.model={GONE}", "--set", "limits.idle_seconds=12"),
+    (  # its model is not tried first, so that OpenCode tries it
+        *("T007", "--set", f"agent.model={GONE}", "--set", "limits.idle_seconds=12"),
+        *("--set", "limits.connect_seconds=0"),
+    ),
 )
 
 

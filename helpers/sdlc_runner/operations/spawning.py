@@ -223,14 +223,11 @@ def build_spec(
     """
     settings = project.settings
     branch, lease = _target(project, ground, key)
-    attempt_tasks = tuple(
-        AttemptTask(task.id, task.title, task.text, task.story, task.files) for task in tasks
-    )
-    text = "\n".join(task.text for task in attempt_tasks)
+    text = "\n".join(task.text for task in tasks)
     return AttemptSpec(
         key=key,
         identity=naming.Identity(project.url, key, tuple(task.id for task in tasks), text).hash,
-        tasks=attempt_tasks,
+        tasks=tuple(AttemptTask(t.id, t.title, t.text, t.story, t.files) for t in tasks),
         origin=naming.without_credentials(project.url),
         remote=settings.clone_url or project.url,
         feature_dir=project.feature.relative,
@@ -248,6 +245,7 @@ def build_spec(
         heartbeat_seconds=settings.heartbeat_seconds,
         verify_commands=settings.verify_commands,
         verify_seconds=settings.verify_seconds,
+        connect_seconds=settings.limits_connect_seconds,
     )
 
 

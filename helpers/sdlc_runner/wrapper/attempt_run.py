@@ -48,6 +48,7 @@ class AttemptRun:
     agent: AgentSide
     is_cancelled: Callable[[], bool]
     budget: Budget
+    before_clone: Callable[[], None] = lambda: None
     head: str = ""
     ends: list[TaskEnd] = field(default_factory=list)
     evidence: list[dict[str, Any]] = field(default_factory=list)
@@ -80,6 +81,7 @@ class AttemptRun:
         with self.stop.may_break_in():
             if self.is_cancelled():
                 raise StopRequested
+            self.before_clone()
             self.workspace.clone()
             self.agent.get_ready()
         if self.stop.asked.is_set():

@@ -16,12 +16,13 @@ from sdlc_runner import attempt, process
 from sdlc_runner.errors import Code, ExitCode, RunnerError
 from sdlc_runner.events import Outcome
 from sdlc_runner.wrapper import claim, mask, opencode_config, secret_files, secrets
-from sdlc_runner.wrapper.agent_side import DirectAgent
 from sdlc_runner.wrapper.assembly import Place, assemble, exit_code
 from sdlc_runner.wrapper.credentials import Credentials
 from sdlc_runner.wrapper.pod_places import PodPlaces
+from sdlc_runner.wrapper.reach import Reach
 from sdlc_runner.wrapper.served_agent import ServedAgent
 from sdlc_runner.wrapper.server import Server
+from sdlc_runner.wrapper.single_agent import SingleAgent
 from sdlc_runner.wrapper.stopping import Stop
 
 if TYPE_CHECKING:
@@ -72,11 +73,16 @@ def _agent_environ(places: PodPlaces) -> dict[str, str]:
 
 def _served(places: PodPlaces, spec: AttemptSpec, stop: Stop, masker: mask.Masker) -> AgentSide:
     server = Server(places.port, places.password(), str(places.workspace))
-    return ServedAgent(spec, places.workspace, server, stop.asked, masker)
+    return ServedAgent(spec, places.workspace, server, stop.asked, masker, _reach(spec))
 
 
 def _direct(places: PodPlaces, spec: AttemptSpec, stop: Stop, masker: mask.Masker) -> AgentSide:
-    return DirectAgent(spec, places.workspace, _agent_environ(places), stop.asked, masker)
+    environ = _agent_environ(places)
+    return SingleAgent(spec, places.workspace, environ, stop.asked, masker, _reach(spec))
+
+
+def _reach(spec: AttemptSpec) -> Reach:
+    return Reach(spec.connect_seconds, os.environ)
 
 
 def _run(places: PodPlaces, spec: AttemptSpec, make_agent: MakeAgent) -> int:
@@ -110,7 +116,14 @@ def _assemble(
     agent = make_agent(places, spec, stop, masker)
     given = Credentials(places.git_secrets, spec.remote)
     # Who cancels tells it to Kubernetes; in here it is a request to stop like any other.
-    return assemble(place, spec, agent, masker, stop, lambda: False, given, sys.stdout)
+    run = assemble(place, spec, agent, masker, stop, lambda: False, given, sys.stdout)
+
+    def look_ahead() -> None:
+        given.access()  # what is wrong with the credentials shows at once
+        _reach(spec).require_git(spec.remote)
+
+    run.before_clone = look_ahead
+    return run
 
 
 def _leave_early(places: PodPlaces, code: Code, text: str, exit_: ExitCode) -> int:

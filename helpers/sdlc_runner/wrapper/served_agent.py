@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.errors import Code, RunnerError
+from sdlc_runner.wrapper import model_host
 from sdlc_runner.wrapper.agent_end import AgentEnd
 from sdlc_runner.wrapper.opencode import Translator
 from sdlc_runner.wrapper.pulse import Pulse
+from sdlc_runner.wrapper.reach import NOWHERE, Reach
 from sdlc_runner.wrapper.served_evidence import ServedShell, collect, model
 from sdlc_runner.wrapper.served_turn import ServedTurn
 from sdlc_runner.wrapper.server import ServerGone, TooSlow
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from threading import Event as Flag
 
     from sdlc_runner.attempt import AttemptSpec, Limits
+    from sdlc_runner.wrapper.hosts import Way
     from sdlc_runner.wrapper.mask import Masker
     from sdlc_runner.wrapper.pulse import Emit
     from sdlc_runner.wrapper.server import Server
@@ -31,6 +34,7 @@ _START_SECONDS = 120.0
 _HEALTH_SECONDS = 2.0  # asked in the very moment of its start, it may never answer
 _PAUSE = 0.1
 _SWEEP_SECONDS = 10.0
+_ASK_SECONDS = 30.0
 # Whatever the server has started has its pid in its environment; the server itself does not.
 _SWEEP = (
     'for f in $(grep -lsz "^OPENCODE_PID=$OPENCODE_PID$" /proc/[0-9]*/environ); do'
@@ -52,6 +56,7 @@ class ServedAgent:
     server: Server
     stop: Flag
     masker: Masker
+    reach: Reach = NOWHERE
     start_seconds: float = _START_SECONDS
     _lost: bool = False
 
@@ -66,6 +71,34 @@ class ServedAgent:
                     "Read the agent container's log.",
                 )
             time.sleep(_PAUSE)
+        if self.reach.seconds:
+            self._require_model()
+
+    def _require_model(self) -> None:
+        """Try the model's host from here: both containers have one network."""
+        settings, model = self._settings(), self.spec.model
+
+        def find() -> Way | None:
+            return model_host.way(settings, model, self._environ() or self.reach.environ)
+
+        self.reach.require_model(model_host.way(settings, model, self.reach.environ), find)
+
+    def _settings(self) -> object:
+        """Ask the server for its settings, those in the repository too."""
+        try:
+            tick = self._break_off
+            return self.server.call("GET", "/config", tick=tick, seconds=_ASK_SECONDS).value
+        except (ServerGone, TooSlow):
+            return None  # then the turn says what is wrong with it
+
+    def _environ(self) -> dict[str, str]:
+        """Read what in the agent's environment, which is not ours, decides where its model is."""
+        command = f"env | grep -iE '^({'|'.join(model_host.VARIABLES)})='"
+        with contextlib.suppress(ServerGone, TooSlow):
+            output = ServedShell(self.server, self.spec).run(command, self._break_off, _ASK_SECONDS)
+            pairs = (line.partition("=") for line in output.splitlines())
+            return {name: value for name, _, value in pairs}
+        return {}
 
     def _is_healthy(self) -> bool:
         try:

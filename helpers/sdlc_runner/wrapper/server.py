@@ -105,7 +105,7 @@ class Server:
         """Ask one thing; raises ``ServerGone``, ``TooSlow`` or what ``tick`` raises."""
         with self._answer(method, path, body, _until(seconds, tick)) as response:
             data = b"".join(_pieces(response, _ANSWER_LIMIT))
-            return Answer(response.status, _parse(data))
+            return Answer(response.status, parse_json(data))
 
     @contextmanager
     def stream(self, path: str, tick: Tick) -> Iterator[Iterator[bytes]]:
@@ -171,7 +171,8 @@ def _pieces(response: http.client.HTTPResponse, limit: float = float("inf")) -> 
     raise ServerGone(f"an answer of more than {limit} bytes")
 
 
-def _parse(data: bytes) -> Any:  # noqa: ANN401
+def parse_json(data: bytes) -> Any:  # noqa: ANN401
+    """Return what the bytes mean; None if they are no JSON."""
     try:
         return json.loads(data)
     except (ValueError, RecursionError):

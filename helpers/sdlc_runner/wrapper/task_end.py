@@ -10,6 +10,9 @@ from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events import Outcome
 
 GOOD = (Outcome.SUCCEEDED, Outcome.NO_CHANGE)
+_NEVER_BEGUN = frozenset(
+    {Code.ALREADY_STARTED, Code.PUSH_REJECTED, Code.FEATURE_MOVED, Code.UNREACHABLE_HOST}
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class TaskEnd:
 
 def outcome_of(error: RunnerError) -> Outcome:
     """Say how an attempt ended that could not go on."""
-    if error.code in {Code.ALREADY_STARTED, Code.PUSH_REJECTED, Code.FEATURE_MOVED}:
+    if error.code in _NEVER_BEGUN:
         return Outcome.REJECTED
     return Outcome.INTERRUPTED if error.code is Code.PIDS_EXHAUSTED else Outcome.FAILED
 

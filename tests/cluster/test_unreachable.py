@@ -1,0 +1,106 @@
+"""A network policy drops what it does not name: the attempt says so, and which value to set."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from chart.rendering import render
+from cluster.pod_template import Form
+from cluster.service_pods import GIT, MODEL
+from model_server import Rule, says, writes
+
+if TYPE_CHECKING:
+    from cluster.cluster_rig import ClusterRig
+    from rig import Event, Result
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+SECONDS = 30
+"""What ``limits.connect_seconds`` is by default."""
+
+
+def allow(rig: ClusterRig, *services: str) -> None:
+    """Shut attempts off by the chart's own policy; only these of the services are named."""
+    flags = ["--show-only=templates/networkpolicy.yaml"]
+    for value, service in (("git", GIT), ("model", MODEL)):
+        named = _peer(rig, service) if service in services else []
+        flags.append(f"--set-json=networkPolicy.{value}={json.dumps(named)}")
+    policy = render(*flags).one("NetworkPolicy")
+    policy["metadata"]["namespace"] = rig.namespace.name
+    rig.namespace.kubectl.apply(policy)
+
+
+def _peer(rig: ClusterRig, service: str) -> list[dict[str, Any]]:
+    address = {GIT: rig.repository.pod_url_http, MODEL: rig.model.url}[service]
+    parts = urlsplit(address)
+    assert parts.hostname is not None
+    space = parts.hostname.split(".")[1]
+    return [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": space}},
+            "podSelector": {"matchLabels": {"app": service}},
+            "ports": [parts.port],
+        }
+    ]
+
+
+def place(address: str) -> str:
+    return urlsplit(address).netloc
+
+
+def running_to_end(rig: ClusterRig) -> float:
+    """Return how many seconds the runner of the one pod ran."""
+    (pod,) = rig.namespace.pods()
+    (status,) = pod["status"]["containerStatuses"]
+    ended = status["state"]["terminated"]
+    times = [datetime.fromisoformat(ended[name]) for name in ("startedAt", "finishedAt")]
+    return (times[1] - times[0]).total_seconds()
+
+
+def refused(result: Result, rig: ClusterRig, who: str, value: str) -> Event:
+    """Check that nothing was begun, and who was not reached; return the outcome."""
+    assert result.code == 1
+    outcome = result.outcome("T001")
+    assert (outcome["outcome"], outcome["code"]) == ("rejected", "unreachable_host"), outcome
+    assert f"{who} did not connect in {SECONDS} s: no answer." in outcome["message"]
+    assert value in outcome["hint"]
+    assert "sdlc-runner retry T001" in outcome["hint"]
+    assert not [ref for ref in rig.remote_refs() if "sdlc-runner" in ref]
+    return outcome
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("form", Form)
+def test_a_git_host_that_is_not_named_is_told_and_goes_on_once_it_is(
+    rig: ClusterRig, form: Form
+) -> None:
+    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    rig.template(form)
+    rig.use_opencode()
+    rig.model.rules(Rule("Implement task T001 ", (writes("T001.txt", "done\n"), says("Done."))))
+    allow(rig, MODEL)
+    result = rig.run("run")
+    refused(result, rig, f"The git host {place(rig.repository.pod_url_http)}", "networkPolicy.git")
+    assert SECONDS - 1 <= running_to_end(rig) <= SECONDS + 5
+    assert not rig.model.requests()
+    allow(rig, GIT, MODEL)
+    again = rig.run("run")
+    assert (again.code, again.outcome("T001")["attempt"]) == (0, 1)
+    assert rig.remote_file("T001.txt") == "done"
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("form", Form)
+def test_a_model_that_is_not_named_is_told(rig: ClusterRig, form: Form) -> None:
+    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    rig.template(form)
+    rig.use_opencode()
+    allow(rig, GIT)
+    result = rig.run("run")
+    refused(result, rig, f"The model endpoint {place(rig.model.url)}", "networkPolicy.model")
+    assert SECONDS <= running_to_end(rig) <= SECONDS + 12
