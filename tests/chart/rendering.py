@@ -58,11 +58,21 @@ class Rendered:
         self.text = text
         self.documents: list[Document] = [each for each in yaml.safe_load_all(text) if each]
 
+    @property
+    def installed(self) -> list[Document]:
+        """All but what ``helm uninstall`` makes, which is in ``guard``."""
+        return [each for each in self.documents if not _guards(each)]
+
     def kinds(self) -> list[str]:
-        return sorted(each["kind"] for each in self.documents)
+        return sorted(each["kind"] for each in self.installed)
 
     def all(self, kind: str) -> list[Document]:
-        return [each for each in self.documents if each["kind"] == kind]
+        return [each for each in self.installed if each["kind"] == kind]
+
+    @property
+    def guard(self) -> dict[str, Document]:
+        """What ``helm uninstall`` makes before it removes anything, by kind."""
+        return {each["kind"]: each for each in self.documents if _guards(each)}
 
     def one(self, kind: str) -> Document:
         (found,) = self.all(kind)
@@ -77,6 +87,11 @@ class Rendered:
     def containers(self) -> dict[str, Document]:
         spec = self.pod["spec"]
         return {each["name"]: each for each in spec.get("initContainers", []) + spec["containers"]}
+
+
+def _guards(document: Document) -> bool:
+    annotations = document["metadata"].get("annotations", {})
+    return bool(annotations.get("helm.sh/hook") == "pre-delete")
 
 
 @cache

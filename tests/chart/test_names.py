@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from chart.rendering import Rendered, render
@@ -34,10 +36,31 @@ def test_long_names_keep_their_endings() -> None:
     rendered = render(name=LONG)
     assert all(len(name) <= 63 for _, name in names(rendered))
     assert len(names(rendered)) == len(rendered.documents)
-    assert rendered.one("Secret")["metadata"]["name"].endswith("r-server-password")
+    assert rendered.one("Secret")["metadata"]["name"].endswith("-server-password")
     assert rendered.one("Role")["metadata"]["name"].endswith("-spawner")
+    assert rendered.guard["Job"]["metadata"]["name"].endswith("-uninstall-guard")
 
 
-def test_a_cut_never_leaves_a_dash_at_the_end() -> None:
-    for length in range(30, 54):
-        assert "--" not in str(names(render(name="r" * length)))
+def test_two_long_names_stay_two() -> None:
+    one, other = (names(render(name=LONG[:-1] + end)) for end in "ab")
+    assert not one & other
+
+
+@pytest.mark.parametrize("fullname", ["f" * 63, "f" * 45 + "." + "f" * 7])
+def test_what_is_cut_is_still_a_name(fullname: str) -> None:
+    override = "." not in fullname
+    flags = (f"--set=fullnameOverride={fullname}",) if override else ()
+    rendered = render(*flags, name="sdlc" if override else fullname)
+    for _, name in names(rendered):
+        assert len(name) <= 63
+        assert re.fullmatch(
+            r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", name
+        )
+
+
+def test_a_cut_never_leaves_a_dash_or_a_dot_at_the_end() -> None:
+    for length in range(40, 54):
+        for name in ("r" * length, f"{'r' * (length - 5)}.rrrr"):
+            found = str(names(render(name=name)))
+            assert "--" not in found
+            assert ".-" not in found

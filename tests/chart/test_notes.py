@@ -31,6 +31,29 @@ def test_they_name_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
+    ("settings", "first"),
+    [
+        ((), "helm test sdlc -n agents --logs"),
+        (
+            ("test.enabled=false",),
+            "kubectl -n agents get podtemplate sdlc-agentic-sdlc-agent-runner",
+        ),
+    ],
+)
+def test_they_end_in_the_next_three_commands(settings: tuple[str, ...], first: str) -> None:
+    after = notes(*WELL, *settings).partition("Next:\n")[2]
+    commands = after.partition("\n\n")[0].splitlines()
+    assert commands == [f"  {first}", "  sdlc-runner doctor", "  sdlc-runner run"]
+
+
+def test_they_say_in_one_line_that_uninstalling_may_be_refused() -> None:
+    assert [line for line in notes(*WELL).splitlines() if "uninstall" in line] == [
+        "While attempts run, helm uninstall is refused (uninstallGuard.enabled)."
+    ]
+    assert "uninstall" not in notes(*WELL, "uninstallGuard.enabled=false")
+
+
+@pytest.mark.parametrize(
     ("setting", "said"),
     [
         ("agent.form=single", "the agent can read the git credentials"),

@@ -2,15 +2,19 @@
 {{- define "agentic-sdlc-agent-runner.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
-{{- default $full .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- regexReplaceAll "[.-]+$" (default $full .Values.fullnameOverride | trunc 63) "" -}}
 {{- end }}
 
-{{/* A name with an ending that is never cut off:
-     include "agentic-sdlc-agent-runner.named" (list . "spawner") */}}
+{{/* A name with an ending that is never cut off; what is cut off before it becomes a hash, so that two
+     long names stay two: include "agentic-sdlc-agent-runner.named" (list . "spawner") */}}
 {{- define "agentic-sdlc-agent-runner.named" -}}
 {{- $suffix := index . 1 -}}
 {{- $full := include "agentic-sdlc-agent-runner.fullname" (index . 0) -}}
-{{- printf "%s-%s" ($full | trunc (int (sub 62 (len $suffix))) | trimSuffix "-") $suffix -}}
+{{- if gt (add (len $full) 1 (len $suffix)) 63 -}}
+{{- $start := regexReplaceAll "[.-]+$" ($full | trunc (int (sub 55 (len $suffix)))) "" -}}
+{{- $full = printf "%s-%s" $start (sha256sum $full | trunc 6) -}}
+{{- end -}}
+{{- printf "%s-%s" $full $suffix -}}
 {{- end }}
 
 {{- define "agentic-sdlc-agent-runner.namespace" -}}

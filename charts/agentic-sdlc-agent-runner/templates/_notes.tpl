@@ -16,7 +16,15 @@ In the repository: .opencode/sdlc-runner.yaml
   kubernetes:
     namespace: {{ $namespace }}
     pod_template: {{ $full }}
-Then: sdlc-runner doctor{{ if .Values.test.enabled }}   (and: helm test {{ .Release.Name }} -n {{ .Release.Namespace }} --logs){{ end }}
+
+Next:
+  {{ if .Values.test.enabled -}}
+  helm test {{ .Release.Name }} -n {{ .Release.Namespace }} --logs
+  {{- else -}}
+  kubectl -n {{ $namespace }} get podtemplate {{ $full }}
+  {{- end }}
+  sdlc-runner doctor
+  sdlc-runner run
 {{- range tuple
       (list "git" (include "agentic-sdlc-agent-runner.gitSecretName" .) "token")
       (list "model" (include "agentic-sdlc-agent-runner.modelSecretName" .) "ANTHROPIC_API_KEY") }}
@@ -45,5 +53,9 @@ Attempts reach only what networkPolicy names. A git host or model at a private a
 {{- else }}
 
 WARNING: networkPolicy.enabled is false: an agent reaches whatever the cluster reaches.
+{{- end }}
+{{- if .Values.uninstallGuard.enabled }}
+
+While attempts run, helm uninstall is refused (uninstallGuard.enabled).
 {{- end }}
 {{- end }}
