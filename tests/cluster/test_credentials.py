@@ -125,6 +125,8 @@ def given(rig: ClusterRig, name: str) -> dict[str, str]:
             return strange_host(rig)
         case "another token":
             return {**whole, "token": "wrong"}
+        case "TOKEN for token":
+            return {"TOKEN": whole["token"], "username": "robot"}
         case _:
             return {key: value for key, value in whole.items() if key != name.removeprefix("no ")}
 
@@ -133,7 +135,8 @@ BROKEN = {
     "another host key": "host_key_refused",
     "no known_hosts": "no_known_hosts",
     "another token": "remote_forbidden",
-    "no token": "remote_forbidden",
+    "no token": "bad_credentials",
+    "TOKEN for token": "bad_credentials",
 }
 
 
@@ -145,5 +148,6 @@ def test_what_is_wrong_with_credentials_is_told(rig: ClusterRig, name: str) -> N
     rig.namespace.secret("git-credentials", given(rig, name))
     rig.tasks(TASKS)
     outcome, done = attempt(rig)
-    assert (outcome["outcome"], outcome["code"]) == ("failed", BROKEN[name]), done.stdout
+    assert (outcome["outcome"], outcome["code"]) == ("rejected", BROKEN[name]), done.stdout
+    assert "Secret" in outcome["hint"]
     assert rig.repository.token not in done.stdout

@@ -156,14 +156,25 @@ def test_a_server_that_dies_fails_the_attempt_and_keeps_its_work(rig: Rig, make:
     assert rig.remote_file("T001.txt", f"{REFS}/checkpoint") == "done"
 
 
-def test_an_ssh_key_without_known_hosts_is_refused_with_a_remedy(
-    make: MakePod,
+@pytest.mark.parametrize(
+    ("remote", "key", "code", "says"),
+    [
+        ("ssh://git@localhost:1/x.git", "ssh-privatekey", "no_known_hosts", "known_hosts"),
+        ("ssh://git@localhost:1/x.git", "ssh_key", "bad_credentials", "it has ssh_key"),
+        ("git@localhost:x.git", "token", "bad_credentials", "no ssh-privatekey, which SSH needs"),
+        ("http://localhost:1/x.git", "TOKEN", "bad_credentials", "no token, which HTTP needs"),
+    ],
+)
+def test_a_git_secret_without_the_key_that_counts_is_rejected_with_a_remedy(
+    make: MakePod, remote: str, key: str, code: str, says: str
 ) -> None:
-    pod = make(remote="ssh://git@localhost:1/x.git")
-    pod.secret("git", "ssh-privatekey", "a key\n")
+    pod = make(remote=remote)
+    pod.secret("git", key, "a key\n")
     assert pod.run() == 1
-    assert pod.claim["code"] == "no_known_hosts"
-    assert "known_hosts" in pod.events()[-1]["tasks"][0]["hint"]
+    (told,) = pod.events()[-1]["tasks"]
+    assert (pod.claim["status"], pod.claim["code"]) == ("rejected", code)
+    assert says in told["message"]
+    assert "Secret" in told["hint"]
 
 
 def test_the_claim_fits_whatever_the_attempt_was(make: MakePod) -> None:

@@ -7,12 +7,15 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.wrapper import secret_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 _WEB = re.compile(r"(https?://)(?:([^/@]*)@)?([^/]+)", re.IGNORECASE)
+_SSH = re.compile(r"ssh://|[^/:]+:(?!//)", re.IGNORECASE)
+_MOST_NAMES = 5
 _SSH_OPTIONS = "-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes"
 
 
@@ -32,14 +35,14 @@ class Credentials(NamedTuple):
     def access(self) -> Access:
         """Take the token or the SSH key, as the remote's address needs it.
 
-        Raises ``UsageError`` for a key without known hosts, or one that ssh could not read.
+        Raises ``UsageError`` for credentials that lack what is needed, or that ssh could not read.
         """
-        web = _WEB.match(self.remote)
-        if self.folder is None:
+        web, ssh = _WEB.match(self.remote), _SSH.match(self.remote)
+        if self.folder is None or not secret_files.names(self.folder):
             return Access()
         if web:
             return _token(self.folder, web)
-        return _key(self.folder) if (self.folder / "ssh-privatekey").exists() else Access()
+        return _key(self.folder) if ssh else Access()
 
 
 NONE = Credentials()
@@ -47,8 +50,7 @@ NONE = Credentials()
 
 def _token(folder: Path, web: re.Match[str]) -> Access:
     """Make a helper for the remote's own host: a redirect elsewhere gets nothing."""
-    if not (folder / "token").exists():
-        return Access()
+    _require(folder, "token", "HTTP")
     token, username = (shlex.quote(str(folder / name)) for name in ("token", "username"))
     user = shlex.quote(web[2].partition(":")[0] if web[2] else "x-access-token")
     helper = (
@@ -61,7 +63,19 @@ def _token(folder: Path, web: re.Match[str]) -> Access:
     return Access(("-c", "credential.helper=", "-c", f"{scope}.helper={helper}"))
 
 
+def _require(folder: Path, name: str, by: str) -> None:
+    """Raise ``bad_credentials`` where the one file that counts goes by another name."""
+    if not (folder / name).exists():
+        there = ", ".join(secret_files.names(folder)[:_MOST_NAMES])
+        raise UsageError(
+            Code.BAD_CREDENTIALS,
+            f"The git Secret has no {name}, which {by} needs (it has {there}).",
+            f"Put it there under the key {name}; `sdlc-runner doctor` names the Secret.",
+        )
+
+
 def _key(folder: Path) -> Access:
+    _require(folder, "ssh-privatekey", "SSH")
     key, hosts = folder / "ssh-privatekey", folder / "known_hosts"
     if not hosts.exists():
         raise UsageError(

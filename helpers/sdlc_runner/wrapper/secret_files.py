@@ -38,7 +38,7 @@ class SecretFiles:
 
     def _state(self) -> Iterator[tuple[str, int, int, int]]:
         for folder in self._folders:
-            for name in _names(folder):
+            for name in names(folder):
                 path = os.path.join(folder, name)  # noqa: PTH118 - asked before every line
                 if name in _NO_SECRETS or _PUBLIC.search(name):
                     continue
@@ -52,7 +52,7 @@ class SecretFiles:
 def environment(folder: Path) -> dict[str, str]:
     """Return what a folder of files says as environment variables: name and content."""
     found = {}
-    for name in filter(_NAME.match, _names(folder)):
+    for name in filter(_NAME.match, names(folder)):
         try:
             text = (folder / name).read_text(encoding="utf-8", errors="surrogateescape")
         except OSError:
@@ -61,7 +61,7 @@ def environment(folder: Path) -> dict[str, str]:
     return found
 
 
-def _names(folder: Path) -> list[str]:
+def names(folder: Path) -> list[str]:
     """List a folder, without the links by which Kubernetes replaces a volume's files at once."""
     try:
         return sorted(name for name in os.listdir(folder) if not name.startswith(".."))  # noqa: PTH208

@@ -12,6 +12,7 @@ from sdlc_runner.events import Outcome
 GOOD = (Outcome.SUCCEEDED, Outcome.NO_CHANGE)
 _NEVER_BEGUN = frozenset(
     {Code.ALREADY_STARTED, Code.PUSH_REJECTED, Code.FEATURE_MOVED, Code.UNREACHABLE_HOST}
+    | {Code.BAD_CREDENTIALS, Code.NO_KNOWN_HOSTS, Code.HOST_KEY_REFUSED, Code.REMOTE_FORBIDDEN}
 )
 
 
