@@ -40,4 +40,5 @@ def test_too_many_tasks_are_left_out_and_the_rest_is_kept() -> None:
 def test_tasks_are_told_in_short() -> None:
     task = {"task": "T001", "status": "failed", "code": "x", "message": "y", "hint": "z"}
     told = json.loads(claim.text(1, {"tasks": [task], "evidence": [{"output": "long"}]}))
-    assert told == {"seq": 1, "tasks": [{"task": "T001", "status": "failed", "code": "x"}]}
+    kept = {"task": "T001", "status": "failed", "code": "x", "hint": "z"}
+    assert told == {"seq": 1, "tasks": [kept]}

@@ -15,7 +15,7 @@ LIMIT = 4096
 """Bytes that Kubernetes keeps of a termination message."""
 _LENGTHS = {"status": 40, "code": 60, "message": 400, "base": 64, "head": 64, "branch": 255}
 """Characters kept of each text: together they fit, whatever alphabet they are written in."""
-_TASK_LENGTHS = {"task": 60, "status": 40, "code": 60, "commit": 64}
+_TASK_LENGTHS = {"task": 60, "status": 40, "code": 60, "commit": 64, "hint": 200}
 
 
 def write(path: Path, seq: int, result: Mapping[str, Any]) -> None:

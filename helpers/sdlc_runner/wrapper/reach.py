@@ -6,6 +6,7 @@ first, before the agent begins: the attempt can be started again as it is.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,17 +45,20 @@ class Reach:
     def require_git(self, remote: str) -> None:
         """Raise ``UnreachableError`` if the remote's host takes no connection in time."""
         if self.seconds:
-            self._require(hosts.way(remote, self.environ), _GIT)
+            self._require(hosts.way(remote, self.environ), _GIT, self.seconds)
 
     def require_model(self, guess: Way | None, find: Callable[[], Way | None]) -> None:
         """Do the same for a model; ``find`` is slow and right, and asked if ``guess`` is no way."""
         if not self.seconds or guess is None:
             return
+        began = time.monotonic()
         if connecting.refusal(guess.first, min(_QUICK_SECONDS, self.seconds)):
-            self._require(find(), _MODEL)
+            way = find()
+            over = time.monotonic() - began if way == guess else 0
+            self._require(way, _MODEL, max(_QUICK_SECONDS, self.seconds - over))
 
-    def _require(self, way: Way | None, needed: _Needed) -> None:
-        said = connecting.refusal(way.first, self.seconds) if way else ""
+    def _require(self, way: Way | None, needed: _Needed, seconds: float) -> None:
+        said = connecting.refusal(way.first, seconds) if way else ""
         if way is None or not said:
             return
         text = f"{_told(way, needed)} did not connect in {self.seconds:g} s: {said}."
