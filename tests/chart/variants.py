@@ -11,7 +11,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "single": ("--set=agent.form=single",),
     "bare": (
         "--set=serviceAccount.create=false,spawner.create=false,networkPolicy.enabled=false",
-        "--set=test.enabled=false,secrets.server.existingSecret=mine",
+        "--set=test.enabled=false,uninstallGuard.enabled=false",
+        "--set=secrets.server.existingSecret=mine",
     ),
     "secrets": (
         "--set=secrets.git.existingSecret=a,secrets.model.existingSecret=b",
@@ -35,13 +36,21 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "extras": (
         '--set-json=pod.extraVolumes=[{"name":"cache","emptyDir":{}}]',
         '--set-json=agent.extraVolumeMounts=[{"name":"cache","mountPath":"/cache"}]',
-        '--set-json=runner.extraEnv=[{"name":"HTTPS_PROXY","value":"http://proxy:3128"}]',
+        '--set-json=runner.extraEnv=[{"name":"GIT_TRACE","value":"1"}]',
         "--set=pod.caBundle=company,opencode.model=anthropic/claude",
     ),
     "network": (
         '--set-json=networkPolicy.git=[{"cidr":"0.0.0.0/0","ports":[22]}]',
         '--set-json=networkPolicy.model=[{"podSelector":{},"ports":[8000]}]',
         '--set-json=networkPolicy.extra=[{"cidr":"::/0","ports":[443]}]',
+    ),
+    "proxy": (
+        "--set=egressProxy.url=http://proxy:3128,egressProxy.noProxy={.svc}",
+        '--set-json=networkPolicy.proxy=[{"cidr":"10.1.2.3/32","ports":[3128]}]',
+        "--set=networkPolicy.git=null,networkPolicy.model=null",
+    ),
+    "proxy, single": (
+        "--set=agent.form=single,egressProxy.url=https://proxy/,networkPolicy.enabled=false",
     ),
     "test cluster": (f"--values={CHART / 'ci/test-cluster-values.yaml'}",),
     "namespace": ("--set=namespace.create=true,namespace.name=elsewhere",),

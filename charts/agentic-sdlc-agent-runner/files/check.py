@@ -6,13 +6,17 @@ usage: check.py (shut|open) [HOST:PORT...]
 "shut": the network policy is on, so the address of cloud metadata must not answer.
 """
 
+import contextlib
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment
 
 SECRETS = Path("/secrets")
 METADATA = ("169.254.169.254", 80)
@@ -95,8 +99,28 @@ def _keys(name: str) -> "set[str] | None":
 
 def _connect(place: str) -> str:
     host, _, port = place.rpartition(":")
+    proxy = "" if proxy_bypass_environment(host) else os.environ.get("HTTPS_PROXY", "")
+    if proxy:
+        with contextlib.suppress(OSError):  # what is no HTTP may be reached without it
+            _tunnel(proxy, place)
+            return "answers, by the proxy"
     socket.create_connection((host, int(port)), 10).close()
     return "answers"
+
+
+def _tunnel(proxy: str, place: str) -> None:
+    """Have a proxy connect to a place, as git and OpenCode do."""
+    by = urlsplit(proxy)
+    port = by.port or (443 if by.scheme == "https" else 80)
+    with contextlib.ExitStack() as open_:
+        way = open_.enter_context(socket.create_connection((by.hostname or "", port), 10))
+        if by.scheme == "https":
+            trusted = ssl.create_default_context()
+            way = open_.enter_context(trusted.wrap_socket(way, server_hostname=by.hostname))
+        way.sendall(f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n\r\n".encode())
+        said = way.recv(256).split(b"\r\n")[0].decode(errors="replace")
+    if not re.match(r"HTTP/1\.[01] 2\d\d", said):
+        raise OSError(f"the proxy {by.hostname}:{port} says: {said}")
 
 
 def main(network: str, *places: str) -> int:

@@ -6,6 +6,7 @@
 {{- include "agentic-sdlc-agent-runner.checkSpawner" . -}}
 {{- include "agentic-sdlc-agent-runner.checkOpencode" . -}}
 {{- include "agentic-sdlc-agent-runner.checkNetwork" . -}}
+{{- include "agentic-sdlc-agent-runner.checkProxy" . -}}
 {{- if and .Values.resourceQuota.enabled (not .Values.resourceQuota.hard) -}}
 {{- fail "resourceQuota.enabled is true and resourceQuota.hard is empty: name a bound, or set enabled to false." -}}
 {{- end -}}
@@ -120,10 +121,30 @@
 {{- end }}
 
 {{- define "agentic-sdlc-agent-runner.checkNetwork" -}}
-{{- $policy := .Values.networkPolicy -}}
-{{- range concat ($policy.git | default list) ($policy.model | default list) ($policy.extra | default list) -}}
+{{- range include "agentic-sdlc-agent-runner.destinations" . | fromJsonArray -}}
 {{- if and (hasPrefix "169.254." (default "" .cidr)) (ge (splitList "/" .cidr | last | int) 16) -}}
 {{- fail (printf "networkPolicy allows %s: clouds answer there with credentials, so that network is always shut off; take it out." .cidr) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "agentic-sdlc-agent-runner.checkProxy" -}}
+{{- $url := .Values.egressProxy.url -}}
+{{- $policy := .Values.networkPolicy -}}
+{{- if contains "@" $url -}}
+{{- fail "egressProxy.url has a user or a password in it, and the agent could read them: name a proxy that takes these pods without, and take them out." -}}
+{{- end -}}
+{{- if and $url $policy.enabled (not $policy.proxy) -}}
+{{- fail "egressProxy.url is set and networkPolicy.proxy is empty: no attempt could reach the proxy; name its address or pods, and its port." -}}
+{{- end -}}
+{{- if and (not $url) (or $policy.proxy .Values.egressProxy.noProxy) -}}
+{{- fail "networkPolicy.proxy or egressProxy.noProxy is set and egressProxy.url is empty: name the proxy, or take them out." -}}
+{{- end -}}
+{{- range $side := tuple "agent" "runner" -}}
+{{- range (get $.Values $side).extraEnv -}}
+{{- if and $url (has (upper .name) (tuple "HTTP_PROXY" "HTTPS_PROXY" "NO_PROXY")) -}}
+{{- fail (printf "%s.extraEnv sets %s, which egressProxy sets: take it out." $side .name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -32,11 +32,32 @@ seccompProfile:
       key: opencode.json
 {{- end }}
 
+{{/* How hosts are reached and trusted. */}}
+{{- define "agentic-sdlc-agent-runner.networkEnv" -}}
+{{- include "agentic-sdlc-agent-runner.caEnv" . }}
+{{- include "agentic-sdlc-agent-runner.proxyEnv" . }}
+{{- end }}
+
 {{- define "agentic-sdlc-agent-runner.caEnv" -}}
 {{- if .Values.pod.caBundle }}
 {{- range tuple "GIT_SSL_CAINFO" "NODE_EXTRA_CA_CERTS" "SSL_CERT_FILE" }}
 - name: {{ . }}
   value: /etc/sdlc-runner-ca/ca.crt
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* The proxy on the way out. The runner speaks to the agent on the loopback interface, never by it. */}}
+{{- define "agentic-sdlc-agent-runner.proxyEnv" -}}
+{{- with .Values.egressProxy }}
+{{- if .url }}
+{{- $direct := concat (list "127.0.0.1" "localhost" "::1") (.noProxy | default list) | uniq | join "," }}
+{{- range $name, $value := dict "HTTP_PROXY" .url "HTTPS_PROXY" .url "NO_PROXY" $direct }}
+{{- range tuple $name (lower $name) }}
+- name: {{ . }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}
