@@ -94,5 +94,5 @@ def test_asking_counts_as_waiting() -> None:
 
     with closed_doors.silent() as port:
         began = time.monotonic()
-        raised(lambda: Reach(2).require_model(way(port), find))
-        assert 1.9 < time.monotonic() - began < 2.5
+        raised(lambda: Reach(3).require_model(way(port), find))
+        assert 2.9 < time.monotonic() - began < 3.5

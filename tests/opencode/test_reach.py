@@ -1,0 +1,109 @@
+"""Where the real OpenCode would ask its model is what is tried, whoever says it."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+import closed_doors
+import pods
+from real_server import SPEC_HERE
+from sdlc_runner.errors import UnreachableError
+from sdlc_runner.wrapper.mask import Masker
+from sdlc_runner.wrapper.reach import Reach
+from sdlc_runner.wrapper.served_agent import ServedAgent
+from sdlc_runner.wrapper.server import Server
+from sdlc_runner.wrapper.single_agent import SingleAgent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.opencode, pytest.mark.slow]
+
+SPEC = replace(SPEC_HERE, model="anthropic/claude-sonnet-4-5")
+
+
+@pytest.fixture
+def proxy() -> Iterator[str]:
+    """A proxy without an answer, by which the provider's own address would be reached."""
+    with closed_doors.silent() as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def gateway() -> Iterator[str]:
+    with closed_doors.taking() as port:
+        yield f"http://127.0.0.1:{port}/v1"
+
+
+def settings(url: str) -> str:
+    provider = {"anthropic": {"options": {"baseURL": url}}}
+    return json.dumps({"$schema": "https://opencode.ai/config.json", "provider": provider})
+
+
+def served(root: Path, program: Path, proxy: str, **env: str) -> tuple[pods.Pod, ServedAgent]:
+    """Start a pod's agent; the runner's own environment has only the proxy."""
+    own = pods.environment(ANTHROPIC_API_KEY="none")
+    own["PATH"] = f"{program}:{own['PATH']}"
+    pod = pods.Pod(root, SPEC.to_json(), own)
+    pod.start("agent", **env)
+    server = Server(pod.port, pods.PASSWORD, str(pod.workspace))
+    reach = Reach(3, {"https_proxy": proxy})
+    agent = ServedAgent(SPEC, pod.workspace, server, threading.Event(), Masker([]), reach)
+    return pod, agent
+
+
+def test_the_environment_of_the_agents_container_counts(
+    tmp_path: Path, program: Path, proxy: str, gateway: str
+) -> None:
+    pod, agent = served(tmp_path, program, proxy, ANTHROPIC_BASE_URL=gateway)
+    try:
+        agent.get_ready()
+    finally:
+        pod.stop()
+
+
+def test_the_repositorys_settings_count_for_a_server(
+    tmp_path: Path, program: Path, proxy: str, gateway: str
+) -> None:
+    pod, agent = served(tmp_path, program, proxy)
+    (pod.workspace / "opencode.json").write_text(settings(gateway))
+    try:
+        agent.get_ready()
+    finally:
+        pod.stop()
+
+
+def test_nobody_else_named_leaves_the_providers_own_address(
+    tmp_path: Path, program: Path, proxy: str
+) -> None:
+    pod, agent = served(tmp_path, program, proxy, HTTPS_PROXY=proxy)
+    try:
+        with pytest.raises(UnreachableError, match=r"api\.anthropic\.com:443 did not connect"):
+            agent.get_ready()
+    finally:
+        pod.stop()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_repositorys_settings_count_for_a_child(
+    tmp_path: Path, program: Path, proxy: str, gateway: str, *, named: bool
+) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    if named:
+        (work / "opencode.json").write_text(settings(gateway))
+    environ = pods.environment(HOME=str(tmp_path), https_proxy=proxy)
+    environ["PATH"] = f"{program}:{environ['PATH']}"
+    stop, reach = threading.Event(), Reach(3, environ)
+    agent = SingleAgent(SPEC, work, environ, stop, Masker([]), reach)
+    if named:
+        agent.get_ready()
+        return
+    with pytest.raises(UnreachableError, match=r"api\.anthropic\.com:443 did not connect"):
+        agent.get_ready()
