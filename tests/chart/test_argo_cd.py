@@ -1,95 +1,114 @@
-"""Argo CD on a real cluster: the development release from git, as its argocd.yaml says."""
+"""Argo CD on a real cluster: each stage from git, as its argocd.yaml says."""
 
 from __future__ import annotations
 
-import json
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
-from chart.rendering import RELEASES, ROOT
-from sdlc_runner import process
+from chart.rendering import RELEASES, STAGES, render
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from cluster.kubectl import Kubectl
+    from chart.argo import Application
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-NAME = RELEASES["dev"].name
-SECONDS = "--timeout=90s"
+Applications = dict[str, "Application"]
+every_stage = pytest.mark.parametrize("stage", STAGES)
+QUEUE = {"kueue": {"queueName": "agents"}}
 
 
-@pytest.fixture
-def argo(cluster: Kubectl) -> Kubectl:
-    """Argo CD's namespace, with a repo-server that reads folders of this machine."""
-    found = cluster.inside("argocd")
-    if not found.try_run("get", "applications.argoproj.io").ok:
-        pytest.skip("no Argo CD here; the test cluster has it as an addon")
+def queue(application: Application) -> str | None:
+    template = application.agents.get("podtemplate", application.release)["template"]
+    found: str | None = template["metadata"]["labels"].get("kueue.x-k8s.io/queue-name")
     return found
 
 
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    for folder in ("charts", "releases"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, symlinks=True)
-    git(tmp_path, "init", "--quiet", "--initial-branch=main")
-    commit(tmp_path)
-    return tmp_path
+def versions(application: Application) -> dict[str, str]:
+    objects = application.objects().items()
+    return {name: each["metadata"]["resourceVersion"] for name, each in objects}
 
 
-@pytest.fixture
-def application(argo: Kubectl, agents: Kubectl, repository: Path) -> Iterator[str]:
-    """The release's own Application, from this repository into the test's namespace."""
-    name = f"application/{agents.namespace}"
-    found = yaml.safe_load((RELEASES["dev"] / "argocd.yaml").read_text(encoding="utf-8"))
-    found["metadata"]["name"] = agents.namespace
-    found["spec"]["source"]["repoURL"] = f"file://{repository}"
-    found["spec"]["source"]["helm"] = {"releaseName": NAME}
-    found["spec"]["destination"]["namespace"] = agents.namespace
-    argo.run("create", "--filename=-", stdin=json.dumps(found).encode())
-    yield name
-    argo.run("delete", name, "--wait=false")
+@every_stage
+def test_a_stage_comes_up_with_everything_but_hooks(applications: Applications, stage: str) -> None:
+    application = applications[stage]
+    application.come_up()
+    release = RELEASES[stage]
+    rendered = render(chart=release, name=release.name).documents
+    hooks = [each for each in rendered if "helm.sh/hook" in each["metadata"].get("annotations", {})]
+    assert {each["metadata"]["name"] for each in hooks} == {
+        f"{release.name}-test",
+        f"{release.name}-uninstall-guard",
+    }
+    ours = {(each["kind"], each["metadata"]["name"]) for each in rendered if each not in hooks}
+    found = application.objects().values()
+    assert {(each["kind"], each["metadata"]["name"]) for each in found} == ours
+    for kind in {each["kind"].lower() for each in hooks}:
+        there = {each["metadata"]["name"] for each in application.agents.items(kind)}
+        assert not there & {each["metadata"]["name"] for each in hooks}
 
 
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
-    done = process.run(["git", *identity, *arguments], cwd=folder)
-    assert done.ok, done.error_text
-    return done.text
-
-
-def commit(folder: Path) -> str:
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--message=Change")
-    return git(folder, "rev-parse", "HEAD")
-
-
-def wait_for_sync(argo: Kubectl, application: str, revision: str) -> None:
-    argo.run("annotate", "--overwrite", application, "argocd.argoproj.io/refresh=hard")
-    for path, value in [
-        ("{.status.history[-1:].revision}", revision),
-        ("{.status.sync.status}", "Synced"),
-        ("{.status.health.status}", "Healthy"),
-    ]:
-        wanted = f"--for=jsonpath={path}={value}"
-        argo.run("wait", application, wanted, SECONDS, seconds=100)
-
-
-def test_a_change_in_git_reaches_the_template_and_leaves_the_password(
-    argo: Kubectl, agents: Kubectl, application: str, repository: Path
+@every_stage
+def test_the_namespace_refuses_pods_that_are_not_restricted(
+    applications: Applications, stage: str
 ) -> None:
-    wait_for_sync(argo, application, git(repository, "rev-parse", "HEAD"))
-    before = agents.get("secret", f"{NAME}-server-password")["data"]
-    values = repository / "releases" / NAME / "values.yaml"
-    text = values.read_text(encoding="utf-8")
-    values.write_text(text.replace("tag: dev", "tag: changed"), encoding="utf-8")
-    wait_for_sync(argo, application, commit(repository))
-    pod = agents.get("podtemplate", NAME)["template"]["spec"]
-    assert pod["containers"][0]["image"].endswith(":changed")
-    assert agents.get("secret", f"{NAME}-server-password")["data"] == before
-    assert not agents.items("pods"), "the pod of helm test is none of Argo CD's business"
+    applications[stage].come_up()
+    flags = ("--image=any", "--restart=Never", "--dry-run=server")
+    refused = applications[stage].agents.try_run("run", "any", *flags)
+    assert 'violates PodSecurity "restricted' in refused.error_text
+
+
+@pytest.mark.parametrize("stage", ["dev", "stg"])
+def test_a_push_arrives_by_itself(applications: Applications, stage: str) -> None:
+    application = applications[stage]
+    application.come_up()
+    assert queue(application) is None
+    application.wait_synced(application.source.change(stage, QUEUE))
+    assert queue(application) == "agents"
+    application.wait_healthy()
+
+
+def test_production_waits_for_a_person(applications: Applications) -> None:
+    production = applications["prod"]
+    production.come_up()
+    revision = production.source.change("prod", QUEUE)
+    production.source.git("tag", "v0.1.1")
+    production.patch(spec={"source": {"targetRevision": "v0.1.1"}})
+    for _ in range(2):  # what syncs by itself does so at the first look
+        status = production.look()["status"]
+        assert (status["sync"]["status"], status["sync"]["revision"]) == ("OutOfSync", revision)
+        assert "operation" not in status
+        assert queue(production) is None
+    production.sync()
+    production.wait_synced(revision)
+    assert queue(production) == "agents"
+
+
+def test_a_second_sync_changes_nothing(applications: Applications) -> None:
+    for each in applications.values():
+        each.come_up()
+    before = {stage: versions(each) for stage, each in applications.items()}
+    syncs = [(each, each.begin_sync()) for each in applications.values()]
+    for application, ended in syncs:
+        application.end_sync(ended)
+        status = application.look()["status"]
+        assert status["sync"]["status"] == "Synced"
+        assert {each["status"] for each in status["resources"]} == {"Synced"}
+    after = {stage: versions(each) for stage, each in applications.items()}
+    assert after == before, "the password that was made among them"
+
+
+def test_a_chart_that_does_not_render_changes_nothing_and_says_why(
+    applications: Applications,
+) -> None:
+    application = applications["dev"]
+    application.come_up()
+    before = versions(application)
+    application.source.change("dev", {"pod": {"image": {"tag": "latest"}}})
+    (condition,) = application.look()["status"]["conditions"]
+    assert condition["type"] == "ComparisonError"
+    assert "pod.image.tag is latest: nobody could say later what" in condition["message"]
+    assert versions(application) == before
+    application.source.git("revert", "--no-edit", "HEAD")
+    application.wait_synced(application.source.git("rev-parse", "HEAD"))
+    assert "conditions" not in application.get()["status"]
