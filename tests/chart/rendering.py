@@ -115,8 +115,8 @@ def with_values(*settings: str) -> Rendered:
     return render(*(f"--set={setting}" for setting in settings))
 
 
-def refusal(*flags: str) -> str:
+def refusal(*flags: str, chart: Path = CHART) -> str:
     """What Helm says when it refuses these flags."""
-    done = template(*flags)
+    done = template(*flags, chart=chart)
     assert not done.ok, "it was accepted"
     return done.error_text
