@@ -112,8 +112,9 @@ def test_no_proxy_may_be_a_network() -> None:
     assert outside.proxy == Host("proxy.example", 3128)
 
 
-def test_a_proxy_that_is_no_address_is_not_judged() -> None:
-    assert hosts.way("https://git.example/x", {"https_proxy": "http://{nonsense"}) is None
+@pytest.mark.parametrize("proxy", ["http://{nonsense", "http://proxy.example", "proxy"])
+def test_a_proxy_that_is_no_plain_host_and_port_is_not_judged(proxy: str) -> None:
+    assert hosts.way("https://git.example/x", {"https_proxy": proxy}) is None
 
 
 @given(st.text(max_size=80), st.text(max_size=40), st.text(max_size=40))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fake_agent_server import IDLE, ROOT, FakeServer, Listener, finish, part, tool
+from fake_agent_server import IDLE, ROOT, FakeServer, Listener, about, finish, part, tool
 from sdlc_runner.events import EventType, Outcome
 from sdlc_runner.wrapper.mask import Masker
 from sdlc_runner.wrapper.opencode import Translator
@@ -149,6 +149,19 @@ def test_silence_of_the_agent_is_idle(tmp_path: Path, heard: Heard) -> None:
         end = run(fake, tmp_path, heard, idle_seconds=1)
     assert (end.status, end.code) == (Outcome.IDLE, "idle_limit")
     assert f"POST /session/{ROOT}/abort" in fake.calls
+
+
+@pytest.mark.parametrize("answers_again", [True, False])
+def test_silence_of_the_model_is_told_as_such(
+    tmp_path: Path, heard: Heard, *, answers_again: bool
+) -> None:
+    retry = about("session.status", status={"type": "retry", "message": "Unable to connect."})
+    answer = [finish("tool-calls")] if answers_again else []
+    with FakeServer([plays(retry, *answer)]) as fake:
+        end = run(fake, tmp_path, heard, idle_seconds=1)
+    assert end.code == "idle_limit"
+    said = "; its model did not answer: Unable to connect."
+    assert end.message.endswith(said) is not answers_again
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ _HINTS = {
     "cost_budget": "raise limits.cost, or make the task smaller",
     "model_refused": "check the model's key and name",
     "model_rate_limited": "lower --max-parallel, then sdlc-runner retry TASK",
-    "model_unreachable": "check the model's address and the network policy",
+    "model_unreachable": "check the model's address, and for pods the chart's networkPolicy.model",
     "agent_server_died": "read the agent container's log; it may need more memory",
     "agent_server_hung": "read the agent container's log; it may need more CPU or memory",
     "agent_server_refused": "read the agent container's log",

@@ -17,6 +17,7 @@ _URL = re.compile(
     re.DOTALL,
 )
 _SCP = re.compile(rf"(?:[^/@:]*@)?{_HOST}:(?!//)", re.DOTALL)
+_PORT_SAID = re.compile(r":\d+/?\Z")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _HIGHEST_PORT = 65535
 
@@ -54,7 +55,9 @@ def way(address: str, environ: Mapping[str, str]) -> Way | None:
     proxy = _value(f"{scheme}_proxy", environ) or _value("all_proxy", environ)
     if not proxy:
         return Way(host)
-    _, by = read(proxy if "://" in proxy else f"http://{proxy}")
+    # Without a port, every program takes another one.
+    named = proxy if "://" in proxy else f"http://{proxy}"
+    by = read(named)[1] if _PORT_SAID.search(named) else None
     return Way(host, by) if by else None
 
 

@@ -90,6 +90,7 @@ class Translator:
         self.error: ModelError | None = None
         self.rejected = False
         self.empty_steps = 0
+        self.retried = ""
         self.last_tool = ""
         self.last_message = ""
 
@@ -141,6 +142,7 @@ class Translator:
             return []
         self.usage = self.usage.plus(_usage(part))
         if root:
+            self.retried = ""
             self.reason = clean(_text(part.get("reason")), 50)
             self.empty_steps = self.empty_steps + 1 if self.reason in _NO_REASONS else 0
             if self.finished:

@@ -56,6 +56,7 @@ class Session:
     def _retry(self, status: Any) -> list[Emitted]:  # noqa: ANN401
         """Tell why the model is asked again, once for each reason."""
         said = clean(as_text(status.get("message")), _MESSAGE_LIMIT).strip()
+        self._translator.retried = said
         if said == self._retried:
             return []
         self._retried = said

@@ -43,6 +43,8 @@ class Watch:
             return Verdict(Outcome.TIMED_OUT, "run_limit", message)
         if 0 < limits.idle_seconds <= self.pulse.idle:
             message = f"the agent gave no sign of life for {limits.idle_seconds:g} s"
+            if self.translator.retried:
+                message += f"; its model did not answer: {self.translator.retried}"
             return Verdict(Outcome.IDLE, "idle_limit", message)
         return None
 
