@@ -53,6 +53,23 @@ ENV = '[{"name":"%s","value":"x"}]'
             ],
             "an agent must not start agents",
         ),
+        (
+            ["--set=serviceAccount.create=false,serviceAccount.annotations.role=arn"],
+            "there is nothing to annotate",
+        ),
+        (["--set=externalSecret.remoteRef.property=p"], "name the entry"),
+        (
+            ['--set-json=agent.extraVolumeMounts=[{"name":"git-credentials","mountPath":"/g"}]'],
+            "agent.extraVolumeMounts names the volume git-credentials, which is none of",
+        ),
+        (
+            ['--set-json=runner.extraVolumeMounts=[{"name":"cache","mountPath":"/c"}]'],
+            "runner.extraVolumeMounts names the volume cache, which is none of",
+        ),
+        (
+            ['--set-json=pod.extraVolumes=[{"name":"tmp","emptyDir":{}}]'],
+            "pod.extraVolumes has a volume tmp",
+        ),
         (["--set=opencode.config.permission.bash=ask"], "the runner sets that; take it out"),
         (["--set=opencode.config.model=a/b"], "use opencode.model"),
         (

@@ -1,6 +1,7 @@
 {{/* Combinations that cannot work stop here, with a sentence that says what to do. */}}
 {{- define "agentic-sdlc-agent-runner.checks" -}}
 {{- include "agentic-sdlc-agent-runner.checkPod" . -}}
+{{- include "agentic-sdlc-agent-runner.checkVolumes" . -}}
 {{- include "agentic-sdlc-agent-runner.checkLabels" . -}}
 {{- include "agentic-sdlc-agent-runner.checkSecrets" . -}}
 {{- include "agentic-sdlc-agent-runner.checkSpawner" . -}}
@@ -25,6 +26,24 @@
 {{- range (get $.Values $side).extraEnv -}}
 {{- if or (has .name $reserved) (hasPrefix "SDLC_RUNNER_" .name) -}}
 {{- fail (printf "%s.extraEnv sets %s, which the chart or the runner sets: take it out." $side .name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "agentic-sdlc-agent-runner.checkVolumes" -}}
+{{- $ours := tuple "workspace" "attempt" "home" "tmp" "spec" "git-credentials" "model-keys" "server-password" "ca-bundle" -}}
+{{- $theirs := list -}}
+{{- range .Values.pod.extraVolumes -}}
+{{- if has .name $ours -}}
+{{- fail (printf "pod.extraVolumes has a volume %s, and the chart has one of that name: rename it." .name) -}}
+{{- end -}}
+{{- $theirs = append $theirs .name -}}
+{{- end -}}
+{{- range $side := tuple "agent" "runner" -}}
+{{- range (get $.Values $side).extraVolumeMounts -}}
+{{- if not (has .name $theirs) -}}
+{{- fail (printf "%s.extraVolumeMounts names the volume %s, which is none of pod.extraVolumes: add it there, or take the mount out." $side .name) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -62,6 +81,9 @@
 {{- fail (printf "secrets.%s.existingSecret and externalSecret.%s are both set: keep the one that holds." $name $value) -}}
 {{- end -}}
 {{- end -}}
+{{- if and $external.remoteRef.property (not $external.remoteRef.key) -}}
+{{- fail "externalSecret.remoteRef.property is set and externalSecret.remoteRef.key is empty: name the entry, or take the property out." -}}
+{{- end -}}
 {{- if $external.enabled -}}
 {{- if not (or $external.remoteRef.key $external.git $external.model) -}}
 {{- fail "externalSecret.enabled is true and there is nothing to fetch: set externalSecret.remoteRef.key, .git or .model, or set enabled to false." -}}
@@ -86,6 +108,9 @@
 {{- $subjects := include "agentic-sdlc-agent-runner.spawners" . | fromJsonArray -}}
 {{- if and $subjects (not .Values.spawner.create) -}}
 {{- fail "spawner.create is false and spawner names users, groups or serviceAccounts: there is no Role to give them; set create to true, or take them out." -}}
+{{- end -}}
+{{- if and .Values.serviceAccount.annotations (not .Values.serviceAccount.create) -}}
+{{- fail "serviceAccount.annotations is set and serviceAccount.create is false: there is nothing to annotate; set create to true, or take them out." -}}
 {{- end -}}
 {{- $namespace := include "agentic-sdlc-agent-runner.namespace" . -}}
 {{- $own := include "agentic-sdlc-agent-runner.serviceAccountName" . -}}
