@@ -103,6 +103,27 @@ def test_production_refuses_an_agent_that_sees_the_git_credentials() -> None:
     assert nested("prod")["agent"]["form"] == "sidecar"
 
 
+def test_production_has_no_way_out_that_it_does_not_need() -> None:
+    rendered = render(chart=RELEASES["prod"], name=RELEASES["prod"].name)
+    _, *rules = rendered.one("NetworkPolicy")["spec"]["egress"]
+    assert {port["port"] for rule in rules for port in rule["ports"]} == {443}
+
+
+def test_development_is_small() -> None:
+    dev, prod = (render(chart=RELEASES[stage]).containers() for stage in ("dev", "prod"))
+    for side in ("agent", "runner"):
+        small, large = dev[side]["resources"], prod[side]["resources"]
+        assert amount(small["requests"]["cpu"]) < amount(large["requests"]["cpu"])
+        assert amount(small["limits"]["memory"]) < amount(large["limits"]["memory"])
+        assert small["requests"]["memory"] == large["requests"]["memory"], "what it takes"
+
+
+def amount(quantity: str) -> int:
+    units = {"m": 1, "Mi": 2**20, "Gi": 2**30}
+    (unit,) = (unit for unit in units if quantity.endswith(unit))
+    return int(quantity.removesuffix(unit)) * units[unit]
+
+
 @pytest.mark.parametrize("stage", ["stg", "prod"])
 def test_what_others_share_is_bounded_and_fetched(stage: str) -> None:
     rendered = render(chart=RELEASES[stage], name=RELEASES[stage].name)

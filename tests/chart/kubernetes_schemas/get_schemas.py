@@ -46,7 +46,8 @@ def of_kubernetes(version: str) -> Schema:
     folder = _module(f"k8s.io/kubernetes@v{version}")
     found = json.loads((folder / "api/openapi-spec/swagger.json").read_text(encoding="utf-8"))
     everything = found["definitions"]
-    kinds, definitions = {}, {}
+    kinds: dict[str, str] = {}
+    definitions: Schema = {}
     for name in (f"io.k8s.api.{kind}" for kind in _KINDS):
         (known,) = everything[name]["x-kubernetes-group-version-kind"]
         kinds["/".join(filter(None, (known["group"], known["version"], known["kind"])))] = name
