@@ -122,21 +122,26 @@ def names(dev: Application, kind: str) -> set[str]:
 def test_prune_and_self_heal_touch_what_is_tracked_and_no_attempt(
     applications: dict[str, Application], attempt: Witness, method: str
 ) -> None:
-    dev = applications["dev"]
-    argo.track(dev.argo, method)
+    dev, before = applications["dev"], attempt()
     dev.come_up()
-    before, there = attempt(), set(dev.objects())
+    argo.track(dev.argo, method)
+    dev.agents.create(*(decoy(dev, by) for by in BOTH))
+    dev.look()
+    wait_for(lambda: decoys(dev) == BOTH - {TRACKED_BY[method]}, what="the decoy's end")
+    dev.agents.run("delete", "jobs", *(f"decoy-{by}" for by in decoys(dev)))
+    dev.come_up()
+    assert attempt() == before
+
+    there = set(dev.objects())
     other = POLICY if any("Quota" in name for name in there) else QUOTA
     dev.wait_synced(dev.source.change("dev", other))
     now = set(dev.objects())
     assert len(there - now) == len(now - there) == 1
     assert attempt() == before
 
-    dev.agents.create(*(decoy(dev, by) for by in BOTH))
     change_by_hand(dev)
-    wait_for(lambda: is_healed(dev) and decoys(dev) == BOTH - {TRACKED_BY[method]}, what="healing")
+    wait_for(lambda: is_healed(dev), what="the healing")
     assert attempt() == before
-    dev.agents.run("delete", "jobs", *(f"decoy-{by}" for by in decoys(dev)))
 
 
 def decoys(dev: Application) -> set[str]:
