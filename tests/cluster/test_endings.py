@@ -119,13 +119,13 @@ def test_out_of_memory_in_the_agents_container(rig: ClusterRig) -> None:
 
 
 def start_instead(rig: ClusterRig, script: str) -> None:
-    """Have the image be one that starts a program of its own."""
+    """Have the image be one that starts a program of its own, or has none that could start."""
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "program"}}
     rig.namespace.kubectl.create({**settings, "data": {"tini": f"{script}\n"}})
     mount = {"name": "program", "mountPath": "/usr/bin/tini", "subPath": "tini"}
 
     def put_in(pod: PodSpec) -> None:
-        source = {"name": "program", "defaultMode": 0o755}
+        source = {"name": "program", "defaultMode": 0o755 if script else 0o644}
         pod["volumes"].append({"name": "program", "configMap": source})
         runner(pod)["volumeMounts"].append(mount)
 
@@ -137,9 +137,9 @@ def start_instead(rig: ClusterRig, script: str) -> None:
     [
         ("#!/bin/false", "failed", "no_report"),
         ("#!/bin/true", "unverified", "nothing_pushed"),
-        ("#!/nope", "rejected", "container_not_started"),
+        ("", "rejected", "container_not_started"),
     ],
-    ids=["false", "true", "nope"],
+    ids=["false", "true", "none"],
 )
 def test_a_runner_that_is_none_of_ours_is_not_started_again(
     rig: ClusterRig, script: str, outcome: str, code: str
