@@ -145,3 +145,13 @@ def test_helm_test_says_what_is_missing(agents: Kubectl) -> None:
     assert not done.ok
     assert "FAILED  programs" in done.text
     assert "ok      user: 10001:10001" in done.text
+
+
+@pytest.mark.parametrize("major", MAJORS)
+def test_somebody_without_rights_installs_nothing(agents: Kubectl, major: int) -> None:
+    done = on_cluster(agents, "install", "theirs", str(CHART), "--kube-as-user=nobody", major=major)
+    assert not done.ok
+    assert "nobody" in done.error_text
+    assert "forbidden" in done.error_text
+    kinds = "podtemplates,secrets,configmaps,serviceaccounts,roles,networkpolicies"
+    assert "theirs" not in agents.run("get", kinds, "--output=name")
