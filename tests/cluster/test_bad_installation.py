@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cluster.scripted import ScriptedModel
     from model_server import Turn
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(240)]
 
 TASKS = "".join(f"- [ ] {task} [P] [ASYNC] Write `{task}.txt`\n" for task in ("T001", "T002"))
 NOWHERE = "docker.io/local/nothing-of-that-name"

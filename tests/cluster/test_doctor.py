@@ -90,6 +90,8 @@ def test_somebody_without_rights_is_told_what_to_ask_for(rig: ClusterRig) -> Non
     assert f"serviceaccount={rig.namespace.name}:nobody" in told["hint"]
     refused = rig.run("spawn", "T001")
     assert (refused.code, refused.error["code"]) == (3, "cluster_forbidden")
+    assert 'cannot list resource "jobs"' in refused.error["message"]
+    assert "`sdlc-runner doctor` says how" in refused.error["hint"]
 
 
 def change_pod(rig: ClusterRig, change: Callable[[dict[str, Any]], None], form: Form) -> None:
@@ -113,7 +115,7 @@ def agent_with_git(rig: ClusterRig) -> None:
 
 def no_token(rig: ClusterRig) -> None:
     rig.namespace.kubectl.run("delete", "secret", "git-credentials")
-    rig.namespace.secret("git-credentials", {"ssh-privatekey": "x", "known_hosts": "y"})
+    rig.namespace.secret("git-credentials", {"TOKEN": "x"})
 
 
 def no_secret(rig: ClusterRig) -> None:
@@ -156,7 +158,7 @@ BROKEN: dict[str, tuple[str, str, str, Callable[[ClusterRig], None]]] = {
     "no template": ("template", "no_pod_template", "helm upgrade", no_template),
     "token": ("template", "bad_pod_template", "chart", token_of_the_cluster),
     "thief": ("template", "bad_pod_template", "chart", agent_with_git),
-    "no token": ("secrets", "bad_credentials", "--from-file=token", no_token),
+    "no token": ("secrets", "bad_credentials", "-o yaml | kubectl apply -f -", no_token),
     "no Secret": ("secrets", "bad_credentials", "create secret generic model-keys", no_secret),
     "quota": ("quota", "cluster_refused", "Raise the quota", too_small_a_quota),
     "refused": ("admission", "cluster_refused", "pod template", refused_pod),

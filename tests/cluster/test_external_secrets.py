@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from model_server import Turn
     from rig import Event, Result
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(240)]
 
 STAGE = "prod"
 NAME = RELEASES[STAGE].name
@@ -109,7 +109,10 @@ def begun(installed: Installed, command: str = "true") -> Followed:
     hold = HOLD.format(installed.rig.model.url)
     installed.rules(f"{command}; {hold}")
     followed = Followed(installed.rig.start("spawn", "T001", "--follow", "--detail", "full"))
-    followed.wait_for("tool", status="running")
+    try:
+        followed.wait_for("tool", 100, status="running")
+    except AssertionError:
+        pytest.fail("".join(followed.lines) + installed.release.namespace.story())
     return followed
 
 

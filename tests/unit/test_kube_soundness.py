@@ -132,7 +132,7 @@ def places(node: Any, path: Path = ()) -> Iterator[Path]:  # noqa: ANN401
             yield from places(value, (*path, key))
 
 
-GARBAGE = (None, 7, True, "x", [], {}, [None], [7], {"x": 7}, [[]], [{}])
+GARBAGE: tuple[Any, ...] = (None, 7, True, "x", [], {}, [None], [7], {"x": 7}, [[]], [{}])
 
 
 @pytest.mark.parametrize("form", Form)

@@ -136,6 +136,7 @@ def test_a_volume_that_cannot_be_mounted_is_told_by_an_event_alone(text: str) ->
         BORN_SECONDS,
     )
     assert text in found.message
+    assert ("`kubectl describe externalsecret nope`" in found.hint) == (text == NO_SECRET)
 
 
 def test_a_volume_that_was_mounted_in_the_end_is_no_trouble() -> None:

@@ -51,7 +51,7 @@ class ApiError(Exception):
                 hint = "Sign in to the cluster again; `kubectl auth whoami` shows who you are."
                 return UnreachableError(Code.CLUSTER_FORBIDDEN, said, hint)
             case 403:
-                hint = "The chart's spawner Role has what is needed; `sdlc-runner doctor` tells."
+                hint = "An administrator gives you the spawner Role: `sdlc-runner doctor` says how."
                 return UnreachableError(Code.CLUSTER_FORBIDDEN, said, hint)
             case 404 | 409:
                 return RunnerError(Code.CLUSTER_REFUSED, said, "`sdlc-runner doctor` looks at it.")
