@@ -88,6 +88,8 @@ def test_a_second_sync_changes_nothing(applications: Applications) -> None:
     for each in applications.values():
         each.come_up()
     before = {stage: versions(each) for stage, each in applications.items()}
+    for each in applications.values():
+        each.look()  # has the chart rendered anew, and with it another password
     syncs = [(each, each.begin_sync()) for each in applications.values()]
     for application, ended in syncs:
         application.end_sync(ended)
