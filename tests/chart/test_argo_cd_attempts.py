@@ -114,10 +114,6 @@ def decoy(dev: Application, by: str) -> Manifest:
     }
 
 
-def names(dev: Application, kind: str) -> set[str]:
-    return {each["metadata"]["name"] for each in dev.agents.items(kind)}
-
-
 @pytest.mark.parametrize("method", TRACKED_BY)
 def test_prune_and_self_heal_touch_what_is_tracked_and_no_attempt(
     applications: dict[str, Application], attempt: Witness, method: str

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cluster.kubectl import Kubectl, Manifest
 
 KIND = "externalsecrets.external-secrets.io"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _LABEL = {"reconcile.external-secrets.io/managed": "true"}  # the operator puts it on its Secrets
 
 
@@ -61,11 +62,20 @@ class Store:
     def _secret(self, external: Manifest) -> Manifest:
         spec = external["spec"]
         found = {each["secretKey"]: self.get(each["remoteRef"]) for each in spec["data"]}
-        metadata: dict[str, Any] = {"name": spec["target"]["name"], "labels": _LABEL}
+        metadata: dict[str, Any] = {"name": spec["target"]["name"], **_marks(external)}
         if spec["target"]["creationPolicy"] == "Owner":
             metadata["ownerReferences"] = [_owner(external)]
         data = {key: base64.b64encode(value.encode()).decode() for key, value in found.items()}
         return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+
+
+def _marks(external: Manifest) -> dict[str, dict[str, str]]:
+    """Return labels and annotations: the operator copies them, those of Argo CD too."""
+    given = external["metadata"]
+    notes = {
+        key: text for key, text in given.get("annotations", {}).items() if key != _LAST_APPLIED
+    }
+    return {"labels": {**given.get("labels", {}), **_LABEL}, "annotations": notes}
 
 
 def _owner(external: Manifest) -> dict[str, Any]:
