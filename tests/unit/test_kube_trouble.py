@@ -155,6 +155,15 @@ def test_a_node_that_is_about_to_mount_a_secret_says_so_once_or_twice() -> None:
         assert found.code == "volume_not_mounted"
 
 
+def test_a_pod_that_leaves_does_not_hide_the_cause() -> None:
+    text = 'MountVolume.SetUp failed for volume "x" : object "agents"/"x" not registered'
+    leaving = event("FailedMount", text, LATER, LATER)
+    assert trouble.of_volumes([leaving]) is None
+    found = trouble.of_volumes([event("FailedMount", NO_SECRET), leaving])
+    assert found is not None
+    assert NO_SECRET in found.message
+
+
 def test_a_pod_without_a_network_has_the_time_of_a_start() -> None:
     found = trouble.of_volumes([event("FailedCreatePodSandBox", "plugin type=bridge failed")])
     assert found is not None

@@ -72,6 +72,7 @@ _CREATE = frozenset(
 _TOLD_BY = ("Failed", "InspectFailed", "ErrImageNeverPull", "BackOff")
 _MOUNT = ("FailedMount", "FailedAttachVolume")
 _SYNCING = "cache: timed out waiting for the condition"  # the kubelet has not read the Secret yet
+_LEAVING = "not registered"  # the kubelet has forgotten the pod already, and looks once more
 _OFTEN = 3
 _ABSENT = re.compile(r'secret "([a-z0-9.-]+)" not found')
 _AFTER_MOUNTS = ("Pulling", "Pulled", "Created", "Started")
@@ -112,7 +113,7 @@ def of_scheduling(condition: Mapping[str, Any]) -> Trouble:
 def of_volumes(events: Events) -> Trouble | None:
     """Why the pod's volumes or network are not there; only events tell."""
     after = last_time(newest(events, *_AFTER_MOUNTS))
-    mounts = [item for item in events if item.get("reason") in _MOUNT and not _is_syncing(item)]
+    mounts = [item for item in events if item.get("reason") in _MOUNT and tells_cause(item)]
     mount = newest(mounts, *_MOUNT)
     if mount is not None and last_time(mount) > after:
         text = f"A volume cannot be mounted: {said(mount.get('message'))}"
@@ -136,9 +137,14 @@ def _mount_hint(text: str) -> str:
     )
 
 
-def _is_syncing(event: Mapping[str, Any]) -> bool:
-    """Whether a busy node is about to mount it: it says so once or twice, and then it has."""
-    return _SYNCING in str(event.get("message")) and int(event.get("count") or 1) < _OFTEN
+def tells_cause(event: Mapping[str, Any]) -> bool:
+    """Whether a failed mount says why: not that of a pod that leaves, or of a node that is busy.
+
+    A busy node says so once or twice, and then it has mounted it.
+    """
+    text = str(event.get("message"))
+    busy = _SYNCING in text and int(event.get("count") or 1) < _OFTEN
+    return not busy and not text.endswith(_LEAVING)
 
 
 def of_waiting(status: Mapping[str, Any], events: Events) -> Trouble | None:

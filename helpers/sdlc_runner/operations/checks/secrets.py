@@ -10,6 +10,7 @@ from sdlc_runner.kube import agent_server
 from sdlc_runner.kube.failure import ApiError
 from sdlc_runner.kube.manifest import GIT_VOLUME
 from sdlc_runner.kube.objects import conditions, newest, said
+from sdlc_runner.kube.trouble import tells_cause
 from sdlc_runner.operations.checks import Finding, reach
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _mount_trouble(api: KubeApi, secrets: list[str]) -> str:
     except ApiError:
         return ""
     about = [event for event in events if any(f'"{name}"' in _text(event) for name in secrets)]
-    found = newest(about, "FailedMount")
+    found = newest(filter(tells_cause, about), "FailedMount")
     return said(found.get("message")) if found else ""
 
 
