@@ -8,6 +8,7 @@ import sys
 import time
 from typing import IO, TYPE_CHECKING
 
+from cluster import stand_in
 from cluster.pod_template import Form, pod_template
 from cluster.waiting import wait_for
 
@@ -42,11 +43,13 @@ def template(made: ClusterRig, script: str) -> None:
     ``event(seq, text)`` writes one event of theirs to the buffered file ``out``.
     """
     found = pod_template(Form.ONE)
-    (runner,) = found["template"]["spec"]["containers"]
-    runner["command"] = ["python3", "-c", _PROGRAM + script]
+    pod = found["template"]["spec"]
+    (runner,) = pod["containers"]
+    stand_in.put(pod, runner, "speaker")
     runner["resources"] = {"requests": {"cpu": "1m", "memory": "8Mi"}}
-    found["template"]["spec"]["terminationGracePeriodSeconds"] = 1
-    made.namespace.kubectl.apply(found)
+    pod["terminationGracePeriodSeconds"] = 1
+    program = stand_in.program("speaker", f"#!/usr/bin/python3\n{_PROGRAM}{script}")
+    made.namespace.kubectl.apply(program, found)
 
 
 def gated(script: str) -> str:

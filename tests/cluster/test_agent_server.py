@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cluster import stand_in
 from cluster.attacks import META
 from cluster.pod_template import Form, pod_template
 from model_server import Call, Rule, Turn, calls, shell, writes
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-LATE = "sleep 15; exec tini -- python3 -m sdlc_runner.wrapper.pod agent"
+LATE = '#!/bin/sh\nsleep 15\nshift\nexec "$@"'
 GONE = "gone/model-1"
 SETTINGS = {
     "$schema": "https://opencode.ai/config.json",
@@ -63,12 +64,13 @@ CALLS: Sequence[Sequence[str]] = (
 )
 
 
-def with_agent(name: str, *command: str) -> Manifest:
-    """Return a template of another name, whose agent starts otherwise."""
+def with_agent(name: str, script: str = "") -> tuple[Manifest, Manifest]:
+    """Return a template of that name whose agent starts a script, or nothing; and the script."""
     template = pod_template(Form.TWO)
     template["metadata"] = {"name": name}
-    template["template"]["spec"]["initContainers"][0]["command"] = [*command]
-    return template
+    pod = template["template"]["spec"]
+    stand_in.put(pod, pod["initContainers"][0], name, starts=bool(script))
+    return template, stand_in.program(name, script)
 
 
 def prepare(rig: ClusterRig) -> None:
@@ -76,9 +78,7 @@ def prepare(rig: ClusterRig) -> None:
     rig.tasks("".join(f"- [ ] {id_} [P] [ASYNC] Do {id_}\n" for id_ in VERDICTS))
     rig.use_opencode()
     rig.template(Form.TWO)
-    rig.namespace.kubectl.apply(
-        with_agent("late", "sh", "-c", LATE), with_agent("never", "/nowhere/opencode")
-    )
+    rig.namespace.kubectl.apply(*with_agent("late", LATE), *with_agent("never"))
     rig.model.rules(*(Rule(f"Implement task {id_} ", turns) for id_, turns in RULES.items()))
 
 
@@ -96,7 +96,7 @@ def test_every_fault_of_the_agents_server_is_an_outcome(rig: ClusterRig) -> None
         assert rig.remote_file("work.txt", checkpoint) == "work so far"
     assert rig.ticked() == {"T005"}
     assert rig.remote_file("work.txt") == "work so far"
-    assert "/nowhere/opencode" in ends["T006"]["message"]
+    assert "tini" in ends["T006"]["message"]
     assert any("Unable to connect" in said for said in warnings(events, "T007", "model_retry"))
     assert warnings(events, "T004", "permission_rejected") == [
         "rejected: webfetch http://localhost/"

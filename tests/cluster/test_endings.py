@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import host, job_by_hand
+from cluster import host, job_by_hand, stand_in
 from cluster.changed_template import agent, change, runner, volume
 from cluster.other_machine import other_machine
 from cluster.pod_template import Form
@@ -120,16 +120,8 @@ def test_out_of_memory_in_the_agents_container(rig: ClusterRig) -> None:
 
 def start_instead(rig: ClusterRig, script: str) -> None:
     """Have the image be one that starts a program of its own, or has none that could start."""
-    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "program"}}
-    rig.namespace.kubectl.create({**settings, "data": {"tini": f"{script}\n"}})
-    mount = {"name": "program", "mountPath": "/usr/bin/tini", "subPath": "tini"}
-
-    def put_in(pod: PodSpec) -> None:
-        source = {"name": "program", "defaultMode": 0o755 if script else 0o644}
-        pod["volumes"].append({"name": "program", "configMap": source})
-        runner(pod)["volumeMounts"].append(mount)
-
-    change(rig, put_in)
+    rig.namespace.kubectl.create(stand_in.program("program", script))
+    change(rig, lambda pod: stand_in.put(pod, runner(pod), "program", starts=bool(script)))
 
 
 @pytest.mark.parametrize(
