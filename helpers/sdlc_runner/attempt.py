@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 from sdlc_runner import naming
 from sdlc_runner.errors import Code, UsageError
@@ -74,8 +74,14 @@ class AttemptSpec:
         return tuple(task.id for task in self.tasks)
 
     def to_json(self) -> str:
-        """Return the file's text."""
-        record = {**asdict(self), "key": self.key._asdict()}
+        """Return the file's text.
+
+        What is as by default is left out: so an older wrapper takes it, which refuses what it
+        does not know.
+        """
+        usual = {each.name for each in fields(self) if getattr(self, each.name) == each.default}
+        told = {**asdict(self), "key": self.key._asdict()}
+        record = {name: value for name, value in told.items() if name not in usual}
         return json.dumps(record, ensure_ascii=False, indent=1)
 
 
@@ -89,7 +95,7 @@ def load(text: str) -> AttemptSpec:
         )
         record["limits"] = Limits(**record["limits"])
         for name in ("agent_command", "verify_commands"):
-            record[name] = tuple(record[name])
+            record[name] = tuple(record.get(name, ()))
         return AttemptSpec(**record)
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 
 import pytest
 
@@ -37,6 +37,15 @@ FULL = replace(
 @pytest.mark.parametrize("spec", [SPEC, FULL], ids=["defaults", "everything"])
 def test_round_trip(spec: AttemptSpec) -> None:
     assert load(spec.to_json()) == spec
+
+
+def test_what_is_as_by_default_is_not_told_so_that_an_older_wrapper_takes_it() -> None:
+    needed = {each.name for each in fields(AttemptSpec) if each.default is MISSING}
+    assert set(json.loads(SPEC.to_json())) == needed
+    assert set(json.loads(replace(SPEC, connect_seconds=5).to_json())) == {
+        *needed,
+        "connect_seconds",
+    }
 
 
 def test_what_is_read_is_hashable_as_what_was_written() -> None:
