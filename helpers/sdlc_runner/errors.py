@@ -33,6 +33,7 @@ class Code(str, Enum):
     BAD_CURSOR = "bad_cursor"
     CONSENT_NEEDED = "consent_needed"
     BAD_SCOPE = "bad_scope"
+    FOREIGN_FILE = "foreign_file"
     UNSUPPORTED_BACKEND = "unsupported_backend"
     # the repository
     NO_GIT = "no_git"

@@ -211,6 +211,10 @@ _WORDS: Mapping[EventType, Callable[[Mapping[str, Any]], _Words]] = {
     ),
     EventType.CONTINUE: lambda fields: (f"to go on: --cursor {fields['cursor']}", "dim"),
     EventType.ROW: _row,
+    EventType.REPORT: lambda fields: (
+        f"{_below_home(fields['markdown'])}\n{_below_home(fields['timeline'])}",
+        "",
+    ),
     EventType.CHECK: _check,
     EventType.SETTING: lambda fields: (
         f"{fields['key']:<24} {fields['value']!r:<28} {fields['source']}",

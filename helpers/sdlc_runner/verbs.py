@@ -199,6 +199,15 @@ def _send(call: Call) -> ExitCode:
     return steering.send(call.open(), call.args.task, text, call.output)
 
 
+def _report(call: Call) -> ExitCode:
+    from sdlc_runner.operations import reporting  # noqa: PLC0415
+
+    if call.args.show:
+        return reporting.show(call.open(), call.output)
+    folder = call.args.output
+    return reporting.report(call.open(), folder and folder.absolute(), call.output)
+
+
 def _gc(call: Call) -> ExitCode:
     from sdlc_runner.operations import cleaning  # noqa: PLC0415
 
@@ -239,6 +248,7 @@ RUNS: Mapping[str, Callable[[Call], ExitCode]] = {
     "retry": _retry,
     "attach": _attach,
     "send": _send,
+    "report": _report,
     "gc": _gc,
     "doctor": _doctor,
     "config": _config,

@@ -186,6 +186,14 @@ TYPES = {
         "output_tokens": "count",
         "cost": "number",
     },
+    "report": {
+        "markdown!": "text",
+        "timeline!": "text",
+        "attempts": "count",
+        "input_tokens": "count",
+        "output_tokens": "count",
+        "cost": "number",
+    },
     "check": {
         "name!": "text",
         "ok!": "flag",

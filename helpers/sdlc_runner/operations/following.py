@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from sdlc_runner import cursor, remote
 from sdlc_runner.backends import Glimpse
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.events import EventType, client_event, reread
-from sdlc_runner.follow import Reader, Sighted
+from sdlc_runner.events import EventType, client_event
+from sdlc_runner.follow import Reader, Sighted, last_said
 from sdlc_runner.operations import attempts
 
 if TYPE_CHECKING:
@@ -85,11 +85,7 @@ class _Followed:
         return found
 
     def _remember(self, sighted: Sequence[Sighted]) -> None:
-        for item in sighted[-_EXCERPT_LINES:]:
-            if item.type in {EventType.LOG, EventType.MESSAGE}:
-                lines = item.line.rsplit(b"\n", _EXCERPT_LINES)[-_EXCERPT_LINES:]
-                events = (reread(line, item.key) for line in lines)
-                self.recent.extend(event.fields["text"][:200] for event in events)
+        self.recent.extend(last_said(sighted, _EXCERPT_LINES))
 
 
 class Follower:

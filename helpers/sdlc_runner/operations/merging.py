@@ -83,6 +83,20 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
     )
 
 
+def forecast(project: Project, wanted: Sequence[Candidate]) -> list[tuple[Candidate, Event]]:
+    """Try the merges, and push nothing: those that would conflict, and what would be told."""
+    base = project.repo.fetch_feature(project.branch)
+    if base is None or not wanted:
+        return []
+    found = []
+    with merge_tree(project.repo, project.state, base, project.feature.relative) as tree:
+        for candidate in wanted:
+            done = Integration()
+            _merge_one(project, tree, candidate, done)
+            found += [(candidate, event) for event in done.events if done.conflicts]
+    return found
+
+
 def _base(project: Project) -> str:
     """Fetch the feature branch; raises ``feature_not_pushed``."""
     base = project.repo.fetch_feature(project.branch)

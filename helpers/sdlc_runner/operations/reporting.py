@@ -1,0 +1,97 @@
+"""``report``: the run as Markdown with its timeline, in a folder outside of the checkout."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sdlc_runner import naming
+from sdlc_runner.errors import Code, ExitCode, UsageError
+from sdlc_runner.events import EventType
+from sdlc_runner.operations import history
+from sdlc_runner.report import markdown, timeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sdlc_runner.output import Output
+    from sdlc_runner.project import Project
+    from sdlc_runner.report.record import Run
+
+_PAGE, _PICTURE = "report.md", "timeline.svg"
+_HEAD_BYTES = 1000
+
+
+def report(project: Project, folder: Path | None, output: Output) -> ExitCode:
+    """Write page and picture into ``folder``; by default into one of the runner's own."""
+    run = history.recall(project, output)
+    folder = folder or _own_folder(project)
+    page, picture = folder / _PAGE, folder / _PICTURE
+    _refuse_foreign(page, picture)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write(picture, timeline.draw(run))
+    _write(page, markdown.write(run, _PICTURE))
+    output.tell(
+        EventType.REPORT,
+        markdown=str(page),
+        timeline=str(picture),
+        attempts=len(run.attempts),
+        **{name: value for name, value in run.usage._asdict().items() if value},
+    )
+    _summarize(run, output)
+    return ExitCode.OK
+
+
+def show(project: Project, output: Output) -> ExitCode:
+    """Print the page itself, and write nothing anywhere."""
+    text = markdown.write(history.recall(project, output), "")
+    output.stdout.write(text.encode("utf-8", "replace"))
+    output.stdout.flush()
+    return ExitCode.OK
+
+
+def _own_folder(project: Project) -> Path:
+    name, root = project.feature.name, str(project.repo.root)
+    return project.state / "reports" / f"{naming.slug(name)}-{naming.digest(root, name)[:8]}"
+
+
+def _refuse_foreign(*paths: Path) -> None:
+    """Raise ``foreign_file`` where something lies that was not written here."""
+    for path in paths:
+        if path.is_symlink() or (path.exists() and not _is_ours(path)):
+            raise UsageError(
+                Code.FOREIGN_FILE,
+                f"{path} is there and is no report of ours.",
+                "Move it away, or name another folder: --output DIR",
+            )
+
+
+def _is_ours(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return timeline.MARK.encode() in file.read(_HEAD_BYTES)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file at once: whoever reads it meanwhile has the old one."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
+
+
+def _summarize(run: Run, output: Output) -> None:
+    troubled = run.troubled
+    output.tell(
+        EventType.SUMMARY,
+        verb="report",
+        verdict=markdown.verdict(run),
+        ok=True,
+        exit=int(ExitCode.OK),
+        counts={
+            "tasks": len(run.tasks),
+            "done": sum(task.is_done for task in run.tasks),
+            "attempts": len(run.attempts),
+            "troubled": len(troubled),
+        },
+    )
