@@ -22,7 +22,7 @@ LAYERS = {
         protected tokens reading setting ending
         """,
     # outcome is the vocabulary and the table in which backends and the remote give evidence
-    "access": "git repo remote case outcome consent kube backends wrapper",
+    "access": "git repo remote case outcome delegation consent kube backends wrapper",
     "domain": "planning chatter follow merge cursor render output report",
     "operations": "operations project",
     "front": "cli verbs arguments options seed __main__ demo",

@@ -16,7 +16,7 @@ from sdlc_runner.backends import Glimpse
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events import EventType, client_event
 from sdlc_runner.follow import Reader, Sighted, last_said
-from sdlc_runner.operations import attempts
+from sdlc_runner.operations import attempts, bridging
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -188,7 +188,7 @@ class Follower:
             self._refill(item, refs.refs.get(item.known.evidence.refs.transcript))
             for judgement in item.known.judge():
                 self.judgements[judgement.task] = judgement
-                tell_outcome(item.known, judgement, self._output, tuple(item.recent))
+                tell_outcome(self._project, item.known, judgement, self._output, tuple(item.recent))
 
     def _refill(self, item: _Followed, transcript: str | None) -> None:
         """Look for what is missing: in the log, for a cursor with gaps, and in the transcript."""
@@ -218,9 +218,14 @@ def positions(text: str, output: Output) -> Mapping[str, Position]:
 
 
 def tell_outcome(
-    known: KnownAttempt, judgement: Judgement, output: Output, recent: Sequence[str] = ()
+    project: Project,
+    known: KnownAttempt,
+    judgement: Judgement,
+    output: Output,
+    recent: Sequence[str] = (),
 ) -> None:
-    """Write the witnessed end of one task."""
+    """Write the witnessed end of one task, also where the fork looks for it."""
+    bridging.tell_ended(project, known, judgement, output)
     result = known.evidence.result or known.ending.claim
     good = judgement.outcome.is_success
     key = type(known.key)(known.key.feature, judgement.task, known.key.number)

@@ -120,7 +120,7 @@ class Run:
         """Count an attempt that had ended before this run looked."""
         for judgement in known.judge():
             self.tally.judgements[judgement.task] = judgement
-            tell_outcome(known, judgement, self.output)
+            tell_outcome(self.project, known, judgement, self.output)
 
     def _candidates(self, known: Sequence[KnownAttempt], plan: Plan) -> list[merging.Candidate]:
         order = [item.task.id for item in plan.items]
@@ -215,7 +215,7 @@ def spawn_and_follow(
     ended = [known for known in started if known.began and not known.alive]
     judged = [(known, judgement) for known in ended for judgement in known.judge()]
     for known, judgement in judged:
-        tell_outcome(known, judgement, output)
+        tell_outcome(project, known, judgement, output)
     bad = any(not judgement.outcome.is_success for _, judgement in judged)
     return ExitCode.TASK_FAILED if bad else ExitCode.OK
 
