@@ -50,6 +50,7 @@ class Arguments(argparse.Namespace):
     pod: str | None
     url: bool
     text: Sequence[str]
+    target: Path
     output: Path | None
     show: bool
 
@@ -178,6 +179,12 @@ VERBS: Mapping[str, Verb] = {
     ),
     "doctor": Verb("prove the chain link by link, and say how to mend each", "doctor"),
     "config": Verb("every setting, its value and who set it", "config", (options.ALLOW_VERIFY,)),
+    "install": Verb(
+        "put the OpenCode bundle into a repository", "install ~/src/app", (options.add_target,)
+    ),
+    "uninstall": Verb(
+        "take the OpenCode bundle out again", "uninstall ~/src/app", (options.add_target,)
+    ),
     "demo": Verb(
         "the whole way on this machine: no cluster, no model",
         "demo --keep",

@@ -48,6 +48,11 @@ class Code(str, Enum):
     BRANCH_CLASH = "branch_clash"
     FEATURE_MOVED = "feature_moved"
     MERGE_IN_PROGRESS = "merge_in_progress"
+    NOT_OURS = "not_ours"
+    SECOND_COMMAND = "second_command"
+    STOCK_COMMAND = "stock_command"
+    BAD_LEDGER = "bad_ledger"
+    NOT_INSTALLED = "not_installed"
     NOTHING_TO_PUBLISH = "nothing_to_publish"
     PUBLISH_CONFLICT = "publish_conflict"
     # the remote
@@ -92,6 +97,7 @@ class Code(str, Enum):
     BAD_CREDENTIALS = "bad_credentials"
     PIDS_EXHAUSTED = "pids_exhausted"
     # this machine
+    NO_PACKAGES = "no_packages"
     DISK_FULL = "disk_full"
     STATE_UNWRITABLE = "state_unwritable"
     INTERRUPTED = "interrupted"

@@ -124,6 +124,18 @@ def add_message(parser: argparse.ArgumentParser) -> None:
 def add_text(parser: argparse.ArgumentParser) -> None:
     """Take a text."""
     parser.add_argument("text", nargs="+", metavar="TEXT", help="what to tell it; `-`: read stdin")
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """Take a repository."""
+    parser.add_argument(
+        "target",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        metavar="TARGET",
+        help="a repository; none: the one around the current folder",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
 

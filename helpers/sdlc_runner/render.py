@@ -171,6 +171,11 @@ def _check(fields: Mapping[str, Any]) -> _Words:
     return f"{mark} {fields['name']:<12} {fields['message']}{_hint(fields)}", mood
 
 
+def _installed(fields: Mapping[str, Any]) -> _Words:
+    word = "would install" if fields.get("dry_run") else "installed"
+    return f"{word} {fields['what']} {fields['name']}", "good"
+
+
 def _removed(fields: Mapping[str, Any]) -> _Words:
     word = "would remove" if fields.get("dry_run") else "removed"
     return f"{word} {fields['what']} {_below_home(fields['name'])}", "dim"
@@ -220,6 +225,7 @@ _WORDS: Mapping[EventType, Callable[[Mapping[str, Any]], _Words]] = {
         f"{fields['key']:<24} {fields['value']!r:<28} {fields['source']}",
         "",
     ),
+    EventType.INSTALLED: _installed,
     EventType.REMOVED: _removed,
     EventType.ERROR: _error,
     EventType.SUMMARY: _summary,

@@ -77,6 +77,7 @@ ENVELOPE: Mapping[str, Field] = {
     "refilled": Field(Kind.FLAG, "came late, from the transcript, into a gap"),
 }
 
+INSTALLABLE = ("file", "command", "permissions", "preset")
 _CODE = Field(Kind.TEXT, "stable name of what happened")
 _HINT = Field(Kind.TEXT, "what to do, best of all a command")
 _MESSAGE = Field(Kind.TEXT, "one sentence for people", required=True)
@@ -268,8 +269,15 @@ FIELDS: Mapping[EventType, Mapping[str, Field]] = {
             values=("flag", "environment", "user file", "repository file", "default"),
         ),
     },
+    EventType.INSTALLED: {
+        "what": Field(Kind.TEXT, "what it is", required=True, values=INSTALLABLE),
+        "name": Field(Kind.TEXT, "which one", required=True),
+        "dry_run": Field(Kind.FLAG, "true: it would be installed"),
+    },
     EventType.REMOVED: {
-        "what": Field(Kind.TEXT, "what it is", required=True, values=("branch", "refs", "state")),
+        "what": Field(
+            Kind.TEXT, "what it is", required=True, values=("branch", "refs", "state", *INSTALLABLE)
+        ),
         "name": Field(Kind.TEXT, "which one", required=True),
         "dry_run": Field(Kind.FLAG, "true: it would be removed"),
     },

@@ -33,6 +33,7 @@ class EventType(str, Enum):
     REPORT = "report"
     CHECK = "check"
     SETTING = "setting"
+    INSTALLED = "installed"
     REMOVED = "removed"
     ERROR = "error"
     SUMMARY = "summary"

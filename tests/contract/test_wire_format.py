@@ -206,8 +206,13 @@ TYPES = {
         "value!": "any",
         "source!": "flag | environment | user file | repository file | default",
     },
+    "installed": {
+        "what!": "file | command | permissions | preset",
+        "name!": "text",
+        "dry_run": "flag",
+    },
     "removed": {
-        "what!": "branch | refs | state",
+        "what!": "branch | refs | state | file | command | permissions | preset",
         "name!": "text",
         "dry_run": "flag",
     },

@@ -168,7 +168,7 @@ def test_an_attempt_cannot_speak_for_the_client(type_: EventType) -> None:
         "files": [],
         "state": "ended",
         "source": "flag",
-        "what": "branch",
+        "what": "file",
     }
     forged = {**LOG, **everything, "type": type_.value}
     assert check(forged) is None, "a good event, but for who sent it"

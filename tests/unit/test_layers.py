@@ -23,9 +23,9 @@ LAYERS = {
         """,
     # outcome is the vocabulary and the table in which backends and the remote give evidence
     "access": "git repo remote case outcome delegation consent kube backends wrapper",
-    "domain": "planning chatter follow merge cursor render output report",
+    "domain": "planning chatter follow merge cursor render output report installing bundle",
     "operations": "operations project",
-    "front": "cli verbs arguments options seed __main__ demo",
+    "front": "cli verbs arguments options seed __main__ demo private_packages",
 }
 
 # What reads text only: nothing it imports, nor what that imports, opens one of these doors.
