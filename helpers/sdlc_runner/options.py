@@ -112,7 +112,7 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         "--print",
         action="store_true",
         dest="show",
-        help="write the Markdown to stdout instead, and no files",
+        help="write the Markdown to stdout too, in place of events",
     )
 
 

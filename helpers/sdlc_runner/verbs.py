@@ -208,10 +208,8 @@ def _send(call: Call) -> ExitCode:
 def _report(call: Call) -> ExitCode:
     from sdlc_runner.operations import reporting  # noqa: PLC0415
 
-    if call.args.show:
-        return reporting.show(call.open(), call.output)
-    folder = call.args.output
-    return reporting.report(call.open(), folder and folder.absolute(), call.output)
+    folder, printed = call.args.output, call.args.show
+    return reporting.report(call.open(), folder and folder.absolute(), call.output, printed=printed)
 
 
 def _gc(call: Call) -> ExitCode:

@@ -102,7 +102,7 @@ def test_sync_work_is_a_list_of_its_own() -> None:
 def test_columns_without_anything_are_left_out() -> None:
     page = markdown.write(run([], [FAILED]), "")
     assert "| task | what | state | attempts |\n" in page
-    assert "timeline" not in page
+    assert "![" not in page
 
 
 HOSTILE = [
@@ -125,7 +125,7 @@ HOSTILE = [
     "````",
     "x" * 5000,
 ]
-MARKUP = {"link_open", "image", "html_inline", "html_block", "strong_open", "em_open", "s_open"}
+MARKUP = {"link_open", "html_inline", "html_block", "strong_open", "em_open", "s_open"}
 
 
 def page_of(hostile: str) -> str:
@@ -133,7 +133,11 @@ def page_of(hostile: str) -> str:
     bad = Task(hostile, hostile, hostile, attempts=("a",), trouble=trouble, merged=hostile)
     sync = Task(hostile, hostile, hostile, is_sync=True)
     one = attempt(name=hostile, tasks=(hostile,), outcome=hostile, code=hostile, branch=hostile)
-    return markdown.write(run([one], [bad, sync]), "")
+    return markdown.write(run([one], [bad, sync]), "timeline.svg")
+
+
+def images(body: str) -> list[object]:
+    return [token.attrs["src"] for token in tokens(body) if token.type == "image"]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -141,6 +145,7 @@ def test_nothing_hostile_is_markup(hostile: str) -> None:
     page = page_of(hostile)
     body = page.removeprefix(markdown.MARK)
     assert not kinds(body) & MARKUP
+    assert images(body) == ["timeline.svg"]
     headings = [token for token in tokens(body) if token.type == "heading_open"]
     assert [token.tag for token in headings] == ["h1", "h2", "h2", "h3", "h2", "h2"]
     rows = [line for line in page.splitlines() if line.startswith("| ")]
@@ -155,6 +160,7 @@ def test_nothing_hostile_is_markup(hostile: str) -> None:
 def test_nothing_made_of_marks_is_markup(hostile: str) -> None:
     body = page_of(f"x{hostile}").removeprefix(markdown.MARK)
     assert not kinds(body) & MARKUP
+    assert images(body) == ["timeline.svg"]
     assert len([token for token in tokens(body) if token.type == "fence"]) == 1
 
 
@@ -180,6 +186,11 @@ def test_plain_words_stay_readable(value: str, written: str) -> None:
 def test_commands_in_prose_are_code_and_a_lone_backtick_is_not() -> None:
     assert escape.prose("Do `a | b`, then c.") == "Do `a \u00a6 b`, then c."
     assert escape.prose("`x` y ` z") == "`x` y \\` z"
+
+
+def test_a_picture_elsewhere_is_a_path_that_links_take() -> None:
+    page = markdown.write(run([attempt()]), "/a folder (1)/timeline.svg")
+    assert images(page) == ["/a%20folder%20%281%29/timeline.svg"]
 
 
 def test_a_failed_attempt_names_its_code() -> None:

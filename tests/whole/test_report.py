@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -189,8 +190,26 @@ def test_the_page_itself_can_be_printed(ran: Rig) -> None:
     shown = ran.on_terminal("report", "--print")
     assert shown.startswith("<!-- Written by sdlc-runner report -->\n\n# 001-demo\n")
     assert rows(shown)["T005"]["state"] == "failed"
-    assert "timeline.svg" not in shown
-    assert not (ran.state / "reports").exists()
+    (written,) = (ran.state / "reports").glob("*/report.md")
+    picture = written.with_name("timeline.svg")
+    assert shown == written.read_text().replace("](timeline.svg)", f"]({picture})")
+
+
+def test_what_is_printed_is_bounded(rig: Rig) -> None:
+    rig.tasks("".join(f"- [ ] T{n:03} [P] [ASYNC] {'Write it ' * 9}\n" for n in range(999)))
+    done = subprocess.run(
+        rig.command("report", "--print"),
+        cwd=rig.checkout,
+        env=rig.env,
+        check=True,
+        capture_output=True,
+    )
+    assert 38_000 < len(done.stdout) < 40_000
+    *_, row, _, last = done.stdout.decode().splitlines()
+    assert row.endswith("| ready |")
+    (written,) = (rig.state / "reports").glob("*/report.md")
+    assert last == f"The rest is in {written}"
+    assert "| T998 |" in written.read_text()
 
 
 def test_people_see_where_it_is(rig: Rig) -> None:

@@ -20,10 +20,16 @@ if TYPE_CHECKING:
 
 _PAGE, _PICTURE = "report.md", "timeline.svg"
 _HEAD_BYTES = 1000
+_PRINTED_BYTES = 39_000
 
 
-def report(project: Project, folder: Path | None, output: Output) -> ExitCode:
-    """Write page and picture into ``folder``; by default into one of the runner's own."""
+def report(
+    project: Project, folder: Path | None, output: Output, *, printed: bool = False
+) -> ExitCode:
+    """Write page and picture into ``folder``; by default into one of the runner's own.
+
+    ``printed``: what goes to stdout is the page itself.
+    """
     run = history.recall(project, output)
     folder = folder or _own_folder(project)
     page, picture = folder / _PAGE, folder / _PICTURE
@@ -31,6 +37,11 @@ def report(project: Project, folder: Path | None, output: Output) -> ExitCode:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write(picture, timeline.draw(run))
     _write(page, markdown.write(run, _PICTURE))
+    if printed:
+        text = markdown.write(run, str(picture)).encode("utf-8", "replace")
+        output.stdout.write(_bounded(text, page))
+        output.stdout.flush()
+        return ExitCode.OK
     output.tell(
         EventType.REPORT,
         markdown=str(page),
@@ -42,12 +53,12 @@ def report(project: Project, folder: Path | None, output: Output) -> ExitCode:
     return ExitCode.OK
 
 
-def show(project: Project, output: Output) -> ExitCode:
-    """Print the page itself, and write nothing anywhere."""
-    text = markdown.write(history.recall(project, output), "")
-    output.stdout.write(text.encode("utf-8", "replace"))
-    output.stdout.flush()
-    return ExitCode.OK
+def _bounded(text: bytes, page: Path) -> bytes:
+    """Cut a page at the end of a line where it is more than a model should read."""
+    if len(text) <= _PRINTED_BYTES:
+        return text
+    whole = text[:_PRINTED_BYTES].rpartition(b"\n")[0]
+    return whole + f"\n\nThe rest is in {page}\n".encode("utf-8", "replace")
 
 
 def _own_folder(project: Project) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from sdlc_runner.report import figures, timeline
 from sdlc_runner.report.escape import block, code, prose, text
@@ -18,12 +19,12 @@ _COMMITS = 5
 
 
 def write(run: Run, picture: str) -> str:
-    """Write the page; ``picture`` is the timeline's file beside it, empty where there is none."""
+    """Write the page; ``picture`` is the timeline's file."""
     parts = [
         MARK,
         f"# {text(run.feature)}",
         verdict(run, markup=True),
-        f"![{text(timeline.alternative(run))}]({picture})" if picture and run.attempts else "",
+        f"![{text(timeline.alternative(run))}]({quote(picture)})" if run.attempts else "",
         "## Tasks",
         _table(_TASK_HEAD, map(_task_row, (task for task in run.tasks if not task.is_sync))),
         *_troubles(run.troubled),
