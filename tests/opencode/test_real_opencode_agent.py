@@ -14,7 +14,6 @@ from model_server import (
     MODEL,
     Call,
     ModelServer,
-    Request,
     Rule,
     Turn,
     calls,

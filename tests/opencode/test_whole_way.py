@@ -12,7 +12,6 @@ from model_server import (
     KEY,
     Call,
     ModelServer,
-    Request,
     Rule,
     Turn,
     calls,
