@@ -118,7 +118,14 @@ VERBS: Mapping[str, Verb] = {
             options.add_cursor,
         ),
     ),
-    "watch": Verb("all running attempts in one compact stream", "watch", (options.add_cursor,)),
+    "watch": Verb(
+        "all running attempts in one compact stream",
+        "watch T003 T004",
+        (
+            options.tasks("*", "id: stay until each of these has ended, also if it begins later"),
+            options.add_cursor,
+        ),
+    ),
     "status": Verb(
         "every attempt of this feature",
         "status --watch",

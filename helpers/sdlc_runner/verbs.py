@@ -134,7 +134,7 @@ def _watch(call: Call) -> ExitCode:
     from sdlc_runner.operations import following, watching  # noqa: PLC0415
 
     positions = following.positions(call.args.cursor, call.output)
-    return watching.watch(call.open(), call.output, call.patience, positions)
+    return watching.watch(call.open(), call.args.tasks, call.output, call.patience, positions)
 
 
 def _status(call: Call) -> ExitCode:

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import layouts
+import sources
 from checkouts import work_files
 
 if TYPE_CHECKING:
@@ -149,3 +150,15 @@ def test_a_cli_that_does_not_know_the_command_leaves_it_to_us(kit: Rig) -> None:
     assert bundle_check(kit)["ok"] is True
     assert kit.run("uninstall").code == 0
     assert work_files(kit.checkout) == before
+
+
+def test_a_preset_that_was_added_by_hand_is_taken_over(kit: Rig) -> None:
+    preset = sources.ROOT / "presets/speckit"
+    layouts.specify(kit, "preset", "add", "--dev", str(preset), "--priority", "5")
+    done = kit.run("install")
+    assert done.code == 0
+    assert not done.of("warning")
+    assert bundle_check(kit)["ok"] is True
+    assert kit.run("uninstall").code == 0
+    assert MARK not in (kit.checkout / COMMAND).read_text()
+    assert not (kit.checkout / ".specify/presets").exists()

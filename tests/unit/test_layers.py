@@ -23,7 +23,10 @@ LAYERS = {
         """,
     # outcome is the vocabulary and the table in which backends and the remote give evidence
     "access": "git repo remote case outcome delegation consent kube backends wrapper",
-    "domain": "planning chatter follow merge cursor render output report installing bundle",
+    "domain": """
+        planning chatter follow merge cursor render output report installing bundle
+        session session_output thinning
+        """,
     "operations": "operations project",
     "front": "cli verbs arguments options seed __main__ demo private_packages",
 }

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from sdlc_runner.installing.flavour import Flavour
 
 HOME = ".opencode/sdlc-runner"
+RUN = f"{HOME}/run.py"
 PRESET = "sdlc-runner"
 IMPLEMENT = "commands/implement.md"
 _PACKAGE = Path(__file__).resolve().parents[1]

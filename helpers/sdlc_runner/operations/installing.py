@@ -64,7 +64,7 @@ def _own(target: Target, known: Ledger) -> frozenset[str]:
 
 def _suits_preset(job: Job) -> bool:
     """Whether spec-kit's CLI can keep our command through its upgrades, and nothing is lost."""
-    if job.known.preset:
+    if job.known.preset or presets.is_registered(job.target):
         return True
     if job.found.flavour not in {Flavour.UPSTREAM, Flavour.FORK} or not presets.is_there(
         job.environ
@@ -76,7 +76,7 @@ def _suits_preset(job: Job) -> bool:
 
 def _register(job: Job) -> bool:
     """Have the CLI compose the commands; False, with all as it was, where it cannot."""
-    if job.known.preset:
+    if job.known.preset or presets.is_registered(job.target):
         uninstalling.take_out_preset(job.target, job.known, job.environ)
     before = {
         name: job.target.read(name) or b"" for name in presets.commands(job.target, job.found)

@@ -32,6 +32,11 @@ def is_there(environ: Mapping[str, str]) -> bool:
     return shutil.which(PROGRAM, path=environ.get("PATH")) is not None
 
 
+def is_registered(target: Target) -> bool:
+    """Whether the CLI has the preset, whoever gave it to it."""
+    return target.read(f"{_FOLDER}/preset.yml") is not None
+
+
 def commands(target: Target, found: Found) -> tuple[str, ...]:
     """Return the commands that the preset changes in a repository."""
     written = (name for name in found.tasks_commands if target.read(name) is not None)
@@ -76,7 +81,7 @@ def remove(target: Target, before: Mapping[str, bytes], environ: Mapping[str, st
             "Install it (`uv tool install specify-cli`), then try again.",
         )
     composed = {name: sha256(target.read(name) or b"") for name in before}
-    if target.read(f"{_FOLDER}/preset.yml") is not None:
+    if is_registered(target):
         done = _specify(target, environ, "remove", bundle.PRESET)
         if not done.ok:
             raise RunnerError(Code.INTERNAL, f"`specify preset remove` failed: {done.error_text}")
