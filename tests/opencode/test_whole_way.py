@@ -27,6 +27,8 @@ from rig import FEATURE, Event, Result, Rig, until
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from model_request import Request
+
     UseModel = Callable[[str], None]
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
