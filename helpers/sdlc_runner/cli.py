@@ -90,7 +90,14 @@ def _session_output(
     follows = args.verb in _STAYS or getattr(args, "follow", False)
     if follows:
         session.leave_when_gone(environ)
-    return SessionOutput(stdout, stderr, follows=follows, tail=args.verb == "logs")
+    detail = getattr(args, "detail", None) or ("full" if args.verb == "watch" else "summary")
+    return SessionOutput(
+        stdout,
+        stderr,
+        follows=follows,
+        summary=follows and detail == "summary",
+        tail=args.verb == "logs",
+    )
 
 
 def _tell(output: Output, error: RunnerError) -> None:

@@ -46,11 +46,12 @@ class SessionOutput(Output):
         stderr: IO[str],
         *,
         follows: bool,
+        summary: bool = False,
         tail: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with nothing printed."""
-        super().__init__(stdout, stderr, json=False, summary=follows)
+        super().__init__(stdout, stderr, json=False, summary=summary)
         self._follows = follows
         self._clock = clock
         self._thinner = Thinner()
@@ -73,9 +74,17 @@ class SessionOutput(Output):
     def pass_on(self, sighted: Sequence[Sighted]) -> int:
         """Write what a model needs of events that were read; return how many were read."""
         for item in sighted:
-            if not (self.summary and item.type not in render.SUMMARY_TYPES):
+            if self._follows and item.size > 1:
+                self._pass_on_newest(item)
+            elif not (self.summary and item.type not in render.SUMMARY_TYPES):
                 self.emit(*(each.event for each in follow.singly([item])))
         return sum(item.size for item in sighted)
+
+    def _pass_on_newest(self, item: Sighted) -> None:
+        """Of much that was said at once read the newest, and only if there is room for it."""
+        who = item.key.task if item.key is not None else ""
+        if not self.summary and self._thinner.chatter(who, self._clock()):
+            self.emit(item._replace(line=item.line.rpartition(b"\n")[2], size=1).event)
 
     def note(self, text: str) -> None:
         """Say what stderr would tell people: here both are one."""
