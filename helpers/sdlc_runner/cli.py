@@ -96,6 +96,7 @@ def _session_output(
         stderr,
         follows=follows,
         summary=follows and detail == "summary",
+        excerpts=args.verb != "watch",  # whoever handed the task over tells them
         tail=args.verb == "logs",
     )
 

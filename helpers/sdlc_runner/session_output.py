@@ -47,12 +47,14 @@ class SessionOutput(Output):
         *,
         follows: bool,
         summary: bool = False,
+        excerpts: bool = True,
         tail: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with nothing printed."""
         super().__init__(stdout, stderr, json=False, summary=summary)
         self._follows = follows
+        self._excerpts = excerpts
         self._clock = clock
         self._thinner = Thinner()
         self._tail: deque[str] | None = deque() if tail else None
@@ -129,6 +131,8 @@ class SessionOutput(Output):
     def _excerpt(self, event: Event, who: str) -> list[str]:
         """Return the last lines of an excerpt that have room; they come before the verdict."""
         kept: list[str] = []
+        if not self._excerpts:
+            return kept
         room = self._thinner.excerpt(who)
         for text in reversed(event.fields.get("excerpt", ())):
             room -= len(text.encode()) + len(who) + 4

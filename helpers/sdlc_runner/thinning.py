@@ -10,8 +10,8 @@ from collections import Counter, defaultdict
 
 TOTAL = 38_000  # bytes; OpenCode loses the last lines of more than 50 kB
 LINES = 400
-PER_ATTEMPT = 1_900
-_CHATTER = 700  # of an attempt's bytes, what may be said before its verdict
+PER_ATTEMPT = 1_400  # read from `spawn`, again as the subagent's answer, and less of it in `watch`
+_CHATTER = 500  # of an attempt's bytes, what may be said before its verdict
 _VERDICT, _SHORTEST = 400, 60
 _PAUSE = 1.0  # seconds between two lines of chatter
 _DOUBLING = 100  # after so many bytes of one attempt's chatter, the pause is twice as long
