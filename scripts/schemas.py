@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import wire
 from sdlc_runner.config import GREATEST
+from sdlc_runner.session_output import WHOLE_BYTES
 from sdlc_runner.setting import SETTINGS, Setting
 from sdlc_runner.wire import EventType, Field, Kind
 
@@ -38,6 +39,17 @@ SETTING_KINDS: Mapping[str, dict[str, Any]] = {
     "texts": {"type": "array", "items": {"type": "string"}},
 }
 
+COMPACT = (
+    "the task, if it is about one, and what happened; a log's last lines as `TASK | text`; what to "
+    "do behind `→`; the verdict in the last line."
+)
+COMPACT_LINE = {
+    "description": f"What a verb prints in an OpenCode session instead of an event: {COMPACT}",
+    "type": "string",
+    "pattern": r"^[^\n]+$",
+    "maxLength": WHOLE_BYTES,
+}
+
 
 def event_schema() -> str:
     """Return the JSON Schema that says the same as ``events.check``."""
@@ -54,7 +66,8 @@ def event_schema() -> str:
             }
             for type_ in EventType
         ],
-        "$defs": {type_.value: _object(wire.FIELDS[type_]) for type_ in EventType},
+        "$defs": {type_.value: _object(wire.FIELDS[type_]) for type_ in EventType}
+        | {"compact_line": COMPACT_LINE},
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 

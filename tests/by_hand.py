@@ -23,7 +23,14 @@ class Made:
     head: str
 
 
-def attempt(rig: Rig, task: str, change: Change, number: int = 1, base: str = FEATURE) -> Made:
+def attempt(
+    rig: Rig,
+    task: str,
+    change: Change,
+    number: int = 1,
+    base: str = FEATURE,
+    events: bytes | None = None,
+) -> Made:
     """Push start, branch and transcript of an attempt that succeeded with this change."""
     work = rig.folder / "by-hand" / f"{task}-{number}"
     clone = ("clone", "--quiet", "--no-checkout", "--branch", base, str(rig.remote), str(work))
@@ -44,7 +51,7 @@ def attempt(rig: Rig, task: str, change: Change, number: int = 1, base: str = FE
         f"Start {task}-{number}\n\n{names}Tasks: {task}\nBase: {begun}\nBranch: {branch}\n"
         f"Backend: local\nWhere: elsewhere\nIdentity: {'0' * 64}\nNonce: {task}{number}\n",
     )
-    transcript = _transcript(rig, work, begun, head)
+    transcript = _transcript(rig, work, begun, head, events)
     refs = f"refs/sdlc-runner/{FEATURE}/{task}/{number}"
     pushed = {
         f"refs/heads/{branch}": head,
@@ -77,13 +84,15 @@ def _empty_commit(rig: Rig, work: Path, message: str) -> str:
     return rig.git("commit-tree", tree, "-m", message, cwd=work)
 
 
-def _transcript(rig: Rig, work: Path, base: str, head: str) -> str:
+def _transcript(rig: Rig, work: Path, base: str, head: str, events: bytes | None) -> str:
     result = {"status": "succeeded", "base": base, "head": head}
-    path = work.with_suffix(".result")
-    path.write_text(json.dumps(result))
-    blob = rig.git("hash-object", "-w", str(path), cwd=work)
-    index = f"100644,{blob},result.json"
+    files = {"result.json": json.dumps(result).encode(), "events.jsonl": events}
     rig.git("read-tree", "--empty", cwd=work)
-    rig.git("update-index", "--add", "--cacheinfo", index, cwd=work)
+    for name, data in files.items():
+        if data is not None:
+            path = work.with_suffix(f".{name}")
+            path.write_bytes(data)
+            blob = rig.git("hash-object", "-w", str(path), cwd=work)
+            rig.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{name}", cwd=work)
     tree = rig.git("write-tree", cwd=work)
     return rig.git("commit-tree", tree, "-m", "Transcript", cwd=work)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner import __version__
+from sdlc_runner import __version__, options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-_Add = Callable[[argparse.ArgumentParser], None]
-
+    from collections.abc import Mapping, Sequence
 
 _WIDTH = 100
 
@@ -54,6 +50,9 @@ class Arguments(argparse.Namespace):
     pod: str | None
     url: bool
     text: Sequence[str]
+    target: Path
+    output: Path | None
+    show: bool
 
 
 def _common() -> argparse.ArgumentParser:
@@ -82,175 +81,121 @@ def _common() -> argparse.ArgumentParser:
     return parser
 
 
-_SCOPE_HELP = "T003, T003-T010, US1, phase:2, phase:setup, or your own words; nothing: everything"
-
-
-def _add_scope(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scope", nargs="*", metavar="SCOPE", help=_SCOPE_HELP)
-    parser.add_argument("--bundle", action="store_true", help="small tasks share an attempt")
-    parser.add_argument(
-        "--parallel-stories",
-        action="store_true",
-        default=None,
-        help="user stories may run side by side",
-    )
-
-
-def _add_patience(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--max-seconds", type=float, default=0, metavar="N", help="stop after N seconds (exit 4)"
-    )
-    parser.add_argument(
-        "--max-lines", type=int, default=0, metavar="N", help="stop after N events (exit 4)"
-    )
-    parser.add_argument(
-        "--detail", choices=("summary", "full"), help="summary leaves out the agent's chatter"
-    )
-
-
-def _add_cursor(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--cursor",
-        default="",
-        metavar="CURSOR|@FILE",
-        help="go on after it; @FILE: after the events in FILE; none: from the first event",
-    )
-    _add_patience(parser)
-
-
-def _add_task(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("task", metavar="TASK", help="id")
-
-
-def _add_follow(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--follow", action="store_true", help="stay until the outcome")
-    _add_patience(parser)
-
-
-def _add_template(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--pod-template", metavar="FILE", help="take this PodTemplate, not the namespace's"
-    )
-    parser.add_argument(
-        "--release", metavar="DIR", help="take the PodTemplate that `helm template` makes of DIR"
-    )
-
-
-def _tasks(count: str, text: str) -> _Add:
-    def add(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("tasks", nargs=count, metavar="TASK", help=text)
-
-    return add
-
-
-def _flag(name: str, text: str) -> _Add:
-    def add(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(name, action="store_true", help=text)
-
-    return add
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--max-parallel", type=int, metavar="N", help="attempts that run at once")
-    parser.add_argument("--detail", choices=("summary", "full"), help="default: summary")
-
-
-def _add_pod(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--pod", metavar="NAME", help="the attempt in that pod; needs no checkout")
-
-
-def _add_message(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-m", "--message", metavar="TEXT", help="commit message")
-
-
-def _add_text(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("text", nargs="+", metavar="TEXT", help="what to tell it; `-`: read stdin")
-
-
 class Verb(NamedTuple):
     """What a verb does, one example of it, and what adds its arguments."""
 
     help: str
     example: str
-    adds: tuple[_Add, ...] = ()
+    adds: tuple[options.Add, ...] = ()
 
-
-_FROM_CHECKPOINT = _flag("--from-checkpoint", "go on with unfinished work")
-_FORCE = _flag("--force", "even beside one that may still run on another machine")
-_ALLOW_VERIFY = _flag(
-    "--allow-verify", "agree that this repository's verify.commands run on this machine"
-)
 
 VERBS: Mapping[str, Verb] = {
-    "plan": Verb("show what would run, and why the rest would not", "plan US1", (_add_scope,)),
+    "plan": Verb(
+        "show what would run, and why the rest would not", "plan US1", (options.add_scope,)
+    ),
     "run": Verb(
         "plan, start, follow, verify, merge, tick, wave after wave",
         "run phase:2",
-        (_add_scope, _add_run, _add_template),
+        (options.add_scope, options.add_run, options.add_template),
     ),
     "spawn": Verb(
         "start an attempt, or re-attach to the one there is",
         "spawn T003 --follow",
         (
-            _tasks("+", "ids of [ASYNC] tasks; or, without a checkout: TASK BRANCH REPOSITORY"),
-            _add_follow,
-            _add_template,
+            options.tasks(
+                "+", "ids of [ASYNC] tasks; or, without a checkout: TASK BRANCH REPOSITORY"
+            ),
+            options.add_follow,
+            options.add_template,
         ),
     ),
     "follow": Verb(
         "stream events until the outcome",
         "follow T003 --cursor T003-1:57",
-        (_tasks("*", "id; none: every attempt that runs"), _add_pod, _add_cursor),
+        (
+            options.tasks("*", "id; none: every attempt that runs"),
+            options.add_pod,
+            options.add_cursor,
+        ),
     ),
-    "watch": Verb("all running attempts in one compact stream", "watch", (_add_cursor,)),
+    "watch": Verb(
+        "all running attempts in one compact stream",
+        "watch T003 T004",
+        (
+            options.tasks("*", "id: stay until each of these has ended, also if it begins later"),
+            options.add_cursor,
+        ),
+    ),
     "status": Verb(
         "every attempt of this feature",
         "status --watch",
-        (_flag("--watch", "a live table, until nothing runs"),),
+        (options.flag("--watch", "a live table, until nothing runs"),),
     ),
-    "logs": Verb("the complete transcript of a task's newest attempt", "logs T003", (_add_task,)),
+    "logs": Verb(
+        "the complete transcript of a task's newest attempt", "logs T003", (options.add_task,)
+    ),
     "verify": Verb(
         "how attempts ended, from the remote alone",
         "verify T003",
-        (_tasks("*", "id; none: all that have attempts"),),
+        (options.tasks("*", "id; none: all that have attempts"),),
     ),
     "publish": Verb(
-        "commit and push your own work on the feature branch", "publish", (_add_message,)
+        "commit and push your own work on the feature branch", "publish", (options.add_message,)
     ),
     "merge": Verb(
         "merge verified branches in plan order and tick their boxes",
         "merge",
-        (_tasks("*", "id; none: all that are verified"),),
+        (options.tasks("*", "id; none: all that are verified"),),
     ),
     "cancel": Verb(
-        "end an attempt; its work goes to a checkpoint", "cancel T003", (_tasks("+", "id"),)
+        "end an attempt; its work goes to a checkpoint", "cancel T003", (options.tasks("+", "id"),)
     ),
     "retry": Verb(
         "make the next attempt",
         "retry T003 --from-checkpoint",
-        (_add_task, _FROM_CHECKPOINT, _FORCE, _add_follow, _add_template),
+        (
+            options.add_task,
+            options.FROM_CHECKPOINT,
+            options.FORCE,
+            options.add_follow,
+            options.add_template,
+        ),
     ),
     "attach": Verb(
         "open a running agent's own session in OpenCode",
         "attach T003",
-        (_add_task, _flag("--url", "only say where it is, and keep the way open until Ctrl-C")),
+        (
+            options.add_task,
+            options.flag("--url", "only say where it is, and keep the way open until Ctrl-C"),
+        ),
     ),
     "send": Verb(
         "tell a running agent something",
         'send T003 "use the existing parser"',
-        (_add_task, _add_text),
+        (options.add_task, options.add_text),
+    ),
+    "report": Verb(
+        "the run as Markdown with a timeline, tokens and cost",
+        "report --output out",
+        (options.add_report,),
     ),
     "gc": Verb(
         "remove what was merged: branches, refs, local state",
         "gc --dry-run",
-        (_flag("--dry-run", "only say what would be removed"),),
+        (options.flag("--dry-run", "only say what would be removed"),),
     ),
     "doctor": Verb("prove the chain link by link, and say how to mend each", "doctor"),
-    "config": Verb("every setting, its value and who set it", "config", (_ALLOW_VERIFY,)),
+    "config": Verb("every setting, its value and who set it", "config", (options.ALLOW_VERIFY,)),
+    "install": Verb(
+        "put the OpenCode bundle into a repository", "install ~/src/app", (options.add_target,)
+    ),
+    "uninstall": Verb(
+        "take the OpenCode bundle out again", "uninstall ~/src/app", (options.add_target,)
+    ),
     "demo": Verb(
         "the whole way on this machine: no cluster, no model",
         "demo --keep",
-        (_flag("--keep", "keep the demo's folder to look around"),),
+        (options.flag("--keep", "keep the demo's folder to look around"),),
     ),
 }
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from sdlc_runner import session
 from sdlc_runner.arguments import Arguments, build_parser
 from sdlc_runner.errors import ExitCode, RunnerError, of_system
 from sdlc_runner.events import EventType
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["build_parser", "entrypoint", "main"]
 
 _FOLLOWS = frozenset({"run", "spawn", "follow", "watch", "retry", "cancel", "status", "attach"})
+_STAYS = frozenset({"run", "follow", "watch"})
 _SUMMARY_BY_DEFAULT = frozenset({"run", "spawn", "watch", "retry", "cancel"})
 
 
@@ -35,6 +37,16 @@ def main(
     args = build_parser(argv[0] if argv else None).parse_args(argv, namespace=Arguments())
     output = _output(args, environ, stdout, stderr)
     call = Call(args, output, environ, Path(environ.get("HOME") or Path.home()))
+    code = _run(call)
+    try:
+        output.close()
+    except BrokenPipeError:
+        return ExitCode.INTERRUPTED
+    return code
+
+
+def _run(call: Call) -> ExitCode:
+    args, output = call.args, call.output
     try:
         return RUNS[args.verb](call)
     except RunnerError as error:
@@ -53,6 +65,8 @@ def _output(
     args: Arguments, environ: Mapping[str, str], stdout: IO[bytes], stderr: IO[str]
 ) -> Output:
     terminal = stdout.isatty()
+    if session.is_inside(environ) and not (args.json or terminal):
+        return _session_output(args, environ, stdout, stderr)
     json = args.json or not (terminal or args.verb == "demo")
     colour = not (args.no_color or environ.get("NO_COLOR") or environ.get("TERM") == "dumb")
     detail = getattr(args, "detail", None)
@@ -64,6 +78,26 @@ def _output(
         colour=colour and (stderr.isatty() if json else terminal),
         live=json and stderr.isatty() and not terminal,
         summary=summary,
+    )
+
+
+def _session_output(
+    args: Arguments, environ: Mapping[str, str], stdout: IO[bytes], stderr: IO[str]
+) -> Output:
+    """Make the output for a model; who only looks on leaves when its session is gone."""
+    from sdlc_runner.session_output import SessionOutput  # noqa: PLC0415 - only there
+
+    follows = args.verb in _STAYS or getattr(args, "follow", False)
+    if follows:
+        session.leave_when_gone(environ)
+    detail = getattr(args, "detail", None) or ("full" if args.verb == "watch" else "summary")
+    return SessionOutput(
+        stdout,
+        stderr,
+        follows=follows,
+        summary=follows and detail == "summary",
+        excerpts=args.verb != "watch",  # whoever handed the task over tells them
+        tail=args.verb == "logs",
     )
 
 

@@ -33,6 +33,7 @@ class Code(str, Enum):
     BAD_CURSOR = "bad_cursor"
     CONSENT_NEEDED = "consent_needed"
     BAD_SCOPE = "bad_scope"
+    FOREIGN_FILE = "foreign_file"
     UNSUPPORTED_BACKEND = "unsupported_backend"
     # the repository
     NO_GIT = "no_git"
@@ -47,6 +48,11 @@ class Code(str, Enum):
     BRANCH_CLASH = "branch_clash"
     FEATURE_MOVED = "feature_moved"
     MERGE_IN_PROGRESS = "merge_in_progress"
+    NOT_OURS = "not_ours"
+    SECOND_COMMAND = "second_command"
+    STOCK_COMMAND = "stock_command"
+    BAD_LEDGER = "bad_ledger"
+    NOT_INSTALLED = "not_installed"
     NOTHING_TO_PUBLISH = "nothing_to_publish"
     PUBLISH_CONFLICT = "publish_conflict"
     # the remote
@@ -77,6 +83,7 @@ class Code(str, Enum):
     TASK_DONE = "task_done"
     TASK_NOT_ASYNC = "task_not_async"
     TASK_NOT_READY = "task_not_ready"
+    TICKED_BY_HAND = "ticked_by_hand"
     # attempts
     NO_ATTEMPT = "no_attempt"
     ALREADY_STARTED = "already_started"
@@ -92,6 +99,7 @@ class Code(str, Enum):
     BAD_CREDENTIALS = "bad_credentials"
     PIDS_EXHAUSTED = "pids_exhausted"
     # this machine
+    NO_PACKAGES = "no_packages"
     DISK_FULL = "disk_full"
     STATE_UNWRITABLE = "state_unwritable"
     INTERRUPTED = "interrupted"

@@ -44,6 +44,7 @@ __all__ = [
     "now",
     "parse",
     "reread",
+    "seconds",
 ]
 
 _CONTROL = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -100,6 +101,16 @@ def now() -> str:
     """Return the time as events write it: RFC 3339, UTC, milliseconds."""
     seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}Z"
+
+
+def seconds(time_text: str) -> float | None:
+    """Return an event's time in seconds of the epoch; None if there is no such moment."""
+    from datetime import datetime  # noqa: PLC0415 - what only plans need not wait for it
+
+    try:
+        return datetime.fromisoformat(time_text.replace("Z", "+00:00")).timestamp()
+    except (ValueError, OverflowError):
+        return None
 
 
 def client_event(type_: EventType, key: AttemptKey | None = None, /, **fields: Any) -> Event:  # noqa: ANN401

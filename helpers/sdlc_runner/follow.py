@@ -15,13 +15,16 @@ from sdlc_runner.events import AttemptKey, Event, EventType, clean, client_event
 from sdlc_runner.wire import LINE_LIMIT, TEXT_LIMIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 # What an event's line of ours never holds: control characters, their escapes, bidi marks.
 _CONTROL = bytes({*range(0x20), 0x7F} - {0x0A})
 _ESCAPED = re.compile(rb"\\(?:u00[0189]|u20[26]|[bfnrt])")
 _FORMATTING = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 _FEW_LINES = 32
+SAID = frozenset({EventType.LOG, EventType.MESSAGE})
+"""What an attempt's log says in words."""
+_SAID_LENGTH = 200
 
 
 class Sighted(NamedTuple):
@@ -55,6 +58,13 @@ def singly(sighted: Iterable[Sighted]) -> Iterator[Sighted]:
             continue
         for line in item.line.split(b"\n"):
             yield Sighted.of(reread(line, item.key), line)
+
+
+def last_said(sighted: Sequence[Sighted], most: int) -> list[str]:
+    """Return the last lines of what was said, each short."""
+    said = [item for item in sighted if item.type in SAID][-most:]
+    lines = [(line, item.key) for item in said for line in item.line.rsplit(b"\n", most)[-most:]]
+    return [reread(line, key).fields["text"][:_SAID_LENGTH] for line, key in lines[-most:]]
 
 
 class Reader:

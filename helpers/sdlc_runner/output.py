@@ -86,6 +86,9 @@ class Output:
             self.stderr.write(text + "\n")
             self.stderr.flush()
 
+    def close(self) -> None:
+        """Write what was kept for the end, if anything was."""
+
     def continue_file(self, path: Path) -> None:
         """End the half line of a consumer that was killed, where we append to its very file."""
         with contextlib.suppress(OSError, ValueError), path.open("rb") as file:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-NAMES = ("tasks.md", "tasks_meta.json", ".async_state")
+DELEGATIONS = ("tasks_meta.json", ".async_state")
+"""What the spec-kit fork keeps of delegated tasks."""
+NAMES = ("tasks.md", *DELEGATIONS)
 
 
 def paths(feature_dir: str) -> tuple[str, ...]:
     """Return the protected paths, relative to the repository; a folder protects what is in it."""
     return (".specify/feature.json", *(f"{feature_dir}/{name}" for name in NAMES))
+
+
+def all_but_delegations(feature_dir: str) -> tuple[str, ...]:
+    """Return the pathspecs of the whole repository without the fork's own files."""
+    return (":/", *(f":(top,exclude,literal){feature_dir}/{name}" for name in DELEGATIONS))
 
 
 def is_protected(path: str, feature_dir: str) -> bool:

@@ -171,6 +171,11 @@ def _check(fields: Mapping[str, Any]) -> _Words:
     return f"{mark} {fields['name']:<12} {fields['message']}{_hint(fields)}", mood
 
 
+def _installed(fields: Mapping[str, Any]) -> _Words:
+    word = "would install" if fields.get("dry_run") else "installed"
+    return f"{word} {fields['what']} {fields['name']}", "good"
+
+
 def _removed(fields: Mapping[str, Any]) -> _Words:
     word = "would remove" if fields.get("dry_run") else "removed"
     return f"{word} {fields['what']} {_below_home(fields['name'])}", "dim"
@@ -211,11 +216,16 @@ _WORDS: Mapping[EventType, Callable[[Mapping[str, Any]], _Words]] = {
     ),
     EventType.CONTINUE: lambda fields: (f"to go on: --cursor {fields['cursor']}", "dim"),
     EventType.ROW: _row,
+    EventType.REPORT: lambda fields: (
+        f"{_below_home(fields['markdown'])}\n{_below_home(fields['timeline'])}",
+        "",
+    ),
     EventType.CHECK: _check,
     EventType.SETTING: lambda fields: (
         f"{fields['key']:<24} {fields['value']!r:<28} {fields['source']}",
         "",
     ),
+    EventType.INSTALLED: _installed,
     EventType.REMOVED: _removed,
     EventType.ERROR: _error,
     EventType.SUMMARY: _summary,

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _FETCH_TRIES = 10  # git itself waits a tenth of a second for each lock
-_BUSY = re.compile(r"cannot lock ref|\.lock': File exists")  # another fetch, ours or the user's
+# Another fetch, ours or the user's; a merge of ours whose work tree comes or goes.
+_BUSY = re.compile(r"cannot lock ref|\.lock': File exists|bad object worktrees/")
 
 
 class Repo(NamedTuple):

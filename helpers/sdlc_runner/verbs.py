@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sdlc_runner import config
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.project import open_kubernetes, open_project, state_folder
+from sdlc_runner.repo import open_repo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +67,11 @@ class Call(NamedTuple):
     def directory(self) -> Path:
         """Where it was called."""
         return Path(self.args.directory).resolve()
+
+    @property
+    def target(self) -> Path:
+        """The repository that ``install`` and ``uninstall`` are about."""
+        return open_repo(self.directory / self.args.target.expanduser(), "origin")[0].root
 
     @property
     def flags(self) -> dict[str, Any]:
@@ -128,7 +134,7 @@ def _watch(call: Call) -> ExitCode:
     from sdlc_runner.operations import following, watching  # noqa: PLC0415
 
     positions = following.positions(call.args.cursor, call.output)
-    return watching.watch(call.open(), call.output, call.patience, positions)
+    return watching.watch(call.open(), call.args.tasks, call.output, call.patience, positions)
 
 
 def _status(call: Call) -> ExitCode:
@@ -199,6 +205,13 @@ def _send(call: Call) -> ExitCode:
     return steering.send(call.open(), call.args.task, text, call.output)
 
 
+def _report(call: Call) -> ExitCode:
+    from sdlc_runner.operations import reporting  # noqa: PLC0415
+
+    folder, printed = call.args.output, call.args.show
+    return reporting.report(call.open(), folder and folder.absolute(), call.output, printed=printed)
+
+
 def _gc(call: Call) -> ExitCode:
     from sdlc_runner.operations import cleaning  # noqa: PLC0415
 
@@ -216,6 +229,18 @@ def _config(call: Call) -> ExitCode:
     from sdlc_runner.operations import settings  # noqa: PLC0415
 
     return settings.show(call.open(), call.output, allow_verify=call.args.allow_verify)
+
+
+def _install(call: Call) -> ExitCode:
+    from sdlc_runner.operations import installing  # noqa: PLC0415
+
+    return installing.install(call.target, call.environ, call.output, dry_run=call.args.dry_run)
+
+
+def _uninstall(call: Call) -> ExitCode:
+    from sdlc_runner.operations import uninstalling  # noqa: PLC0415
+
+    return uninstalling.uninstall(call.target, call.environ, call.output, dry_run=call.args.dry_run)
 
 
 def _demo(call: Call) -> ExitCode:
@@ -239,8 +264,11 @@ RUNS: Mapping[str, Callable[[Call], ExitCode]] = {
     "retry": _retry,
     "attach": _attach,
     "send": _send,
+    "report": _report,
     "gc": _gc,
     "doctor": _doctor,
     "config": _config,
+    "install": _install,
+    "uninstall": _uninstall,
     "demo": _demo,
 }

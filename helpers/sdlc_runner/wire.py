@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner.words import EventType, Outcome, PhaseName
+from sdlc_runner.words import FROM_ATTEMPT, EventType, Outcome, PhaseName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +77,7 @@ ENVELOPE: Mapping[str, Field] = {
     "refilled": Field(Kind.FLAG, "came late, from the transcript, into a gap"),
 }
 
+INSTALLABLE = ("file", "command", "permissions", "preset")
 _CODE = Field(Kind.TEXT, "stable name of what happened")
 _HINT = Field(Kind.TEXT, "what to do, best of all a command")
 _MESSAGE = Field(Kind.TEXT, "one sentence for people", required=True)
@@ -243,6 +244,14 @@ FIELDS: Mapping[EventType, Mapping[str, Field]] = {
         "output_tokens": Field(Kind.COUNT, "so far"),
         "cost": Field(Kind.NUMBER, "so far, US dollars"),
     },
+    EventType.REPORT: {
+        "markdown": Field(Kind.TEXT, "file with the run as Markdown", required=True),
+        "timeline": Field(Kind.TEXT, "file with its picture (SVG)", required=True),
+        "attempts": Field(Kind.COUNT, "attempts in it"),
+        "input_tokens": Field(Kind.COUNT, "of all attempts"),
+        "output_tokens": Field(Kind.COUNT, "of all attempts"),
+        "cost": Field(Kind.NUMBER, "of all attempts, US dollars"),
+    },
     EventType.CHECK: {
         "name": Field(Kind.TEXT, "link of the chain", required=True),
         "ok": Field(Kind.FLAG, "whether it holds", required=True),
@@ -260,8 +269,15 @@ FIELDS: Mapping[EventType, Mapping[str, Field]] = {
             values=("flag", "environment", "user file", "repository file", "default"),
         ),
     },
+    EventType.INSTALLED: {
+        "what": Field(Kind.TEXT, "what it is", required=True, values=INSTALLABLE),
+        "name": Field(Kind.TEXT, "which one", required=True),
+        "dry_run": Field(Kind.FLAG, "true: it would be installed"),
+    },
     EventType.REMOVED: {
-        "what": Field(Kind.TEXT, "what it is", required=True, values=("branch", "refs", "state")),
+        "what": Field(
+            Kind.TEXT, "what it is", required=True, values=("branch", "refs", "state", *INSTALLABLE)
+        ),
         "name": Field(Kind.TEXT, "which one", required=True),
         "dry_run": Field(Kind.FLAG, "true: it would be removed"),
     },
@@ -280,18 +296,3 @@ FIELDS: Mapping[EventType, Mapping[str, Field]] = {
         "next": Field(Kind.TEXT, "command that goes on from here"),
     },
 }
-
-FROM_ATTEMPT = frozenset(
-    {
-        EventType.PHASE,
-        EventType.LOG,
-        EventType.MESSAGE,
-        EventType.TOOL,
-        EventType.USAGE,
-        EventType.HEARTBEAT,
-        EventType.WARNING,
-        EventType.CHECKPOINT,
-        EventType.RESULT,
-    }
-)
-"""The only types a line from an attempt may have; anything else there is a log."""

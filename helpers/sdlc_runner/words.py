@@ -30,11 +30,29 @@ class EventType(str, Enum):
     PUBLISHED = "published"
     CONTINUE = "continue"
     ROW = "row"
+    REPORT = "report"
     CHECK = "check"
     SETTING = "setting"
+    INSTALLED = "installed"
     REMOVED = "removed"
     ERROR = "error"
     SUMMARY = "summary"
+
+
+FROM_ATTEMPT = frozenset(
+    {
+        EventType.PHASE,
+        EventType.LOG,
+        EventType.MESSAGE,
+        EventType.TOOL,
+        EventType.USAGE,
+        EventType.HEARTBEAT,
+        EventType.WARNING,
+        EventType.CHECKPOINT,
+        EventType.RESULT,
+    }
+)
+"""The only types a line from an attempt may have; anything else there is a log."""
 
 
 class PhaseName(str, Enum):

@@ -186,6 +186,14 @@ TYPES = {
         "output_tokens": "count",
         "cost": "number",
     },
+    "report": {
+        "markdown!": "text",
+        "timeline!": "text",
+        "attempts": "count",
+        "input_tokens": "count",
+        "output_tokens": "count",
+        "cost": "number",
+    },
     "check": {
         "name!": "text",
         "ok!": "flag",
@@ -198,8 +206,13 @@ TYPES = {
         "value!": "any",
         "source!": "flag | environment | user file | repository file | default",
     },
+    "installed": {
+        "what!": "file | command | permissions | preset",
+        "name!": "text",
+        "dry_run": "flag",
+    },
     "removed": {
-        "what!": "branch | refs | state",
+        "what!": "branch | refs | state | file | command | permissions | preset",
         "name!": "text",
         "dry_run": "flag",
     },
@@ -264,7 +277,7 @@ def test_the_envelope() -> None:
 
 
 def test_no_type_comes_or_goes_unnoticed() -> None:
-    assert list(SCHEMA["$defs"]) == list(TYPES)
+    assert list(SCHEMA["$defs"]) == [*TYPES, "compact_line"]
     assert SCHEMA["allOf"] == [
         {"if": {"properties": {"type": {"const": name}}}, "then": {"$ref": f"#/$defs/{name}"}}
         for name in TYPES

@@ -157,7 +157,9 @@ def test_anything_else_is_no_event(hostile: bytes | str) -> None:
 def test_an_attempt_cannot_speak_for_the_client(type_: EventType) -> None:
     everything = {
         **dict.fromkeys("reason title backend where message code branch into commit".split(), "x"),
-        **dict.fromkeys("name cursor verb verdict key value hint session".split(), "x"),
+        **dict.fromkeys(
+            "name cursor verb verdict key value hint session markdown timeline".split(), "x"
+        ),
         **dict.fromkeys("line from to exit bytes".split(), 1),
         **dict.fromkeys("ok recovered dry_run".split(), True),
         "disposition": "ready",
@@ -166,7 +168,7 @@ def test_an_attempt_cannot_speak_for_the_client(type_: EventType) -> None:
         "files": [],
         "state": "ended",
         "source": "flag",
-        "what": "branch",
+        "what": "file",
     }
     forged = {**LOG, **everything, "type": type_.value}
     assert check(forged) is None, "a good event, but for who sent it"

@@ -22,14 +22,17 @@ LAYERS = {
         protected tokens reading setting ending
         """,
     # outcome is the vocabulary and the table in which backends and the remote give evidence
-    "access": "git repo remote case outcome consent kube backends wrapper",
-    "domain": "planning chatter follow merge cursor render output",
+    "access": "git repo remote case outcome delegation consent kube backends wrapper",
+    "domain": """
+        planning chatter follow merge cursor render output report installing bundle
+        session session_output thinning
+        """,
     "operations": "operations project",
-    "front": "cli verbs arguments seed __main__ demo",
+    "front": "cli verbs arguments options seed __main__ demo private_packages",
 }
 
 # What reads text only: nothing it imports, nor what that imports, opens one of these doors.
-PURE = "reading planning cursor tokens"
+PURE = "reading planning cursor tokens report"
 DOORS = "process git repo remote consent kube backends wrapper operations"
 
 # Third-party packages, and the few modules that may import each.

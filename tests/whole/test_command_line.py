@@ -64,7 +64,7 @@ def test_help_has_one_example_that_the_parser_takes(rig: Rig, verb: str) -> None
     assert build_parser().parse_args(words).verb == verb
 
 
-SLOW = ["run", "merge", "publish", "status", "verify", "gc", "doctor", "follow"]
+SLOW = ["run", "merge", "publish", "status", "verify", "report", "gc", "doctor", "follow"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -105,31 +105,32 @@ def look(project: Project) -> RemoteRefs:
     return remote.list_refs(project.repo, project.feature.name, wanted)
 
 
-def find(project: Project) -> tuple[RemoteRefs, list[KnownAttempt]]:
+def find(project: Project, *, remote_only: bool = False) -> tuple[RemoteRefs, list[KnownAttempt]]:
     """Return the remote's names, and every attempt of the feature in order of task and number.
 
     The backend is asked first: what has ended by then has pushed all that it ever will.
+    With ``remote_only`` it is not asked, and what has no result may run anywhere.
     """
     project.require_remote()
-    sightings = project.backend.sightings(project.feature.name, project.url)
+    backend = None if remote_only else project.backend
+    sightings = backend.sightings(project.feature.name, project.url) if backend else []
+    where = backend.where if backend else ""
     refs = look(project)
     evidence = remote.collect(project.repo, refs, refs.attempts(project.feature.name))
     by_key = {item.start.key: item for item in evidence if item.start}
     seen = {sighting.spec.key: sighting for sighting in sightings}
-    found = [
-        _known(project, key, by_key.get(key), seen.get(key)) for key in sorted({*by_key, *seen})
-    ]
+    found = [_known(key, by_key.get(key), seen.get(key), where) for key in sorted({*by_key, *seen})]
     return refs, [item for item in found if item.tasks]
 
 
 def _known(
-    project: Project, key: AttemptKey, evidence: Evidence | None, sighting: Sighting | None
+    key: AttemptKey, evidence: Evidence | None, sighting: Sighting | None, where: str
 ) -> KnownAttempt:
     evidence = evidence or remote.Evidence(naming.AttemptRefs.of(key))
     tasks = evidence.start.tasks if evidence.start else ()
     if sighting is None:
         began = evidence.start.where if evidence.start else None
-        return KnownAttempt(key, tasks, evidence, elsewhere=began != project.backend.where)
+        return KnownAttempt(key, tasks, evidence, elsewhere=began != where)
     return KnownAttempt(key, tasks or sighting.spec.task_ids, evidence, sighting)
 
 
@@ -147,7 +148,7 @@ def _renewed(
 ) -> KnownAttempt:
     evidence = remote.collect(project.repo, refs, _roots(known, refs), known.branch)
     found = next((item for item in evidence if item.start), None)
-    return _known(project, known.key, found, sighting)
+    return _known(known.key, found, sighting, project.backend.where)
 
 
 def _roots(known: KnownAttempt, refs: RemoteRefs) -> Iterable[naming.AttemptRefs]:

@@ -37,7 +37,7 @@ def verify(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     good = True
     for known in newest(project, words):
         for judgement in known.judge(replace(known.ending, known=False, claim={}, exit_code=None)):
-            tell_outcome(known, judgement, output)
+            tell_outcome(project, known, judgement, output)
             good = good and judgement.outcome.is_success
     return ExitCode.OK if good else ExitCode.TASK_FAILED
 
@@ -63,7 +63,7 @@ def cancel(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     _, endings = attempts.renewed(project, alive)
     for ended in endings:
         for judgement in ended.judge():
-            tell_outcome(ended, judgement, output)
+            tell_outcome(project, ended, judgement, output)
     still = [str(known.key) for known in endings if known.alive]
     if still:
         output.note(f"Still ending, its work is being saved: {', '.join(still)}")

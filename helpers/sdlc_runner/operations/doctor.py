@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sdlc_runner import project
 from sdlc_runner.errors import ExitCode, RunnerError
 from sdlc_runner.events import EventType
-from sdlc_runner.operations.checks import Finding, machine, repository
+from sdlc_runner.operations.checks import Finding, bundle, machine, repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -80,6 +80,8 @@ def _of_project(found: Project) -> Iterator[Link]:
     yield "branch", lambda: f"on {found.branch}"
     yield "identity", lambda: repository.identity(found)
     yield "feature", lambda: repository.feature(found)
+    if bundle.is_installed(found.repo.root):
+        yield "bundle", lambda: bundle.whole(found.repo.root)
     yield "remote", lambda: repository.remote(found)
     yield "published", lambda: repository.published(found)
     if found.settings.backend == "kubernetes":

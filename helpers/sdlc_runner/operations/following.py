@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from sdlc_runner import cursor, remote
 from sdlc_runner.backends import Glimpse
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.events import EventType, client_event, reread
-from sdlc_runner.follow import Reader, Sighted
-from sdlc_runner.operations import attempts
+from sdlc_runner.events import EventType, client_event
+from sdlc_runner.follow import Reader, Sighted, last_said
+from sdlc_runner.operations import attempts, bridging
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,11 +85,7 @@ class _Followed:
         return found
 
     def _remember(self, sighted: Sequence[Sighted]) -> None:
-        for item in sighted[-_EXCERPT_LINES:]:
-            if item.type in {EventType.LOG, EventType.MESSAGE}:
-                lines = item.line.rsplit(b"\n", _EXCERPT_LINES)[-_EXCERPT_LINES:]
-                events = (reread(line, item.key) for line in lines)
-                self.recent.extend(event.fields["text"][:200] for event in events)
+        self.recent.extend(last_said(sighted, _EXCERPT_LINES))
 
 
 class Follower:
@@ -192,7 +188,7 @@ class Follower:
             self._refill(item, refs.refs.get(item.known.evidence.refs.transcript))
             for judgement in item.known.judge():
                 self.judgements[judgement.task] = judgement
-                tell_outcome(item.known, judgement, self._output, tuple(item.recent))
+                tell_outcome(self._project, item.known, judgement, self._output, tuple(item.recent))
 
     def _refill(self, item: _Followed, transcript: str | None) -> None:
         """Look for what is missing: in the log, for a cursor with gaps, and in the transcript."""
@@ -222,9 +218,14 @@ def positions(text: str, output: Output) -> Mapping[str, Position]:
 
 
 def tell_outcome(
-    known: KnownAttempt, judgement: Judgement, output: Output, recent: Sequence[str] = ()
+    project: Project,
+    known: KnownAttempt,
+    judgement: Judgement,
+    output: Output,
+    recent: Sequence[str] = (),
 ) -> None:
-    """Write the witnessed end of one task."""
+    """Write the witnessed end of one task, also where the fork looks for it."""
+    bridging.tell_ended(project, known, judgement, output)
     result = known.evidence.result or known.ending.claim
     good = judgement.outcome.is_success
     key = type(known.key)(known.key.feature, judgement.task, known.key.number)

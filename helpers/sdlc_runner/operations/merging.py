@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sdlc_runner import protected
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
 from sdlc_runner.events import AttemptKey, EventType, Outcome, client_event
 from sdlc_runner.git import PushStatus
 from sdlc_runner.merge import Conflict, MergeTree, merge_tree, tidy
-from sdlc_runner.operations import attempts, spawning
+from sdlc_runner.operations import attempts, bridging, spawning
 from sdlc_runner.reading import tasks, ticks
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _PUSH_TRIES = 5
 _FAST_FORWARD = ("merge", "--ff-only", "--no-overwrite-ignore", "--no-verify-signatures", "--quiet")
 _FILES_TOLD = 100
+_CONFLICT = "The branch is left whole; it is SYNC work now."
 
 
 @dataclass
@@ -74,6 +76,8 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
             if tree.head == base or _push(project, tree):
                 for event in done.events:
                     output.emit(event)
+                for task in done.conflicts:
+                    bridging.tell_conflict(project, task, _CONFLICT, output)
                 _fast_forward(project, output)
                 return done
     raise RunnerError(
@@ -81,6 +85,20 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
         f"{project.branch} moves on the remote faster than work can be merged into it.",
         "Do it again: `sdlc-runner merge`.",
     )
+
+
+def forecast(project: Project, wanted: Sequence[Candidate]) -> list[tuple[Candidate, Event]]:
+    """Try the merges, and push nothing: those that would conflict, and what would be told."""
+    base = project.repo.fetch_feature(project.branch)
+    if base is None or not wanted:
+        return []
+    found = []
+    with merge_tree(project.repo, project.state, base, project.feature.relative) as tree:
+        for candidate in wanted:
+            done = Integration()
+            _merge_one(project, tree, candidate, done)
+            found += [(candidate, event) for event in done.events if done.conflicts]
+    return found
 
 
 def _base(project: Project) -> str:
@@ -123,7 +141,7 @@ def _conflict(project: Project, known: KnownAttempt, result: Conflict) -> Event:
         known.key,
         branch=known.branch,
         files=list(result.files[:_FILES_TOLD]),
-        message="The branch is left whole; it is SYNC work now.",
+        message=_CONFLICT,
         hint=f"`git fetch {project.repo.remote} {known.branch} && git merge FETCH_HEAD`, resolve, "
         f"tick {', '.join(known.tasks)}, then `sdlc-runner publish`.",
     )
@@ -209,7 +227,9 @@ def _obstacle(project: Project, target: str) -> str | None:
     git = project.repo.git
     if git.try_run("symbolic-ref", "--quiet", "--short", "HEAD").text != project.branch:
         return f"is not on {project.branch} now"
-    if git.run("status", "--porcelain", "--untracked-files=no"):
+    # The fork's files change with every attempt, and nothing that is merged touches them.
+    others = protected.all_but_delegations(project.feature.relative)
+    if git.run("status", "--porcelain", "--untracked-files=no", "--", *others):
         return "has uncommitted changes"
     if not project.repo.is_ancestor("HEAD", target):
         return "has commits that are not published"

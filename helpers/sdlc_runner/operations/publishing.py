@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sdlc_runner import protected
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
 from sdlc_runner.events import EventType, clean
 from sdlc_runner.git import PushStatus
-from sdlc_runner.operations import attempts, spawning
+from sdlc_runner.operations import attempts, spawning, unearned
 from sdlc_runner.reading import ticks
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sdlc_runner.output import Output
     from sdlc_runner.process import Completed
     from sdlc_runner.project import Project
@@ -24,9 +27,11 @@ def publish(project: Project, message: str | None, output: Output) -> ExitCode:
     """Commit what is uncommitted, bring in what was merged meanwhile, and push."""
     _refuse_unfinished(project)
     spawning.refuse_default_branch(project, attempts.look(project))
-    files = project.repo.dirty_files()
+    unearned.refuse(project)
+    left = _left_out(project)
+    files = [name for name in project.repo.dirty_files() if not _is_in(name, left)]
     if files:
-        _commit(project, message or _subject(project))
+        _commit(project, message or _subject(project), left)
     theirs = project.repo.fetch_feature(project.branch)
     if theirs is not None and not project.repo.is_ancestor(theirs, "HEAD"):
         _bring_in(project, theirs)
@@ -67,10 +72,20 @@ def _subject(project: Project) -> str:
     return f"{', '.join(sorted(new))}: SYNC work" if new else "SYNC work"
 
 
-def _commit(project: Project, message: str) -> None:
+def _left_out(project: Project) -> tuple[str, ...]:
+    """Return those of the fork's files that nobody has ever committed: they are no work."""
+    paths = [f"{project.feature.relative}/{name}" for name in protected.DELEGATIONS]
+    return tuple(path for path in paths if not project.repo.git.run("ls-files", "--", path))
+
+
+def _is_in(name: str, paths: Sequence[str]) -> bool:
+    return any(name == path or name.startswith(f"{path}/") for path in paths)
+
+
+def _commit(project: Project, message: str, left_out: Sequence[str]) -> None:
     """Commit as the user would, their hooks included."""
     git = project.repo.git
-    git.run("add", "--all")
+    git.run("add", "--all", "--", ":/", *(f":(top,exclude,literal){path}" for path in left_out))
     if git.try_run("diff", "--cached", "--quiet").ok:
         return
     done = git.try_run("commit", "--quiet", "-m", message)

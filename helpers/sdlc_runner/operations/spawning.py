@@ -10,7 +10,7 @@ from sdlc_runner import consent, naming, remote
 from sdlc_runner.attempt import AttemptSpec, AttemptTask, Limits
 from sdlc_runner.errors import Code, RunnerError, UsageError
 from sdlc_runner.events import AttemptKey, EventType
-from sdlc_runner.operations import attempts
+from sdlc_runner.operations import attempts, bridging
 from sdlc_runner.operations.attempts import KnownAttempt
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def resume(
     ``tasks`` are its tasks as tasks.md has them now.
     """
     if known.alive:
-        _tell(EventType.ATTACHED, known, output)
+        _tell(project, EventType.ATTACHED, known, output)
         _warn_of_changes(project, ground, known, tasks, output)
     if known.alive or known.began or known.sighting is None:
         return known
@@ -162,7 +162,7 @@ def start_new(
             except RunnerError as error:
                 failed = failed or error
                 continue
-            _tell(EventType.SPAWNED if started else EventType.ATTACHED, known, output)
+            _tell(project, EventType.SPAWNED if started else EventType.ATTACHED, known, output)
             found.append(known)
     if failed is not None:
         raise failed
@@ -174,7 +174,7 @@ def launch(
 ) -> KnownAttempt:
     """Hand an attempt to the backend; ``renew`` one that ended before its agent began."""
     found, started = _hand_over(project, ground, spec, renew=renew)
-    _tell(EventType.SPAWNED if started else EventType.ATTACHED, found, output)
+    _tell(project, EventType.SPAWNED if started else EventType.ATTACHED, found, output)
     return found
 
 
@@ -196,7 +196,8 @@ def _hand_over(
     return KnownAttempt(spec.key, spec.task_ids, evidence, sighting), started
 
 
-def _tell(type_: EventType, known: KnownAttempt, output: Output) -> None:
+def _tell(project: Project, type_: EventType, known: KnownAttempt, output: Output) -> None:
+    bridging.tell_started(project, known, output)
     sighting = known.sighting
     output.tell(
         type_,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import render
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events import Event, EventType, client_event, parse
+from sdlc_runner.events import Event, EventType, client_event, parse, seconds
 from sdlc_runner.operations import attempts
 from sdlc_runner.render import counted
 
@@ -72,7 +71,7 @@ def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
         event.fields for event in events if event.type is EventType.USAGE
     ]
     usage = used[-1] if used else {}
-    end = time.time() if known.alive else _seconds(events[-1].time)
+    end = (None if known.alive else seconds(events[-1].time)) or time.time()
     return {
         "phase": phases[-1] if phases else None,
         "elapsed": None if since is None else round(max(0.0, end - since), 1),
@@ -87,11 +86,6 @@ def _events(project: Project, sighting: Sighting) -> list[Event]:
     lines = project.backend.newest(sighting).splitlines()
     parsed = (parse(line, sighting.spec.key) for line in lines)
     return [event for event in parsed if event is not None]
-
-
-def _seconds(time_text: str) -> float:
-    stamp = datetime.strptime(time_text, "%Y-%m-%dT%H:%M:%S.%fZ")  # noqa: DTZ007 - the Z is UTC
-    return stamp.replace(tzinfo=timezone.utc).timestamp()
 
 
 def show(project: Project, output: Output) -> ExitCode:

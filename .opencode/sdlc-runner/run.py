@@ -1,0 +1,26 @@
+#!/usr/bin/env python3
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["kubernetes>=31", "pyyaml>=6"]
+# ///
+"""Run a verb in a repository that has the bundle: ``python3 .opencode/sdlc-runner/run.py VERB``."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> None:
+    """Run the package that lies beside this file or, in its own repository, in ``helpers``."""
+    if sys.version_info < (3, 10):  # noqa: UP036 - whose Python it is, nobody has asked yet
+        sys.exit(f"error: Python 3.10 or newer is needed; {sys.executable} is {sys.version[:6]}")
+    beside = (HERE / "sdlc_runner").is_dir()
+    sys.path.insert(0, str(HERE if beside else HERE.parents[1] / "helpers"))
+    from sdlc_runner.private_packages import start  # noqa: PLC0415 - not found before
+
+    start()
+
+
+if __name__ == "__main__":
+    main()

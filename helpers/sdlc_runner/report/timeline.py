@@ -1,0 +1,157 @@
+"""The picture of a run: one row an attempt, as an SVG that stands alone and runs nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sdlc_runner.events import PhaseName
+from sdlc_runner.report import axis, figures
+from sdlc_runner.report.escape import xml
+from sdlc_runner.report.record import Mood
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sdlc_runner.report.axis import Axis
+    from sdlc_runner.report.record import Attempt, Run
+
+MARK = "Written by sdlc-runner report"
+_WIDTH, _LEFT, _RIGHT = 960, 120, 750
+_HEAD, _FOOT = 64, 40
+_TICK_ROOM = 64
+_LONGEST = 110  # characters of a text
+_TO_THE_LEFT = 'text-anchor="end"'
+_SHORTEST = 2.0  # a bar that can be seen
+_STYLE = """\
+.page{fill:#fff}.text{fill:#1f2328}.dim{fill:#59636e}.grid{stroke:#d1d9e0}
+.good{fill:#1a7f37}.bad{fill:#cf222e}.halted{fill:#9a6700}.running{fill:#0969da}.around{opacity:.4}
+@media (prefers-color-scheme:dark){.page{fill:#0d1117}.text{fill:#f0f6fc}.dim{fill:#9198a1}
+.grid{stroke:#3d444d}.good{fill:#3fb950}.bad{fill:#f85149}.halted{fill:#d29922}.running{fill:#58a6ff}}"""
+_LEGEND = (
+    (Mood.GOOD, "verified"),
+    (Mood.BAD, "failed"),
+    (Mood.HALTED, "ended from outside"),
+    (Mood.RUNNING, "running"),
+)
+
+
+class _Row(NamedTuple):
+    """Sizes of a row: many attempts get small ones."""
+
+    height: int
+    bar: int
+    font: int
+
+
+_LARGE, _SMALL, _FEW = _Row(24, 14, 12), _Row(13, 9, 10), 60
+
+
+def draw(run: Run) -> str:
+    """Draw the run; attempts whose time is unknown have a row without a bar."""
+    row = _LARGE if len(run.attempts) <= _FEW else _SMALL
+    bottom = _HEAD + row.height * len(run.attempts)
+    times = [(item.began, item.ended or run.now) for item in run.attempts if item.began is not None]
+    scale = axis.build(times, _LEFT, _RIGHT)
+    order = sorted(run.attempts, key=lambda item: (item.began is None, item.began or 0, item.name))
+    lines = [
+        *_head(run, bottom + _FOOT),
+        *(_grid(scale, bottom) if times else ()),
+        *(
+            line
+            for at, item in enumerate(order)
+            for line in _attempt(item, run.now, scale, row, _HEAD + at * row.height)
+        ),
+        *_legend(bottom, {item.mood for item in run.attempts}),
+        "</svg>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def alternative(run: Run) -> str:
+    """Say in words what the picture shows."""
+    when = _when(run)
+    return f"{run.outcomes}, {when}." if when else f"{run.outcomes}."
+
+
+def _when(run: Run) -> str:
+    """Say from when to when attempts ran; empty where none left a trace of it."""
+    times = [time for item in run.attempts for time in (item.began, item.ended) if time is not None]
+    if not times:
+        return ""
+    return f"from {figures.moment(min(times))} to {figures.moment(max(times))} UTC"
+
+
+def _head(run: Run, height: int) -> Iterator[str]:
+    title = f"Timeline of {run.feature}"
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
+        f'width="{_WIDTH}" height="{height}" role="img" aria-labelledby="title description" '
+        'font-family="system-ui,sans-serif" font-size="12">'
+    )
+    yield f"<!-- {MARK} -->"
+    yield f'<title id="title">{xml(title)}</title>'
+    yield f'<desc id="description">{xml(alternative(run))}</desc>'
+    yield f"<style>{_STYLE}</style>"
+    yield f'<rect class="page" width="{_WIDTH}" height="{height}" rx="6"/>'
+    yield _text(16, 24, title, "text", 'font-size="15"')
+    yield _text(_WIDTH - 16, 24, _when(run), "dim", _TO_THE_LEFT)
+
+
+def _grid(scale: Axis, bottom: int) -> Iterator[str]:
+    top = _HEAD - 6
+    exact = scale.step % 60 != 0
+    for at in scale.ticks(_TICK_ROOM):
+        x = scale.x(at)
+        label = figures.moment(at, date=False, exact=exact)
+        yield f'<path class="grid" d="M{x:.1f} {top}V{bottom}"/>'
+        yield _text(x, top - 6, label, "dim", 'text-anchor="middle" font-size="11"')
+    for x in scale.cuts:
+        d = f"M{x - 3:.1f} {top}V{bottom}M{x + 3:.1f} {top}V{bottom}"
+        pause = "<title>a pause, cut short</title>"
+        yield f'<path class="grid" stroke-dasharray="2 3" d="{d}">{pause}</path>'
+
+
+def _attempt(item: Attempt, now: float, scale: Axis, row: _Row, top: int) -> Iterator[str]:
+    base, bar = top + row.height * 0.7, top + (row.height - row.bar) / 2
+    more = f" +{len(item.tasks) - 1}" if len(item.tasks) > 1 else ""
+    lasted = figures.duration(item.seconds)
+    said = f"{item.outcome}{f' · {lasted}' if lasted else ''}"
+    yield f'<g font-size="{row.font}"><title>{xml(_tooltip(item, said))}</title>'
+    yield _text(_LEFT - 10, base, (item.name + more)[:22], "text", _TO_THE_LEFT)
+    if item.began is not None:
+        shade = f'class="{item.mood.value} around"'
+        yield _bar(scale, item.began, item.ended or now, shade, bar, row.bar)
+        for span in item.spans:
+            if span.phase == PhaseName.WORKING.value:
+                end = span.ended if item.ended else now if span is item.spans[-1] else span.ended
+                yield _bar(scale, span.began, end, f'class="{item.mood.value}"', bar, row.bar)
+    yield _text(_RIGHT + 14, base, said, "text")
+    yield "</g>"
+
+
+def _tooltip(item: Attempt, said: str) -> str:
+    began = f", began {figures.moment(item.began, exact=True)} UTC" if item.began else ""
+    return f"{item.name} ({', '.join(item.tasks)}): {said}{began}"
+
+
+def _bar(scale: Axis, began: float, ended: float, shade: str, y: float, height: int) -> str:
+    left, right = scale.x(began), scale.x(ended)
+    width = max(_SHORTEST, right - left)
+    return (
+        f'<rect {shade} x="{left:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height}" rx="2"/>'
+    )
+
+
+def _legend(bottom: int, moods: set[Mood]) -> Iterator[str]:
+    y, x = bottom + 20, _LEFT
+    for mood, text in _LEGEND:
+        if mood not in moods:
+            continue
+        yield f'<rect class="{mood.value}" x="{x}" y="{y - 9}" width="12" height="10" rx="2"/>'
+        yield _text(x + 18, y, text, "dim")
+        x += 40 + 7 * len(text)
+    yield _text(x, y, "pale: before and after the agent works; times in UTC", "dim")
+
+
+def _text(x: float, y: float, text: str, shade: str, more: str = "") -> str:
+    return f'<text class="{shade}" x="{x:.1f}" y="{y:.1f}" {more}>{xml(text, _LONGEST)}</text>'

@@ -1,0 +1,44 @@
+"""The release archive: unpacked anywhere, it installs, and it is no command itself."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import layouts
+import sources
+from checkouts import work_files
+from sdlc_runner import __version__, process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rig import Rig
+
+
+def build(folder: Path) -> Path:
+    built = process.run([sys.executable, str(sources.ROOT / "scripts/archive.py"), str(folder)])
+    assert built.ok, built.error_text
+    return folder / f"sdlc-runner-{__version__}.tar.gz"
+
+
+def test_the_archive_installs_what_the_repository_does(rig: Rig, tmp_path: Path) -> None:
+    archive = build(tmp_path / "one")
+    assert archive.read_bytes() == build(tmp_path / "two").read_bytes()
+    layouts.singular(rig)
+    before = work_files(rig.checkout)
+    assert process.run(["tar", "-xzf", str(archive)], cwd=rig.checkout).ok
+    unpacked = rig.checkout / f"sdlc-runner-{__version__}"
+    names = {path.name for path in unpacked.rglob("*") if path.is_dir()}
+    assert not names & {".opencode", ".claude", ".agents"}
+    env = {name: text for name, text in rig.env.items() if name != "PYTHONPATH"}
+    done = process.run([str(unpacked / "install"), "."], cwd=rig.checkout, env=env)
+    assert done.ok, done.error_text
+    assert "/speckit.implement" in done.text.splitlines()[-1]
+    ours = {name: each for name, each in work_files(rig.checkout).items() if name.startswith(".o")}
+    assert process.run([str(unpacked / "uninstall"), "."], cwd=rig.checkout, env=env).ok
+    process.run(["rm", "-r", str(unpacked)])
+    assert work_files(rig.checkout) == before
+    assert rig.run("install").code == 0
+    again = {name: each for name, each in work_files(rig.checkout).items() if name.startswith(".o")}
+    assert again == ours

@@ -1,0 +1,269 @@
+"""``install`` and ``uninstall`` in repositories of every flavour."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import layouts
+import sources
+from checkouts import work_files
+from rig import FEATURE
+from sdlc_runner import process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rig import Result, Rig
+
+RUN = ".opencode/sdlc-runner/run.py"
+LEDGER = ".opencode/sdlc-runner/manifest.json"
+MARK = "<!-- sdlc-runner:implement -->"
+
+
+def install(rig: Rig, *more: str) -> Result:
+    done = rig.run("install", *more)
+    assert done.code == 0, done.stdout + done.stderr
+    return done
+
+
+def verdict(done: Result) -> str:
+    return str(done.of("summary")[0]["verdict"])
+
+
+def commands(rig: Rig) -> dict[str, str]:
+    """Every live implement command, by what the user types."""
+    found = rig.checkout.glob(".opencode/command*/*implement.md")
+    return {path.stem: path.read_text() for path in found}
+
+
+def bundle_check(rig: Rig) -> dict[str, object]:
+    (check,) = [check for check in rig.run("doctor").of("check") if check["name"] == "bundle"]
+    return check
+
+
+def test_comes_and_goes_without_a_trace(flavoured: tuple[Rig, str]) -> None:
+    rig, typed = flavoured
+    before = work_files(rig.checkout)
+    dry = install(rig, "--dry-run")
+    assert work_files(rig.checkout) == before
+    done = install(rig)
+    assert f"type /{typed}." in verdict(done)
+    assert [event["name"] for event in dry.of("installed")] == [
+        event["name"] for event in done.of("installed")
+    ]
+    live = commands(rig)
+    assert list(live) == [typed]
+    assert MARK in live[typed]
+    after = work_files(rig.checkout)
+    again = install(rig)
+    assert not again.of("installed")
+    assert work_files(rig.checkout) == after
+    assert bundle_check(rig)["ok"] is True
+    gone = rig.run("uninstall")
+    assert gone.code == 0, gone.stdout
+    assert not gone.of("warning")
+    assert work_files(rig.checkout) == before
+
+
+def test_every_stock_step_stays(flavoured: tuple[Rig, str]) -> None:
+    rig, typed = flavoured
+    stock = commands(rig).get(typed, "")
+    install(rig)
+    ours = commands(rig)[typed]
+    steps = stock.partition("---\n")[2].partition("---\n")[2].strip()
+    assert steps in ours
+    assert ours.index(MARK) < ours.index("$ARGUMENTS")
+    assert "CORE_TEMPLATE" not in ours
+
+
+def test_the_copy_needs_nothing_but_python(rig: Rig) -> None:
+    install(rig)
+    rig.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] Write `one.txt`\n")
+    env = {name: text for name, text in rig.env.items() if name != "PYTHONPATH"}
+    bare = (sys.executable, "-I", "-S", RUN)  # no packages, whatever this Python has
+    planned = process.run((*bare, "plan"), cwd=rig.checkout, env=env)
+    assert planned.ok, planned.error_text
+    event = json.loads(planned.text.splitlines()[0])
+    assert (event["feature"], event["task"], event["disposition"]) == (FEATURE, "T001", "ready")
+    other = rig.folder / "other"
+    other.mkdir()
+    rig.git("init", "--quiet", cwd=other)
+    copied = process.run((*bare, "install", str(other)), cwd=rig.checkout, env=env)
+    assert copied.ok, copied.error_text
+    for name in (RUN, ".opencode/agents/async-runner.md", ".opencode/commands/implement.md"):
+        assert (other / name).read_bytes() == (rig.checkout / name).read_bytes()
+    removed = process.run((sys.executable, RUN, "uninstall"), cwd=other, env=env)
+    assert removed.ok, removed.error_text
+    assert set(work_files(other)) == {".git"}
+
+
+@pytest.mark.parametrize("theirs", [b"---\ndescription: Mine.\n---\nMine.\n", b""])
+def test_a_stranger_s_file_stops_it_before_anything_is_written(rig: Rig, theirs: bytes) -> None:
+    rig.write(".opencode/agents/async-runner.md", theirs)
+    before = work_files(rig.checkout)
+    done = rig.run("install")
+    assert (done.code, done.error["code"]) == (2, "not_ours")
+    assert "async-runner.md" in done.error["message"]
+    assert work_files(rig.checkout) == before
+
+
+def test_nothing_is_written_through_a_link(rig: Rig, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (rig.checkout / ".opencode").symlink_to(elsewhere)
+    done = rig.run("install")
+    assert (done.code, done.error["code"]) == (2, "not_ours")
+    assert not list(elsewhere.iterdir())
+
+
+def test_what_a_person_changed_is_kept(rig: Rig) -> None:
+    install(rig)
+    agent = rig.checkout / ".opencode/agents/async-runner.md"
+    agent.write_text(agent.read_text().replace("mode: subagent", "mode: subagent\nmodel: x/y"))
+    changed = agent.read_bytes()
+    again = install(rig)
+    assert [event["code"] for event in again.of("warning")] == ["changed_since"]
+    assert agent.read_bytes() == changed
+    assert bundle_check(rig)["ok"] is True
+    assert "async-runner.md" in str(bundle_check(rig)["message"])
+    gone = rig.run("uninstall")
+    assert [event["code"] for event in gone.of("warning")] == ["changed_since"]
+    assert agent.read_bytes() == changed
+    assert [path.name for path in (rig.checkout / ".opencode").rglob("*.*")] == [agent.name]
+
+
+def test_a_newer_bundle_takes_the_place_of_an_older_one(rig: Rig) -> None:
+    install(rig)
+    ledger = rig.checkout / LEDGER
+    known = json.loads(ledger.read_text())
+    older = rig.checkout / ".opencode/commands/async-status.md"
+    gone = rig.write(".opencode/commands/async-former.md", "former\n")
+    older.write_text("older\n")
+    for path in (older, gone):
+        name = str(path.relative_to(rig.checkout))
+        digest = process.run(["sha256sum", str(path)]).text.split()[0]
+        known["files"][name] = {"what": "file", "sha256": digest, "before": False, "inserted": []}
+    ledger.write_text(json.dumps(known))
+    done = install(rig)
+    assert [event["name"] for event in done.of("installed")] == [
+        ".opencode/commands/async-status.md"
+    ]
+    assert "attempt" in older.read_text()
+    assert not gone.exists()
+
+
+def test_two_implement_commands_are_refused(rig: Rig) -> None:
+    layouts.singular(rig)
+    rig.write(".opencode/commands/spec.implement.md", layouts.STOCK)
+    before = work_files(rig.checkout)
+    done = rig.run("install")
+    assert (done.code, done.error["code"]) == (2, "second_command")
+    assert "spec.implement.md" in done.error["message"]
+    assert work_files(rig.checkout) == before
+
+
+def test_spec_kit_that_comes_later_takes_the_plain_command_s_place(rig: Rig) -> None:
+    install(rig)
+    assert list(commands(rig)) == ["implement"]
+    layouts.upstream(rig)
+    check = bundle_check(rig)
+    assert (check["ok"], check["code"]) == (False, "second_command")
+    install(rig)
+    assert list(commands(rig)) == ["speckit.implement"]
+    assert bundle_check(rig)["ok"] is True
+
+
+def test_spec_kit_that_goes_leaves_the_plain_command(rig: Rig) -> None:
+    layouts.singular(rig)
+    install(rig)
+    for path in rig.checkout.glob(".opencode/command/speckit.*"):
+        path.unlink()
+    assert bundle_check(rig)["code"] == "not_installed"
+    install(rig)
+    assert list(commands(rig)) == ["implement"]
+
+
+def test_both_folders_have_one_command(rig: Rig) -> None:
+    layouts.singular(rig)
+    rig.write(".opencode/commands/speckit.implement.md", layouts.STOCK)
+    before = work_files(rig.checkout)
+    install(rig)
+    texts = [path.read_text() for path in rig.checkout.glob(".opencode/command*/*implement.md")]
+    assert [MARK in text for text in texts] == [True, True]
+    assert rig.run("uninstall").code == 0
+    assert work_files(rig.checkout) == before
+
+
+def test_a_stock_command_that_came_back_is_noticed_and_wrapped_anew(rig: Rig) -> None:
+    layouts.singular(rig)
+    install(rig)
+    newer = layouts.STOCK.replace("Run the script", "Run the newer script")
+    rig.write(".opencode/command/speckit.implement.md", newer)
+    check = bundle_check(rig)
+    assert (check["ok"], check["code"]) == (False, "stock_command")
+    assert "sdlc-runner install" in str(check["hint"])
+    install(rig)
+    assert "newer script" in commands(rig)["speckit.implement"]
+    assert MARK in commands(rig)["speckit.implement"]
+    assert rig.run("uninstall").code == 0
+    assert commands(rig) == {"speckit.implement": newer}
+
+
+def test_a_wrapped_command_that_a_person_changed_is_kept(rig: Rig) -> None:
+    layouts.singular(rig)
+    install(rig)
+    path = rig.checkout / ".opencode/command/speckit.implement.md"
+    path.write_text(path.read_text() + "\nAnd be kind.\n")
+    again = install(rig)
+    assert [event["code"] for event in again.of("warning")] == ["changed_since"]
+    assert rig.run("uninstall").of("warning")
+    assert path.read_text().endswith("And be kind.\n")
+
+
+def test_says_no_where_there_is_nothing_to_do(rig: Rig) -> None:
+    done = rig.run("uninstall")
+    assert (done.code, done.error["code"]) == (2, "not_installed")
+    done = rig.run("install", str(rig.folder))
+    assert (done.code, done.error["code"]) == (2, "no_repository")
+    rig.write(LEDGER, "{}")
+    done = rig.run("install")
+    assert (done.code, done.error["code"]) == (2, "bad_ledger")
+
+
+CONFIG = '{\n  "permission": {\n    "bash": {"*": "ask"} // mine\n  }\n}\n'
+
+
+def test_permission_rules_come_and_go(rig: Rig) -> None:
+    path = rig.write("opencode.json", CONFIG)
+    install(rig)
+    assert '{"*": "ask", "python3 .opencode/sdlc-runner/run.py plan *": "allow"' in path.read_text()
+    path.write_text(path.read_text().replace("// mine", "// still mine"))
+    assert not install(rig).of("installed")
+    assert rig.run("uninstall").code == 0
+    assert path.read_text() == CONFIG.replace("// mine", "// still mine")
+
+
+def test_permission_rules_go_from_a_file_that_was_changed_meanwhile(rig: Rig) -> None:
+    path = rig.write("opencode.json", CONFIG)
+    install(rig)
+    path.write_text(path.read_text().replace("// mine", "// still mine"))
+    assert rig.run("uninstall").code == 0
+    assert path.read_text() == CONFIG.replace("// mine", "// still mine")
+
+
+def test_a_broken_configuration_is_said_before_anything_is_written(rig: Rig) -> None:
+    rig.write("opencode.json", '{\n  "permission": {,}\n}\n')
+    before = work_files(rig.checkout)
+    done = rig.run("install")
+    assert (done.code, done.error["code"]) == (2, "bad_config")
+    assert "opencode.json: line 2" in done.error["message"]
+    assert work_files(rig.checkout) == before
+
+
+def test_the_bundle_s_own_repository_needs_none(rig: Rig) -> None:
+    done = rig.run("install", str(sources.ROOT))
+    assert (done.code, done.error["code"]) == (2, "bad_argument")
