@@ -11,7 +11,7 @@ from sdlc_runner.installing.flavour import Flavour
 from sdlc_runner.installing.ledger import Ledger
 from sdlc_runner.installing.pieces import Piece
 from sdlc_runner.installing.target import Target, sha256
-from sdlc_runner.operations import presets, uninstalling
+from sdlc_runner.operations import live_titles, presets, uninstalling
 from sdlc_runner.render import counted
 
 if TYPE_CHECKING:
@@ -32,7 +32,14 @@ class Job(NamedTuple):
     environ: Mapping[str, str]
 
 
-def install(root: Path, environ: Mapping[str, str], output: Output, *, dry_run: bool) -> ExitCode:
+def install(
+    root: Path,
+    environ: Mapping[str, str],
+    output: Output,
+    *,
+    dry_run: bool,
+    titles: bool = False,
+) -> ExitCode:
     """Bring a repository to the state of this bundle; a second time there is nothing to do."""
     if bundle.is_source_of(root):
         raise UsageError(
@@ -50,7 +57,10 @@ def install(root: Path, environ: Mapping[str, str], output: Output, *, dry_run: 
             preset = new_preset = False
             wanted = pieces.collect(target, known, found, in_place=True)
         _put(job, wanted, output, preset=preset)
-    return _tell(job, wanted, output, new_preset=new_preset, dry_run=dry_run)
+    more = 0
+    if titles or live_titles.is_there(target):
+        more = live_titles.put(target, environ, output, dry_run=dry_run)
+    return _tell(job, wanted, output, new_preset=new_preset, dry_run=dry_run, more=more)
 
 
 def _own(target: Target, known: Ledger) -> frozenset[str]:
@@ -109,7 +119,9 @@ def _put(job: Job, wanted: Pieces, output: Output, *, preset: bool) -> None:
         job.target.write(ledger.FILE, ledger.to_bytes(new))
 
 
-def _tell(job: Job, wanted: Pieces, output: Output, *, new_preset: bool, dry_run: bool) -> ExitCode:
+def _tell(
+    job: Job, wanted: Pieces, output: Output, *, new_preset: bool, dry_run: bool, more: int
+) -> ExitCode:
     for name in wanted.kept:
         output.tell(
             EventType.WARNING,
@@ -118,7 +130,7 @@ def _tell(job: Job, wanted: Pieces, output: Output, *, new_preset: bool, dry_run
             hint="Remove it and install again to have the bundle's.",
         )
     written = {name: piece.entry for name, piece in wanted.writes.items()}
-    count = uninstalling.tell(output, EventType.INSTALLED, written, dry_run=dry_run)
+    count = more + uninstalling.tell(output, EventType.INSTALLED, written, dry_run=dry_run)
     if new_preset:
         output.tell(EventType.INSTALLED, what="preset", name=bundle.PRESET, dry_run=dry_run or None)
     output.tell(

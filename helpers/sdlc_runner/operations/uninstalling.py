@@ -9,7 +9,7 @@ from sdlc_runner.errors import Code, ExitCode, UsageError
 from sdlc_runner.events import EventType
 from sdlc_runner.installing import bundle, ledger, permissions, wrapping
 from sdlc_runner.installing.target import Target, sha256
-from sdlc_runner.operations import presets
+from sdlc_runner.operations import live_titles, presets
 from sdlc_runner.render import counted
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def uninstall(root: Path, environ: Mapping[str, str], output: Output, *, dry_run
         raise UsageError(
             Code.NOT_INSTALLED, f"The bundle is not installed in {target.root}.", "Nothing to do."
         )
+    live_titles.take_out(target, output, dry_run=dry_run)
     if not dry_run:
         _take_out(target, known, environ, output)
     count = tell(output, EventType.REMOVED, known.files, dry_run=dry_run)
