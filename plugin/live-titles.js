@@ -1,11 +1,15 @@
 // The newest line of each running attempt, in the session's task row. For OpenCode 1.18: later
 // majors load no plugin of this kind. No imports, so that nothing has to be installed for it.
+//
+// What a helper prints is thinned for the model; the newest line it leaves in a file, which this
+// names to it, and where there is none the newest of what it printed is shown.
 
 const OURS = /^\s*python3 \.opencode\/sdlc-runner\/run\.py (spawn|follow|watch)(\s|$)/
 const ESCAPES = /\u001b(\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(\u0007|\u001b\\)?|.?)/g
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]+/gu
 const WIDTH = 80
 const PAUSE = 500 // milliseconds between two titles of one call
+const FOLDER = ".opencode/sdlc-runner/live"
 const TAIL = 4000 // of the output, which may have 30000 characters
 
 function newest(output) {
@@ -18,9 +22,19 @@ function newest(output) {
   return ""
 }
 
-export const SdlcRunnerLiveTitles = async ({ client }) => {
+export const SdlcRunnerLiveTitles = async ({ client, worktree }) => {
   const calls = new Map() // a running call's part -> what is known of it
   const ended = new Set()
+
+  const file = (callID) => `${worktree}/${FOLDER}/${callID.replace(/[^\w-]/g, "").slice(0, 80)}`
+
+  async function line(part) {
+    try {
+      return newest(await Bun.file(file(part.callID)).text())
+    } catch {
+      return newest(String(part.state.metadata?.output ?? ""))
+    }
+  }
 
   async function put(part) {
     try {
@@ -32,16 +46,17 @@ export const SdlcRunnerLiveTitles = async ({ client }) => {
 
   async function show(call) {
     call.timer = undefined
-    if (call.end || call.busy) return
-    const { part } = call
-    const title = newest(part.state.metadata?.output ?? "")
-    if (!title || part.state.title === title) return
     call.busy = true
     call.at = Date.now()
-    await put({ ...part, state: { ...part.state, title } })
+    const title = await line(call.part)
+    const { part } = call
+    if (title && part.state.title !== title && !call.end) {
+      call.sent = true
+      await put({ ...part, state: { ...part.state, title } })
+      if (call.end) await put(call.end)
+    }
     call.busy = false
-    if (call.end) await put(call.end)
-    else if (call.part !== part) later(call)
+    if (!call.end) later(call)
   }
 
   function later(call) {
@@ -66,10 +81,13 @@ export const SdlcRunnerLiveTitles = async ({ client }) => {
     ended.add(part.id)
     calls.delete(part.id)
     // A title that crossed the end on its way would make the call run for ever: the end goes last.
-    if (!call.busy && Date.now() - call.at < PAUSE) put(part)
+    if (call.sent && !call.busy && Date.now() - call.at < PAUSE) put(part)
   }
 
   return {
+    "shell.env": async (input, output) => {
+      if (typeof input.callID === "string") output.env.SDLC_LIVE_LINE = file(input.callID)
+    },
     event: async ({ event }) => {
       try {
         const part = event.properties?.part

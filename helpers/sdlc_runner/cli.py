@@ -85,12 +85,14 @@ def _session_output(
     args: Arguments, environ: Mapping[str, str], stdout: IO[bytes], stderr: IO[str]
 ) -> Output:
     """Make the output for a model; who only looks on leaves when its session is gone."""
-    from sdlc_runner.session_output import SessionOutput  # noqa: PLC0415 - only there
+    from sdlc_runner.live_line import LiveLine  # noqa: PLC0415 - only there
+    from sdlc_runner.session_output import SessionOutput  # noqa: PLC0415
 
     follows = args.verb in _STAYS or getattr(args, "follow", False)
     if follows:
         session.leave_when_gone(environ)
-    return SessionOutput(stdout, stderr, follows=follows, tail=args.verb == "logs")
+    live = LiveLine(environ)
+    return SessionOutput(stdout, stderr, live, follows=follows, tail=args.verb == "logs")
 
 
 def _tell(output: Output, error: RunnerError) -> None:

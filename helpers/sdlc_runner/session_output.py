@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sdlc_runner.follow import Sighted
+    from sdlc_runner.live_line import LiveLine
 
 CHATTER = frozenset(
     {
@@ -44,6 +45,7 @@ class SessionOutput(Output):
         self,
         stdout: IO[bytes],
         stderr: IO[str],
+        live: LiveLine,
         *,
         follows: bool,
         tail: bool = False,
@@ -51,6 +53,7 @@ class SessionOutput(Output):
     ) -> None:
         """Begin with nothing printed."""
         super().__init__(stdout, stderr, json=False, summary=follows)
+        self._live = live
         self._follows = follows
         self._clock = clock
         self._thinner = Thinner()
@@ -72,6 +75,8 @@ class SessionOutput(Output):
 
     def pass_on(self, sighted: Sequence[Sighted]) -> int:
         """Write what a model needs of events that were read; return how many were read."""
+        if sighted:
+            self._live.show(_newest(sighted[-1]))
         for item in sighted:
             if not (self.summary and item.type not in render.SUMMARY_TYPES):
                 self.emit(*(each.event for each in follow.singly([item])))
@@ -88,6 +93,7 @@ class SessionOutput(Output):
 
     def close(self) -> None:
         """Write what was kept for the end, and let it arrive."""
+        self._live.close()
         self._tell_left_out()
         for text in self._tail or ():
             self._line("", text, WHOLE_BYTES)
@@ -144,6 +150,14 @@ class SessionOutput(Output):
         self.stdout.flush()
         self._thinner.count(who, len(data) + 1)
         return True
+
+
+def _newest(item: Sighted) -> str:
+    """Return the last line of what was sighted."""
+    said = follow.last_said([item], 1)
+    if said and item.key is not None:
+        return f"{item.key.task} {said[-1]}"
+    return _one_line(item.event)
 
 
 def _who(event: Event) -> str:

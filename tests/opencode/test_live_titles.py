@@ -1,4 +1,4 @@
-"""The plugin in the real OpenCode: a task row shows what its attempt does, and starts in no time."""
+"""The plugin in the real OpenCode: a task row shows what its attempt does."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import rig as rigs
 import sources
 from model_server import Call, ModelServer, Rule, calls, says, shell
 from rig import Rig, until
+from sdlc_runner.installing import bundle
 from sdlc_runner.operations.live_titles import PLUGIN
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Watched:
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
-        with urllib.request.urlopen(f"{self.url}/event", timeout=100) as stream:
+        with urllib.request.urlopen(f"{self.url}/event", timeout=100) as stream:  # noqa: S310
             for line in stream:
                 event = json.loads(line[5:]) if line.startswith(b"data:") else {}
                 part = event.get("properties", {}).get("part", {})
@@ -71,8 +72,8 @@ class Watched:
     def ask(self, path: str, body: object = None) -> Any:  # noqa: ANN401
         data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"}
-        request = urllib.request.Request(self.url + path, data, headers)
-        with urllib.request.urlopen(request, timeout=100) as answer:
+        request = urllib.request.Request(self.url + path, data, headers)  # noqa: S310 - ours
+        with urllib.request.urlopen(request, timeout=100) as answer:  # noqa: S310
             return json.loads(answer.read())
 
     def stored(self, part: dict[str, Any]) -> dict[str, Any]:
@@ -153,6 +154,7 @@ def test_the_row_shows_the_newest_line_until_the_attempt_ends(bare: Rig) -> None
     assert final["state"]["status"] == "completed"
     assert final["state"]["title"] == f"{RUN} spawn T001 --follow"
     assert "succeeded" in final["state"]["output"]
+    assert not (bare.checkout / bundle.HOME / "live").exists()
 
 
 def ends(watched: Watched) -> list[dict[str, Any]]:
@@ -181,10 +183,13 @@ const patch = async (request) => {{
   if ({fails}) throw new Error("refused")
   if ({slow}) await new Promise((go) => held.push(go))
 }}
-const {{ event }} = await SdlcRunnerLiveTitles({{ client: {{ _client: {{ patch }} }} }})
-const part = (status, output, command = "python3 .opencode/sdlc-runner/run.py follow T001") => event({{
+const {{ event }} = await SdlcRunnerLiveTitles({{
+  client: {{ _client: {{ patch }} }}, worktree: {folder},
+}})
+const ours = "python3 .opencode/sdlc-runner/run.py follow T001"
+const part = (status, output, command = ours) => event({{
   event: {{ type: "message.part.updated", properties: {{ part: {{ id: "p", sessionID: "s",
-    messageID: "m", type: "tool", tool: "bash",
+    messageID: "m", callID: "call_1", type: "tool", tool: "bash",
     state: {{ status, input: {{ command }}, metadata: {{ output }} }} }} }} }},
 }})
 const wait = (ms) => new Promise((go) => setTimeout(go, ms))
@@ -198,7 +203,9 @@ def played(folder: Path, script: str, *, fails: bool = False, slow: bool = False
     file = folder / "play.mjs"
     plugin = json.dumps(str(sources.ROOT / "plugin/live-titles.js"))
     words = {"fails": json.dumps(fails), "slow": json.dumps(slow)}
-    file.write_text(BENCH.format(plugin=plugin, script=script, **words))
+    file.write_text(
+        BENCH.format(plugin=plugin, script=script, folder=json.dumps(str(folder)), **words)
+    )
     env = {**os.environ, "BUN_BE_BUN": "1", "HOME": str(folder)}
     done = subprocess.run(
         [str(folder / "opencode"), "run", str(file)],
@@ -231,6 +238,14 @@ def test_lines_in_a_hurry_are_thinned_and_the_last_one_is_shown(folder: Path) ->
     assert sent[-1]["title"] == "line 39"
 
 
+def test_the_helper_s_own_newest_line_comes_before_what_it_printed(folder: Path) -> None:
+    path = folder / ".opencode/sdlc-runner/live/call_1"
+    path.parent.mkdir(parents=True)
+    path.write_text("T001 reads models.py")
+    sent = played(folder, "await part('running', 'T001 cloning'); await wait(50)")
+    assert [state["title"] for state in sent] == ["T001 reads models.py"]
+
+
 def test_an_end_has_the_last_word(folder: Path) -> None:
     """Also where a title crossed it on its way; a call that is never ended would run for ever."""
     crossed = "await part('running', 'one'); await wait(50); await part('completed', 'one')"
@@ -255,7 +270,9 @@ def test_only_our_calls_and_no_error_of_ours(folder: Path) -> None:
 def test_nothing_of_it_is_committed_or_loaded_twice(bare: Rig) -> None:
     assert bare.run("install", "--live-titles").code == 0
     bare.commit("Install the bundle")
-    assert not [name for name in bare.git("ls-files").splitlines() if "titles.j" in name and "bundle/" not in name]
+    committed = bare.git("ls-files").splitlines()
+    assert f"{bundle.HOME}/run.py" in committed
+    assert PLUGIN not in committed
     debugged = subprocess.run(
         ["opencode", "debug", "config"],
         cwd=bare.checkout,
@@ -265,5 +282,5 @@ def test_nothing_of_it_is_committed_or_loaded_twice(bare: Rig) -> None:
         text=True,
         timeout=60,
     )
-    assert debugged.stdout.count(PLUGIN) == 1
+    assert len(json.loads(debugged.stdout)["plugin"]) == 1
     assert bare.git("status", "--porcelain") == ""
