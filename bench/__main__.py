@@ -14,6 +14,7 @@ from bench import (
     kube_follow_many,
     kube_spawn,
     many,
+    opencode_titles,
     plan,
 )
 
@@ -27,6 +28,7 @@ _ALL = {
     "kube-follow": kube_follow.measure,
     "kube-follow-many": kube_follow_many.measure,
     "kube-follow-end": kube_follow_end.measure,
+    "opencode-titles": opencode_titles.measure,
     "fuzz": fuzz.measure,
 }
 

@@ -46,6 +46,9 @@ def install(
             Code.BAD_ARGUMENT, f"{root} is the bundle's own repository.", "Name yours."
         )
     target = Target(root)
+    titles = titles or live_titles.is_there(target)
+    if titles:
+        live_titles.check(target)
     known = ledger.read(target.root)
     found = flavour.find(target.root, _own(target, known))
     job = Job(target, known, found, environ)
@@ -58,7 +61,7 @@ def install(
             wanted = pieces.collect(target, known, found, in_place=True)
         _put(job, wanted, output, preset=preset)
     more = 0
-    if titles or live_titles.is_there(target):
+    if titles:
         more = live_titles.put(target, environ, output, dry_run=dry_run)
     return _tell(job, wanted, output, new_preset=new_preset, dry_run=dry_run, more=more)
 

@@ -45,6 +45,15 @@ def is_there(target: Target) -> bool:
     return target.read(FILE) is not None
 
 
+def check(target: Target) -> None:
+    """Raise ``not_ours`` where a stranger's file has the plugin's name."""
+    known = ledger.read(target.root, FILE)
+    if not _is_ours(target, known, PLUGIN) and PLUGIN not in known.files:
+        raise UsageError(
+            Code.NOT_OURS, f"{PLUGIN} is there already.", "Move it away, then install again."
+        )
+
+
 def put(target: Target, environ: Mapping[str, str], output: Output, *, dry_run: bool) -> int:
     """Put the plugin into a checkout, and say what it would wait for; return how many files."""
     known = ledger.read(target.root, FILE)
@@ -89,11 +98,7 @@ def _folders(target: Target, known: Ledger) -> tuple[str, ...]:
 
 
 def _wanted(target: Target, known: Ledger) -> Iterator[tuple[str, bytes]]:
-    """Yield what is ours to write: of all but the plugin only what nobody else has there."""
-    if not _is_ours(target, known, PLUGIN) and PLUGIN not in known.files:
-        raise UsageError(
-            Code.NOT_OURS, f"{PLUGIN} is there already.", "Move it away, then install again."
-        )
+    """Yield what is ours to write: nothing that somebody else has there."""
     for name, content in _pieces(target, known):
         if _is_ours(target, known, name):
             yield name, content
