@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from model_server import Call, Request, Rule, Turn
+from model_request import Exchange, Request
+from model_server import Call, Rule, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,10 +28,10 @@ def loads(text: bytes) -> tuple[Rule, ...]:
 def loads_requests(text: bytes) -> list[Request]:
     """Read what a server was asked, written as a list of records."""
     records = json.loads(text)
-    sequences = ("results", "tools")
-    return [
-        Request(**{**each, **{name: tuple(each[name]) for name in sequences}}) for each in records
-    ]
+    for record in records:
+        record |= {name: tuple(record[name]) for name in ("results", "tools")}
+        record["exchanges"] = tuple(Exchange(**each) for each in record["exchanges"])
+    return [Request(**record) for record in records]
 
 
 def _record(rule: Rule) -> dict[str, Any]:

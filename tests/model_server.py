@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+from model_request import Request, read
 from model_stream import refusal, stream
 
 if TYPE_CHECKING:
@@ -61,19 +62,6 @@ class Turn:
         if self.finish != "auto":
             return self.finish
         return "tool_calls" if self.calls else "stop"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the model is asked."""
-
-    prompt: str
-    turn: int
-    results: tuple[str, ...]
-    tools: tuple[str, ...]
-    model: str
-    authorization: str
-    system: str
 
 
 Play = Turn | Callable[[Request], Turn]
@@ -252,7 +240,7 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        request = _read(body, self.headers.get("authorization", ""))
+        request = read(body, self.headers.get("authorization", ""))
         turn = self.server.script_at(self.path).answer(request)
         time.sleep(turn.delay)
         if turn.body is not None or turn.status != 200:
@@ -268,26 +256,3 @@ class Answer(BaseHTTPRequestHandler):
         for piece in pieces:
             self.wfile.write(piece)
             self.wfile.flush()
-
-
-def _read(body: Mapping[str, Any], authorization: str) -> Request:
-    messages = body.get("messages", [])
-    users = [at for at, message in enumerate(messages) if message["role"] == "user"]
-    newest = users[-1] if users else -1
-    after = messages[newest + 1 :]
-    return Request(
-        prompt=_text(messages[newest]) if users else "",
-        turn=sum(message["role"] == "assistant" for message in after),
-        results=tuple(_text(message) for message in after if message["role"] == "tool"),
-        tools=tuple(tool["function"]["name"] for tool in body.get("tools") or ()),
-        model=body.get("model", ""),
-        authorization=authorization,
-        system="\n".join(_text(message) for message in messages if message["role"] == "system"),
-    )
-
-
-def _text(message: Mapping[str, Any]) -> str:
-    content = message.get("content") or ""
-    if isinstance(content, str):
-        return content
-    return "\n".join(part.get("text", "") for part in content)

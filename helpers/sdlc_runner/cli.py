@@ -91,8 +91,16 @@ def _session_output(
     follows = args.verb in _STAYS or getattr(args, "follow", False)
     if follows:
         session.leave_when_gone(environ)
-    live = LiveLine(environ)
-    return SessionOutput(stdout, stderr, live, follows=follows, tail=args.verb == "logs")
+    detail = getattr(args, "detail", None) or ("full" if args.verb == "watch" else "summary")
+    return SessionOutput(
+        stdout,
+        stderr,
+        LiveLine(environ),
+        follows=follows,
+        summary=follows and detail == "summary",
+        excerpts=args.verb != "watch",  # whoever handed the task over tells them
+        tail=args.verb == "logs",
+    )
 
 
 def _tell(output: Output, error: RunnerError) -> None:

@@ -82,6 +82,7 @@ class Code(str, Enum):
     TASK_DONE = "task_done"
     TASK_NOT_ASYNC = "task_not_async"
     TASK_NOT_READY = "task_not_ready"
+    TICKED_BY_HAND = "ticked_by_hand"
     # attempts
     NO_ATTEMPT = "no_attempt"
     ALREADY_STARTED = "already_started"

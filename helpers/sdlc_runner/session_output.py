@@ -48,13 +48,16 @@ class SessionOutput(Output):
         live: LiveLine,
         *,
         follows: bool,
+        summary: bool = False,
+        excerpts: bool = True,
         tail: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin with nothing printed."""
-        super().__init__(stdout, stderr, json=False, summary=follows)
+        super().__init__(stdout, stderr, json=False, summary=summary)
         self._live = live
         self._follows = follows
+        self._excerpts = excerpts
         self._clock = clock
         self._thinner = Thinner()
         self._tail: deque[str] | None = deque() if tail else None
@@ -78,9 +81,17 @@ class SessionOutput(Output):
         if sighted:
             self._live.show(_newest(sighted[-1]))
         for item in sighted:
-            if not (self.summary and item.type not in render.SUMMARY_TYPES):
+            if self._follows and item.size > 1:
+                self._pass_on_newest(item)
+            elif not (self.summary and item.type not in render.SUMMARY_TYPES):
                 self.emit(*(each.event for each in follow.singly([item])))
         return sum(item.size for item in sighted)
+
+    def _pass_on_newest(self, item: Sighted) -> None:
+        """Of much that was said at once read the newest, and only if there is room for it."""
+        who = item.key.task if item.key is not None else ""
+        if not self.summary and self._thinner.chatter(who, self._clock()):
+            self.emit(item._replace(line=item.line.rpartition(b"\n")[2], size=1).event)
 
     def note(self, text: str) -> None:
         """Say what stderr would tell people: here both are one."""
@@ -126,6 +137,8 @@ class SessionOutput(Output):
     def _excerpt(self, event: Event, who: str) -> list[str]:
         """Return the last lines of an excerpt that have room; they come before the verdict."""
         kept: list[str] = []
+        if not self._excerpts:
+            return kept
         room = self._thinner.excerpt(who)
         for text in reversed(event.fields.get("excerpt", ())):
             room -= len(text.encode()) + len(who) + 4

@@ -6,12 +6,12 @@ money; and a line shown live costs more the more stood before it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 TOTAL = 38_000  # bytes; OpenCode loses the last lines of more than 50 kB
 LINES = 400
-PER_ATTEMPT = 1_900
-_CHATTER = 700  # of an attempt's bytes, what may be said before its verdict
+PER_ATTEMPT = 1_400  # read from `spawn`, again as the subagent's answer, and less of it in `watch`
+_CHATTER = 500  # of an attempt's bytes, what may be said before its verdict
 _VERDICT, _SHORTEST = 400, 60
 _PAUSE = 1.0  # seconds between two lines of chatter
 _DOUBLING = 100  # after so many bytes of one attempt's chatter, the pause is twice as long
@@ -26,11 +26,14 @@ class Thinner:
         self.used = 0
         self.lines = 0
         self._of: Counter[str] = Counter()
-        self._next: dict[str, float] = {}
+        self._next: defaultdict[str, float] = defaultdict(float)
 
     def chatter(self, who: str, now: float) -> int:
-        """Room for a line about what goes on: rarer the more was said already."""
-        if now < max(self._next.get("", 0.0), self._next.get(who, 0.0)) or self._is_full:
+        """Room for a line about what goes on: rarer the more was said already.
+
+        The first of an attempt waits for nobody: it shows that this one runs too.
+        """
+        if self._is_full or (self._of[who] and now < max(self._next[""], self._next[who])):
             return 0
         share = min(_CHATTER, (TOTAL - self.used) // _NEAR_CHATTER)
         return max(0, share - self._of[who])

@@ -11,7 +11,8 @@ import model_server
 
 if TYPE_CHECKING:
     from cluster.door import Door
-    from model_server import Request, Rule
+    from model_request import Request
+    from model_server import Rule
 
 KEY_VARIABLE = "SCRIPTED_API_KEY"
 

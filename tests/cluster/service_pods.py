@@ -21,7 +21,13 @@ PORTS = {GIT: (HTTP, SSH, ADMIN), MODEL: (HTTP,)}
 _MODULES = {GIT: "cluster.pods.git_server", MODEL: "cluster.pods.model_pod"}
 _USER = 10002  # "git" in the image
 _TESTS = Path(__file__).resolve().parents[1]
-_SOURCES = ["model_server.py", "model_stream.py", "model_script.py", "cluster/ports.py"]
+_SOURCES = [
+    "model_request.py",
+    "model_server.py",
+    "model_stream.py",
+    "model_script.py",
+    "cluster/ports.py",
+]
 
 
 def manifests(namespace: str) -> list[Manifest]:

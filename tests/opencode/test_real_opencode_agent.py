@@ -14,7 +14,6 @@ from model_server import (
     MODEL,
     Call,
     ModelServer,
-    Request,
     Rule,
     Turn,
     calls,
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from model_request import Request
     from sdlc_runner.wrapper.agent_end import AgentEnd
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]

@@ -12,7 +12,6 @@ from model_server import (
     KEY,
     Call,
     ModelServer,
-    Request,
     Rule,
     Turn,
     calls,
@@ -27,6 +26,8 @@ from rig import FEATURE, Event, Result, Rig, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from model_request import Request
 
     UseModel = Callable[[str], None]
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdlc_runner.events import AttemptKey, Event, EventType, client_event
+from sdlc_runner.follow import Sighted
 from sdlc_runner.live_line import LiveLine
 from sdlc_runner.session_output import WHOLE_BYTES, SessionOutput
 from sdlc_runner.thinning import LINES, PER_ATTEMPT, TOTAL
@@ -106,11 +107,20 @@ def test_however_many_attempts_there_are_it_fits_and_the_last_line_is_there(
         assert {line.split()[0] for line in told.lines[:-2]} >= {"T0000"}
 
 
-def test_a_flood_of_log_is_not_even_looked_at() -> None:
+def test_of_a_flood_of_log_only_the_newest_is_looked_at() -> None:
     told = Told()
     key = AttemptKey("001-demo", "T001", 1)
-    told.output.emit(*(client_event(EventType.LOG, key, text="noise") for _ in range(1000)))
-    assert not told.lines
+    said = [client_event(EventType.LOG, key, text=f"noise {at}").to_line() for at in range(1000)]
+    flood = Sighted(EventType.LOG, "\n".join(["not read", *said]).encode(), key, size=1001)
+    assert told.output.pass_on([flood]) == 1001
+    assert told.output.pass_on([flood._replace(line=b"not read")]) == 1001
+    assert told.lines == ["T001 | noise 999"]
+
+
+def test_every_attempt_shows_at_once_that_it_runs() -> None:
+    told = Told()
+    told.output.emit(*(phase(task, "a") for task in ("T001", "T002", "T001", "T003")))
+    assert [line.split()[0] for line in told.lines] == ["T001", "T002", "T003"]
 
 
 def test_a_text_of_many_lines_is_one_line() -> None:

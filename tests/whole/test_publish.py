@@ -275,3 +275,21 @@ def test_a_feature_without_tasks_yet(rig: Rig) -> None:
     done = rig.run("publish")
     assert done.code == 0
     assert "second draft" in rig.remote_file("specs/001-demo/spec.md")
+
+
+def test_a_box_that_no_agent_has_earned_is_refused(rig: Rig) -> None:
+    rig.tasks(TEXT)
+    rig.agent("sys.exit(3)")
+    tick(rig, "T001", "T002")
+    before = rig.remote_refs()
+    done = rig.run("publish")
+    assert (done.code, done.error["code"], done.error["line"]) == (2, "ticked_by_hand", 2)
+    assert "mark it [SYNC]" in done.error["hint"]
+    assert rig.remote_refs() == before
+    assert rig.git("status", "--porcelain").split() == ["M", TASKS]
+    rig.tasks_file.write_text(rig.tasks_file.read_text().replace("[X] T002", "[ ] T002"))
+    assert rig.run("publish").code == 0
+    assert rig.run("spawn", "T002", "--follow").code == 1
+    tick(rig, "T002")  # in the place of the agent that failed
+    assert rig.run("publish").code == 0
+    assert rig.ticked() == {"T001", "T002"}

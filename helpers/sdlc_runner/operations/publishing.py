@@ -8,7 +8,7 @@ from sdlc_runner import protected
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
 from sdlc_runner.events import EventType, clean
 from sdlc_runner.git import PushStatus
-from sdlc_runner.operations import attempts, spawning
+from sdlc_runner.operations import attempts, spawning, unearned
 from sdlc_runner.reading import ticks
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def publish(project: Project, message: str | None, output: Output) -> ExitCode:
     """Commit what is uncommitted, bring in what was merged meanwhile, and push."""
     _refuse_unfinished(project)
     spawning.refuse_default_branch(project, attempts.look(project))
+    unearned.refuse(project)
     left = _left_out(project)
     files = [name for name in project.repo.dirty_files() if not _is_in(name, left)]
     if files:

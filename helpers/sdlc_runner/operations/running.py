@@ -151,6 +151,7 @@ def spawn(project: Project, words: Sequence[str], output: Output) -> list[KnownA
     newest = attempts.latest(ground.known)
     ids = [task.id for task in project.load_tasks()[1].tasks]
     words = [attempts.canonical(word, ids) for word in words]
+    words = [*words, *_bundled(project, [word for word in words if word not in newest])]
     plan, task_file = planning.make(project, planning.Request(tuple(words)))
     wanted = planning.named(words, task_file)
     fresh = [task for task in wanted if task not in newest]
@@ -165,6 +166,13 @@ def spawn(project: Project, words: Sequence[str], output: Output) -> list[KnownA
         for known in old
     ]
     return [*started, *again]
+
+
+def _bundled(project: Project, fresh: Sequence[str]) -> list[str]:
+    """Return what the plan has in one attempt with tasks that name their bundle."""
+    items = planning.make(project, planning.Request())[0].items
+    named = {item.bundle for item in items if item.task.id in fresh} & {*fresh}
+    return [item.task.id for item in items if item.bundle in named and item.task.id not in fresh]
 
 
 def _tasks_of(known: KnownAttempt, task_file: TaskFile) -> list[Task]:

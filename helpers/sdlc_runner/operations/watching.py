@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from sdlc_runner import naming
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.events import AttemptKey, EventType
-from sdlc_runner.operations import attempts
+from sdlc_runner.operations import attempts, planning
 from sdlc_runner.operations.attempts import KnownAttempt
 from sdlc_runner.operations.following import Follower
+from sdlc_runner.planning.plan import Disposition
 from sdlc_runner.remote import Evidence
 from sdlc_runner.render import counted
 
@@ -39,8 +40,7 @@ def watch(
     positions: Positions,
 ) -> ExitCode:
     """Follow what runs until nothing has run for some seconds, and what is named to its end."""
-    ids = [task.id for task in project.load_tasks()[1].tasks] if tasks else []
-    named = frozenset(attempts.canonical(word, ids) for word in tasks)
+    named = _startable(project, tasks) if tasks else frozenset()
     settled = _settled(project) if named else frozenset()
     follower = Follower(project, output, positions, patience)
     looked = busy = time.monotonic()
@@ -73,6 +73,14 @@ def _summarize(follower: Follower, output: Output) -> ExitCode:
         exit=int(code),
     )
     return code
+
+
+def _startable(project: Project, words: Sequence[str]) -> frozenset[str]:
+    """Return the tasks that are named and that somebody may start: others are refused there."""
+    items = planning.make(project, planning.Request())[0].items
+    ready = frozenset(item.task.id for item in items if item.disposition is Disposition.READY)
+    ids = [item.task.id for item in items]
+    return ready & {attempts.canonical(word, ids) for word in words}
 
 
 def _settled(project: Project) -> frozenset[str]:

@@ -1,0 +1,310 @@
+"""``/implement`` in the real OpenCode, with a model that does what our texts say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import layouts
+import rig as rigs
+import session_model
+from model_server import Call, ModelServer, Rule, calls, says, shell, write
+from opencode_session import OpenCode
+from rig import FEATURE, Rig, until
+from session_model import Command, Implementer, Past
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from model_request import Request
+    from model_server import Turn
+    from opencode_session import ToolCall
+
+    Make = Callable[[str], str]
+
+pytestmark = [pytest.mark.opencode, pytest.mark.slow, pytest.mark.timeout(280)]
+
+TASKS = f"specs/{FEATURE}/tasks.md"
+READ_PER_ATTEMPT = 4_000
+TURNS_PER_ATTEMPT = 3
+
+
+@pytest.fixture
+def rig(tmp_path: Path, programs: Path) -> Iterator[Rig]:
+    """A rig of a developer who has OpenCode on PATH."""
+    made = rigs.create(tmp_path)
+    made.env["PATH"] = f"{programs}:{made.env['PATH']}"
+    yield made
+    made.kill_attempts()
+
+
+@pytest.fixture
+def make(rig: Rig) -> Make:
+    """Make a repository of a flavour, with the bundle; returns the command to type."""
+
+    def make(flavour: str) -> str:
+        lay_out, typed = layouts.FLAVOURS[flavour]
+        lay_out(rig)
+        assert rig.run("install").code == 0
+        rig.commit("Have agents do what is marked [ASYNC]")
+        return typed
+
+    return make
+
+
+AGENT = """
+with open({began!r}, 'a') as file: file.write(task + '\\n')
+{before}
+name = re.search(r'`(\\S+\\.txt)`', prompt)[1]
+with open(name, 'a') as file: file.write(f'by {{task}}\\n')
+"""
+
+
+def agents(rig: Rig, before: str = "") -> None:
+    """Have agents note that they began, do something, and write their task's file."""
+    rig.agent(AGENT.format(began=str(rig.folder / "began"), before=before))
+
+
+def began(rig: Rig) -> list[str]:
+    path = rig.folder / "began"
+    return sorted(path.read_text().split()) if path.exists() else []
+
+
+def attempts(rig: Rig) -> list[str]:
+    """Every attempt that the remote knows."""
+    found = (re.search(r"/([^/]+/\d+)/start$", name) for name in rig.remote_refs())
+    return sorted(match[1] for match in found if match)
+
+
+def boxes(rig: Rig) -> set[str]:
+    """What is ticked here and on the remote, which must say the same."""
+    here = set(re.findall(r"^- \[[Xx]\] (\S+)", rig.tasks_file.read_text(), re.MULTILINE))
+    assert here == rig.ticked()
+    return here
+
+
+def of_task(call: ToolCall, task: str) -> int:
+    """How many bytes of a call's output are about a task."""
+    lines = [line for line in call.output.splitlines(keepends=True) if line.startswith(task)]
+    return sum(len(line.encode()) for line in lines)
+
+
+FLOOD = """
+if task == 'T007':
+    for _ in range(250_000): sys.stdout.write('x' * 199 + '\\n')
+    print('the compiler says no'); sys.exit(3)
+print(f'{task} begins'); sys.stdout.flush(); time.sleep(2)
+"""
+
+
+def test_a_feature_is_done_and_the_session_shows_it(rig: Rig, make: Make) -> None:
+    typed = make("upstream")
+    rig.tasks(
+        """\
+        ## Phase 1: Setup
+
+        - [ ] T001 [SYNC] Choose the names in `names.txt`
+
+        ## Phase 2: Work
+
+        - [ ] T002 [P] [ASYNC] Begin `chain.txt`
+        - [ ] T003 [P] [ASYNC] Write `a.txt`
+        - [ ] T004 [P] [ASYNC] Write `b.txt`
+        - [ ] T005 [P] [ASYNC] Write `c.txt`
+        - [ ] T006 [P] [ASYNC] Go on in `chain.txt`
+        - [ ] T007 [P] [ASYNC] Write `hard.txt`
+
+        ## Phase 3: Polish
+
+        - [ ] T008 [SYNC] Look at it all in `look.txt`
+        """
+    )
+    agents(rig, FLOOD)
+    rules = session_model.rules(Implementer(TASKS))
+    with ModelServer(rules) as model, OpenCode(rig, model) as opencode:
+        session = opencode.type(typed)
+        made = opencode.calls(session)
+        children = opencode.children(session)
+        read = {child: opencode.calls(child) for child in children}
+        turns = [opencode.turns(child) for child in children]
+        said = "\n".join(opencode.texts(session))
+    assert boxes(rig) == {f"T00{number}" for number in range(1, 9)}
+    assert attempts(rig) == [f"T00{number}/1" for number in range(2, 8)]
+    assert rig.remote_file("chain.txt") == "by T002\nby T006"
+    assert [rig.remote_file(f"{name}.txt") for name in "abc"] == ["by T003", "by T004", "by T005"]
+    # The one that failed came back with the reason, and was done here.
+    assert re.search(r"FAILED T007\n(.*\n)*T007 \| the compiler says no\n", said)
+    assert rig.remote_file("hard.txt") == "T007 here"
+    assert rig.git("log", "--format=%s", "-1", FEATURE, cwd=rig.remote).startswith("T007, T008: ")
+    assert "| T007 | Write" in made[-1].output
+    shows_all(made)
+    costs_little(made, read, turns)
+
+
+def shows_all(made: list[ToolCall]) -> None:
+    """Check that each wave is one message, and that the session shows what each attempt does."""
+    watches = [call for call in made if " watch " in call.command]
+    assert len(watches) == 2
+    for watch in watches:
+        beside = [call for call in made if call.turn == watch.turn and call.name == "task"]
+        tasks = watch.command.split(" watch ")[1].split()
+        assert len(beside) == len(tasks)
+        assert max(call.began for call in beside) < min(call.ended for call in [*beside, watch])
+        for task in tasks:
+            shown = [line for line in watch.output.splitlines() if line.startswith(f"{task} ")]
+            assert len(shown) >= 2, watch.output
+
+
+def costs_little(made: list[ToolCall], read: dict[str, list[ToolCall]], turns: list[int]) -> None:
+    """Check the turns of each subagent, and what models read of each attempt in all."""
+    assert len(turns) == 6
+    assert max(turns) <= TURNS_PER_ATTEMPT
+    handed = {
+        call.arguments["description"].split()[-1]: call for call in made if call.name == "task"
+    }
+    assert len(handed) == 6
+    for task, call in handed.items():
+        own = [each for calls in read.values() for each in calls if f" {task} " in each.command]
+        (spawned,) = own
+        verbs = [each for each in made if re.search(r" (watch|merge)\b", each.command)]
+        size = len(spawned.output.encode()) + len(call.output.encode())
+        size += sum(of_task(each, task) for each in verbs)
+        assert size <= READ_PER_ATTEMPT, (task, size)
+
+
+HOLD = """
+while not os.path.exists({go!r}): time.sleep(0.05)
+"""
+
+
+def helpers(rig: Rig) -> list[str]:
+    """The command lines of our verbs that run in the checkout."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if (path / "cwd").readlink() == rig.checkout:
+                found.append((path / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return [line for line in found if "run.py" in line]
+
+
+def test_a_session_that_was_killed_is_gone_on_with(rig: Rig, make: Make) -> None:
+    typed = make("singular")
+    rig.tasks(
+        """\
+        - [ ] T001 [SYNC] Choose the names in `names.txt`
+        - [ ] T002 [P] [ASYNC] Write `a.txt`
+        - [ ] T003 [P] [ASYNC] Write `b.txt`
+        - [ ] T004 [ASYNC] Begin `c.txt`
+        - [ ] T005 [ASYNC] Go on in `c.txt`
+        """
+    )
+    agents(rig, HOLD.format(go=str(rig.folder / "go")))
+    rules = session_model.rules(Implementer(TASKS))
+    with ModelServer(rules) as model:
+        with OpenCode(rig, model) as opencode:
+            opencode.begin(typed)
+            until(lambda: began(rig) == ["T002", "T003"], 120)
+            assert len(helpers(rig)) == 3
+            opencode.kill()
+        until(lambda: not helpers(rig), 30)
+        with OpenCode(rig, model) as opencode:
+            session, idle = opencode.begin(typed)
+            until(lambda: len(helpers(rig)) == 3, 120)
+            (rig.folder / "go").touch()
+            idle.result(200)
+            made = opencode.calls(session)
+    assert began(rig) == ["T002", "T003", "T004", "T005"]
+    assert attempts(rig) == ["T002/1", "T003/1", "T004/1"]  # the last two are one bundle
+    assert boxes(rig) == {"T001", "T002", "T003", "T004", "T005"}
+    assert rig.remote_file("c.txt") == "by T004\nby T005"
+    answers = "".join(call.output for call in made if call.name == "task")
+    words = re.findall(r"^([A-Z]+ T\S+)$", answers, re.MULTILINE)
+    assert words == ["DONE T002", "DONE T003", "DONE T004", "DONE T005"]
+
+
+class Sloppy(Implementer):
+    """Ticks what it will hand over, hands over too much, and knows no word of an answer."""
+
+    def step(self, text: Command, past: Past) -> Turn:
+        if past.step == "write" and not past.has_published:
+            return calls(self.tick(text, "T001"), self.tick(text, "T002"))
+        if past.step == "publish" and "[ticked_by_hand]" in past.last[0].result:
+            return calls(self.tick(text, "T002", "[X]", "[ ]"))
+        if past.step == "plan" and len(past.handed) > 5:
+            return calls(text.call("report"))
+        if past.step == "plan" and past.wave and not past.handed:
+            handed = [*(item.task for item in past.wave), "T001", "T099", past.wave[0].task]
+            return calls(*map(text.hand_over, handed), text.watch(handed))
+        return super().step(text, past)
+
+
+def hasty(request: Request) -> Turn:
+    """A subagent that tries everything else first, calls follow twice, and answers as it likes."""
+    right = session_model.spawn(request)
+    root, command = right.arguments["workdir"], str(right.arguments["command"])
+    follow = command.replace(" spawn ", " follow ").replace(" --follow", "")
+    turns = (
+        calls(
+            shell(follow.replace(" follow ", " merge "), workdir=root),
+            shell(f"{command} | tail -1", workdir=root),
+            shell(f"{command} --set agent.model=x/y", workdir=root),
+            shell("git push origin HEAD:main", workdir=root),
+            write(f"{root}/{TASKS}", "- [X] T003 [ASYNC] Write `a.txt`\n"),
+        ),
+        calls(right, shell(follow, workdir=root), shell(follow, workdir=root)),
+    )
+    return turns[request.turn] if request.turn < len(turns) else says("I think it went well!")
+
+
+def test_a_sloppy_model_is_refused_or_does_no_harm(rig: Rig, make: Make) -> None:
+    typed = make("fork")
+    text = """\
+        - [ ] T001 [SYNC] Choose the names in `names.txt`
+        - [ ] T002 [P] [ASYNC] Write `a.txt`
+        - [ ] T003 [P] [ASYNC] Write `hard.txt`
+        """
+    rig.tasks(text)
+    main = rig.remote_refs()["refs/heads/main"]
+    agents(rig, "time.sleep(1)\nif task == 'T003': sys.exit(3)")
+    rules = session_model.rules(Sloppy(TASKS), hasty)
+    with ModelServer(rules) as model, OpenCode(rig, model) as opencode:
+        session = opencode.type(typed)
+        made = opencode.calls(session)
+        children = [opencode.calls(child) for child in opencode.children(session)]
+    assert began(rig) == ["T002", "T003"]
+    assert attempts(rig) == ["T002/1", "T003/1"]
+    assert boxes(rig) == {"T001", "T002"}
+    ticks = text.replace("[ ] T001", "[X] T001").replace("[ ] T002", "[X] T002")
+    assert rig.remote_file(TASKS).split() == ticks.split()
+    assert rig.remote_refs()["refs/heads/main"] == main
+    assert any("[ticked_by_hand]" in call.output for call in made)
+    assert len(children) == 6
+    for child in children:
+        assert {call.status for call in child if call.turn == child[0].turn} == {"error"}
+        assert "completed" in {call.status for call in child}
+    refused = {child[5].output.split(" [")[1].split("]")[0] for child in children}
+    assert {"unknown_task", "task_done"} <= refused
+
+
+def test_an_agent_whose_clone_has_the_bundle_hands_nothing_over(rig: Rig, make: Make) -> None:
+    make("none")
+    rig.tasks("- [ ] T001 [P] [ASYNC] Write `a.txt`\n- [ ] T002 [P] [ASYNC] Write `b.txt`\n")
+    del rig.env["SDLC_RUNNER_AGENT_COMMAND"]
+    run = "python3 .opencode/sdlc-runner/run.py"
+    asked = {"description": "d", "prompt": "Task T002.", "subagent_type": "async-runner"}
+    turns = (
+        calls(Call("task", asked), shell(f"{run} spawn T002 --follow"), shell(f"{run} run")),
+        lambda request: calls(write("@folder@/a.txt", "\n--\n".join(request.results))),
+        says("Done."),
+    )
+    with ModelServer([Rule("Implement task T001", turns)]) as model:
+        rig.env |= model.environment({})
+        done = rig.run("run", "T001")
+    assert done.code == 0, done.stdout
+    assert attempts(rig) == ["T001/1"]
+    assert rig.ticked() == {"T001"}
