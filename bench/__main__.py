@@ -15,6 +15,7 @@ from bench import (
     kube_image,
     kube_spawn,
     many,
+    opencode_titles,
     plan,
 )
 
@@ -29,6 +30,7 @@ _ALL = {
     "kube-follow-many": kube_follow_many.measure,
     "kube-follow-end": kube_follow_end.measure,
     "kube-image": kube_image.measure,
+    "opencode-titles": opencode_titles.measure,
     "fuzz": fuzz.measure,
 }
 

@@ -187,7 +187,15 @@ VERBS: Mapping[str, Verb] = {
     "doctor": Verb("prove the chain link by link, and say how to mend each", "doctor"),
     "config": Verb("every setting, its value and who set it", "config", (options.ALLOW_VERIFY,)),
     "install": Verb(
-        "put the OpenCode bundle into a repository", "install ~/src/app", (options.add_target,)
+        "put the OpenCode bundle into a repository",
+        "install ~/src/app",
+        (
+            options.add_target,
+            options.flag(
+                "--live-titles",
+                "in this checkout also show, in OpenCode's task rows, what runs",
+            ),
+        ),
     ),
     "uninstall": Verb(
         "take the OpenCode bundle out again", "uninstall ~/src/app", (options.add_target,)

@@ -85,7 +85,8 @@ def _session_output(
     args: Arguments, environ: Mapping[str, str], stdout: IO[bytes], stderr: IO[str]
 ) -> Output:
     """Make the output for a model; who only looks on leaves when its session is gone."""
-    from sdlc_runner.session_output import SessionOutput  # noqa: PLC0415 - only there
+    from sdlc_runner.live_line import LiveLine  # noqa: PLC0415 - only there
+    from sdlc_runner.session_output import SessionOutput  # noqa: PLC0415
 
     follows = args.verb in _STAYS or getattr(args, "follow", False)
     if follows:
@@ -94,6 +95,7 @@ def _session_output(
     return SessionOutput(
         stdout,
         stderr,
+        LiveLine(environ),
         follows=follows,
         summary=follows and detail == "summary",
         excerpts=args.verb != "watch",  # whoever handed the task over tells them

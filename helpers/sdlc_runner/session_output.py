@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from sdlc_runner.follow import Sighted
+    from sdlc_runner.live_line import LiveLine
 
 CHATTER = frozenset(
     {
@@ -44,6 +45,7 @@ class SessionOutput(Output):
         self,
         stdout: IO[bytes],
         stderr: IO[str],
+        live: LiveLine,
         *,
         follows: bool,
         summary: bool = False,
@@ -53,6 +55,7 @@ class SessionOutput(Output):
     ) -> None:
         """Begin with nothing printed."""
         super().__init__(stdout, stderr, json=False, summary=summary)
+        self._live = live
         self._follows = follows
         self._excerpts = excerpts
         self._clock = clock
@@ -75,6 +78,8 @@ class SessionOutput(Output):
 
     def pass_on(self, sighted: Sequence[Sighted]) -> int:
         """Write what a model needs of events that were read; return how many were read."""
+        if sighted:
+            self._live.show(_newest(sighted[-1]))
         for item in sighted:
             if self._follows and item.size > 1:
                 self._pass_on_newest(item)
@@ -99,6 +104,7 @@ class SessionOutput(Output):
 
     def close(self) -> None:
         """Write what was kept for the end, and let it arrive."""
+        self._live.close()
         self._tell_left_out()
         for text in self._tail or ():
             self._line("", text, WHOLE_BYTES)
@@ -157,6 +163,14 @@ class SessionOutput(Output):
         self.stdout.flush()
         self._thinner.count(who, len(data) + 1)
         return True
+
+
+def _newest(item: Sighted) -> str:
+    """Return the last line of what was sighted."""
+    said = follow.last_said([item], 1)
+    if said and item.key is not None:
+        return f"{item.key.task} {said[-1]}"
+    return _one_line(item.event)
 
 
 def _who(event: Event) -> str:

@@ -234,7 +234,10 @@ def _config(call: Call) -> ExitCode:
 def _install(call: Call) -> ExitCode:
     from sdlc_runner.operations import installing  # noqa: PLC0415
 
-    return installing.install(call.target, call.environ, call.output, dry_run=call.args.dry_run)
+    args = call.args
+    return installing.install(
+        call.target, call.environ, call.output, dry_run=args.dry_run, titles=args.live_titles
+    )
 
 
 def _uninstall(call: Call) -> ExitCode:

@@ -54,7 +54,8 @@ def test_the_rules_allow_what_the_commands_call() -> None:
 
 
 def test_the_bundle_lists_every_file_there_is() -> None:
-    ours = {name for name in sources.names() if name.startswith((".opencode/", "presets/"))}
+    places = (".opencode/", "presets/fork/", "presets/speckit/")
+    ours = {name for name in sources.names() if name.startswith(places)}
     listed = {f".opencode/{name}" for name in (*bundle._FILES, bundle.IMPLEMENT)}  # noqa: SLF001
     assert ours == listed | {f"presets/{name}" for name in bundle._PRESETS}  # noqa: SLF001
 

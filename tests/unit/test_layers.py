@@ -25,7 +25,7 @@ LAYERS = {
     "access": "git repo remote case outcome delegation consent kube backends wrapper",
     "domain": """
         planning chatter follow merge cursor render output report installing bundle
-        session session_output thinning
+        session session_output live_line thinning
         """,
     "operations": "operations project",
     "front": "cli verbs arguments options seed __main__ demo private_packages",

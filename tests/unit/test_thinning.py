@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sdlc_runner.events import AttemptKey, Event, EventType, client_event
 from sdlc_runner.follow import Sighted
+from sdlc_runner.live_line import LiveLine
 from sdlc_runner.session_output import WHOLE_BYTES, SessionOutput
 from sdlc_runner.thinning import LINES, PER_ATTEMPT, TOTAL
 
@@ -42,7 +43,7 @@ class Told:
         self.now = 0.0
         self.stdout = io.BytesIO()
         self.output = SessionOutput(
-            self.stdout, io.StringIO(), follows=True, clock=lambda: self.now
+            self.stdout, io.StringIO(), LiveLine({}), follows=True, clock=lambda: self.now
         )
 
     @property

@@ -35,6 +35,7 @@ _PRESETS = (
     "fork/preset.yml",
     "fork/commands/implement.md",
 )
+_LIVE_TITLES = "live-titles.js"
 _ENDINGS = {".py", ".json", ".typed"}
 
 
@@ -53,6 +54,7 @@ def files() -> dict[str, bytes]:
         found[f"{package}/bundle/opencode/{name}"] = _read("opencode", name)
     for name in _PRESETS:
         found[f"{package}/bundle/presets/{name}"] = _read("presets", name)
+    found[f"{package}/bundle/plugin/{_LIVE_TITLES}"] = live_titles()
     return found
 
 
@@ -64,6 +66,11 @@ def implement() -> str:
 def tasks() -> str:
     """Return the addition to the command that writes tasks.md."""
     return _read("presets", "speckit/commands/tasks.md").decode()
+
+
+def live_titles() -> bytes:
+    """Return the plugin that shows what runs; OpenCode loads it only where somebody wants it."""
+    return _read("plugin", _LIVE_TITLES)
 
 
 def preset(flavour: Flavour) -> dict[str, bytes]:

@@ -46,9 +46,9 @@ class Ledger(NamedTuple):
 EMPTY = Ledger({})
 
 
-def read(root: Path) -> Ledger:
+def read(root: Path, file: str = FILE) -> Ledger:
     """Read a repository's ledger; without one nothing there is ours."""
-    path = root / FILE
+    path = root / file
     try:
         found = json.loads(path.read_bytes())
         files = {
@@ -62,7 +62,7 @@ def read(root: Path) -> Ledger:
         raise UsageError(
             Code.BAD_LEDGER,
             f"{path} is not what `install` wrote.",
-            f"`git checkout -- {FILE}` brings it back.",
+            f"`git checkout -- {file}` brings it back.",
         ) from None
 
 

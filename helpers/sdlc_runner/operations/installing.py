@@ -11,7 +11,7 @@ from sdlc_runner.installing.flavour import Flavour
 from sdlc_runner.installing.ledger import Ledger
 from sdlc_runner.installing.pieces import Piece
 from sdlc_runner.installing.target import Target, sha256
-from sdlc_runner.operations import presets, uninstalling
+from sdlc_runner.operations import live_titles, presets, uninstalling
 from sdlc_runner.render import counted
 
 if TYPE_CHECKING:
@@ -32,13 +32,23 @@ class Job(NamedTuple):
     environ: Mapping[str, str]
 
 
-def install(root: Path, environ: Mapping[str, str], output: Output, *, dry_run: bool) -> ExitCode:
+def install(
+    root: Path,
+    environ: Mapping[str, str],
+    output: Output,
+    *,
+    dry_run: bool,
+    titles: bool = False,
+) -> ExitCode:
     """Bring a repository to the state of this bundle; a second time there is nothing to do."""
     if bundle.is_source_of(root):
         raise UsageError(
             Code.BAD_ARGUMENT, f"{root} is the bundle's own repository.", "Name yours."
         )
     target = Target(root)
+    titles = titles or live_titles.is_there(target)
+    if titles:
+        live_titles.check(target)
     known = ledger.read(target.root)
     found = flavour.find(target.root, _own(target, known))
     job = Job(target, known, found, environ)
@@ -50,7 +60,10 @@ def install(root: Path, environ: Mapping[str, str], output: Output, *, dry_run: 
             preset = new_preset = False
             wanted = pieces.collect(target, known, found, in_place=True)
         _put(job, wanted, output, preset=preset)
-    return _tell(job, wanted, output, new_preset=new_preset, dry_run=dry_run)
+    more = 0
+    if titles:
+        more = live_titles.put(target, environ, output, dry_run=dry_run)
+    return _tell(job, wanted, output, new_preset=new_preset, dry_run=dry_run, more=more)
 
 
 def _own(target: Target, known: Ledger) -> frozenset[str]:
@@ -96,8 +109,8 @@ def _put(job: Job, wanted: Pieces, output: Output, *, preset: bool) -> None:
             now = job.target.read(name) or b""
             wanted.entries[name] = Piece("command", now, now).entry
     for name in job.known.files.keys() - wanted.entries.keys() - {*wanted.kept}:
-        uninstalling.undo(job.target, name, job.known.files[name], output)
-        job.target.remove(f"{ledger.BEFORE}/{name}")
+        if uninstalling.undo(job.target, name, job.known.files[name], output):
+            job.target.remove(f"{ledger.BEFORE}/{name}")
     for name, before in wanted.before.items():
         if job.target.read(f"{ledger.BEFORE}/{name}") != before:
             job.target.write(f"{ledger.BEFORE}/{name}", before)
@@ -109,7 +122,9 @@ def _put(job: Job, wanted: Pieces, output: Output, *, preset: bool) -> None:
         job.target.write(ledger.FILE, ledger.to_bytes(new))
 
 
-def _tell(job: Job, wanted: Pieces, output: Output, *, new_preset: bool, dry_run: bool) -> ExitCode:
+def _tell(
+    job: Job, wanted: Pieces, output: Output, *, new_preset: bool, dry_run: bool, more: int
+) -> ExitCode:
     for name in wanted.kept:
         output.tell(
             EventType.WARNING,
@@ -118,7 +133,7 @@ def _tell(job: Job, wanted: Pieces, output: Output, *, new_preset: bool, dry_run
             hint="Remove it and install again to have the bundle's.",
         )
     written = {name: piece.entry for name, piece in wanted.writes.items()}
-    count = uninstalling.tell(output, EventType.INSTALLED, written, dry_run=dry_run)
+    count = more + uninstalling.tell(output, EventType.INSTALLED, written, dry_run=dry_run)
     if new_preset:
         output.tell(EventType.INSTALLED, what="preset", name=bundle.PRESET, dry_run=dry_run or None)
     output.tell(
