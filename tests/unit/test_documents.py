@@ -136,7 +136,7 @@ def test_every_setting_and_variable_exists(page: str) -> None:
         assert name in variables, f"{page}: {name}"
     keys, values = {setting.key for setting in SETTINGS}, set(values_of_the_chart())
     groups = {key.partition(".")[0] for key in {*keys, *values} if "." in key}
-    pattern = rf"`((?:{'|'.join(sorted(groups))})\.(?!(?:py|yml|json)`)[A-Za-z_.]+)(?:: [a-z]+)?`"
+    pattern = rf"`((?:{'|'.join(sorted(groups))})\.(?!(?:py|yml|jsonc?)`)[A-Za-z_.]+)(?:: [a-z]+)?`"
     for name in re.findall(pattern, NAMED[page]):
         assert name in {*keys, *values}, f"{page}: {name}"
 
