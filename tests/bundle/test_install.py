@@ -220,8 +220,33 @@ def test_a_wrapped_command_that_a_person_changed_is_kept(rig: Rig) -> None:
     path.write_text(path.read_text() + "\nAnd be kind.\n")
     again = install(rig)
     assert [event["code"] for event in again.of("warning")] == ["changed_since"]
-    assert rig.run("uninstall").of("warning")
+    (warning,) = rig.run("uninstall").of("warning")
     assert path.read_text().endswith("And be kind.\n")
+    former = str(warning["hint"]).rpartition(" ")[2]
+    assert (rig.checkout / former).read_text() == layouts.STOCK
+
+
+def test_an_installation_that_was_killed_is_gone_on_with(rig: Rig) -> None:
+    layouts.singular(rig)
+    before = work_files(rig.checkout)
+    install(rig)
+    after = work_files(rig.checkout)
+    (rig.checkout / LEDGER).unlink()  # it is written last
+    (rig.checkout / ".opencode/agents/async-runner.md").unlink()
+    assert not install(rig).of("warning")
+    assert {**work_files(rig.checkout), LEDGER: after[LEDGER]} == after
+    assert rig.run("uninstall").code == 0
+    left = set(work_files(rig.checkout)) - set(before)
+    assert not [name for name in left if (rig.checkout / name).is_file()]
+
+
+def test_what_an_earlier_installation_left_is_not_taken_for_the_command(rig: Rig) -> None:
+    layouts.singular(rig)
+    rig.write(".opencode/sdlc-runner/before/.opencode/command/speckit.implement.md", "former\n")
+    install(rig)
+    assert "Execute all tasks" in commands(rig)["speckit.implement"]
+    assert rig.run("uninstall").code == 0
+    assert commands(rig)["speckit.implement"] == layouts.STOCK
 
 
 def test_says_no_where_there_is_nothing_to_do(rig: Rig) -> None:

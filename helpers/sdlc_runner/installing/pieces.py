@@ -96,16 +96,25 @@ def _wrapped(target: Target, found: Found) -> Iterator[tuple[str, str]]:
 def _command(target: Target, known: Ledger, pieces: Pieces, name: str, ours: str) -> None:
     """Put our text around a stock command: what it was before is kept beside the ledger."""
     current, entry = target.read(name) or b"", known.files.get(name)
-    before = target.read(f"{BEFORE}/{name}")
-    if before is not None and (entry is None or sha256(current) == entry.sha256):
-        base: bytes | None = before
-    else:
-        base = None if wrapping.is_ours(current.decode("utf-8", "replace")) else current
-    if base is None:
-        pieces.keep(name, entry)
-    else:
-        content = wrapping.around(_text(base, name), ours).encode()
-        pieces.add(name, Piece("command", content, base), current)
+    base = current
+    if wrapping.is_ours(current.decode("utf-8", "replace")):
+        before = target.read(f"{BEFORE}/{name}")
+        if before is None or not _is_untouched(current, before, entry, ours):
+            pieces.keep(name, entry)
+            return
+        base = before
+    content = wrapping.around(_text(base, name), ours).encode()
+    pieces.add(name, Piece("command", content, base), current)
+
+
+def _is_untouched(current: bytes, before: bytes, entry: Entry | None, ours: str) -> bool:
+    """Whether a wrapped command is as we wrote it, also where the ledger was not written any more.
+
+    That is so after an installation that was killed.
+    """
+    if entry is not None:
+        return sha256(current) == entry.sha256
+    return current == wrapping.around(before.decode("utf-8", "replace"), ours).encode()
 
 
 def _permissions(target: Target, known: Ledger, pieces: Pieces) -> None:

@@ -96,8 +96,8 @@ def _put(job: Job, wanted: Pieces, output: Output, *, preset: bool) -> None:
             now = job.target.read(name) or b""
             wanted.entries[name] = Piece("command", now, now).entry
     for name in job.known.files.keys() - wanted.entries.keys() - {*wanted.kept}:
-        uninstalling.undo(job.target, name, job.known.files[name], output)
-        job.target.remove(f"{ledger.BEFORE}/{name}")
+        if uninstalling.undo(job.target, name, job.known.files[name], output):
+            job.target.remove(f"{ledger.BEFORE}/{name}")
     for name, before in wanted.before.items():
         if job.target.read(f"{ledger.BEFORE}/{name}") != before:
             job.target.write(f"{ledger.BEFORE}/{name}", before)

@@ -61,10 +61,8 @@ def _take_out(target: Target, known: Ledger, environ: Mapping[str, str], output:
     if known.preset:
         take_out_preset(target, known, environ)
     for name, entry in known.files.items():
-        if not (known.preset and entry.before and entry.what == "command"):
-            undo(target, name, entry, output)
-    for name, entry in known.files.items():
-        if entry.before:
+        of_preset = known.preset and entry.before and entry.what == "command"
+        if of_preset or undo(target, name, entry, output):
             target.remove(f"{ledger.BEFORE}/{name}")
     target.remove(ledger.FILE)
     target.prune([*known.folders, *_folders(known)])
@@ -77,34 +75,37 @@ def take_out_preset(target: Target, known: Ledger, environ: Mapping[str, str]) -
     presets.remove(target, {name: content for name, content in stood if content}, environ)
 
 
-def undo(target: Target, name: str, entry: Entry, output: Output) -> None:
-    """Bring one file back to what it was, unless a person changed it meanwhile."""
+def undo(target: Target, name: str, entry: Entry, output: Output) -> bool:
+    """Bring one file back to what it was, unless a person changed it: then False."""
     current = target.read(name)
     before = target.read(f"{ledger.BEFORE}/{name}") if entry.before else None
     if current is None:
-        return
-    if sha256(current) != entry.sha256:
-        _leave(target, name, entry, current.decode("utf-8", "replace"), output)
-    elif before is not None:
-        target.write(name, before)
-    elif not entry.before:
+        return True
+    if sha256(current) == entry.sha256 and not entry.before:
         target.remove(name)
-
-
-def _leave(target: Target, name: str, entry: Entry, text: str, output: Output) -> None:
-    """Of a changed file take out only what is ours beyond doubt."""
-    if entry.what == "permissions":
-        taken = permissions.take_out(text, entry.inserted)
-        if taken is not None:
-            target.write(name, taken.encode())
-            return
-    elif entry.what == "command" and entry.before and not wrapping.is_ours(text):
-        return  # an upgrade of spec-kit wrote it anew
+        return True
+    if sha256(current) == entry.sha256 and before is not None:
+        target.write(name, before)
+        return True
+    if _undo_in_part(target, name, entry, current.decode("utf-8", "replace")):
+        return True
     output.tell(
         EventType.WARNING,
         code="changed_since",
         message=f"{name} was changed since it was installed, and stays as it is.",
+        hint=f"What stood there before is in {ledger.BEFORE}/{name}" if before else None,
     )
+    return False
+
+
+def _undo_in_part(target: Target, name: str, entry: Entry, text: str) -> bool:
+    """Of a changed file take out what is ours beyond doubt; whether nothing of ours is left."""
+    if entry.what == "command":
+        return entry.before and not wrapping.is_ours(text)  # an upgrade of spec-kit wrote it anew
+    taken = permissions.take_out(text, entry.inserted) if entry.inserted else None
+    if taken is not None:
+        target.write(name, taken.encode())
+    return taken is not None
 
 
 def _folders(known: Ledger) -> set[str]:
