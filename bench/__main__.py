@@ -14,6 +14,7 @@ from bench import (
     kube_follow_many,
     kube_spawn,
     many,
+    opencode_start,
     opencode_titles,
     plan,
 )
@@ -23,6 +24,7 @@ _ALL = {
     "attempt": attempt.measure,
     "many": many.measure,
     "follow": follow.measure,
+    "opencode-start": opencode_start.measure,
     "kube-spawn": kube_spawn.measure,
     "kube-attempt": kube_attempt.measure,
     "kube-follow": kube_follow.measure,
