@@ -15,6 +15,7 @@ from bench import (
     kube_image,
     kube_spawn,
     many,
+    opencode_start,
     opencode_titles,
     plan,
 )
@@ -24,6 +25,7 @@ _ALL = {
     "attempt": attempt.measure,
     "many": many.measure,
     "follow": follow.measure,
+    "opencode-start": opencode_start.measure,
     "kube-spawn": kube_spawn.measure,
     "kube-attempt": kube_attempt.measure,
     "kube-follow": kube_follow.measure,

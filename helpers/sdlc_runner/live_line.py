@@ -24,6 +24,11 @@ class LiveLine:
         name = environ.get(VARIABLE)
         self._path = Path(name) if name else None
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody shows the line."""
+        return self._path is not None
+
     def show(self, text: str) -> None:
         """Replace the line."""
         if self._path is None:

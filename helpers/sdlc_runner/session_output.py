@@ -78,8 +78,8 @@ class SessionOutput(Output):
 
     def pass_on(self, sighted: Sequence[Sighted]) -> int:
         """Write what a model needs of events that were read; return how many were read."""
-        if sighted:
-            self._live.show(_newest(sighted[-1]))
+        if sighted and self._live.is_wanted:
+            self._live.show(_one_line(_newest(sighted[-1])))
         for item in sighted:
             if self._follows and item.size > 1:
                 self._pass_on_newest(item)
@@ -91,7 +91,7 @@ class SessionOutput(Output):
         """Of much that was said at once read the newest, and only if there is room for it."""
         who = item.key.task if item.key is not None else ""
         if not self.summary and self._thinner.chatter(who, self._clock()):
-            self.emit(item._replace(line=item.line.rpartition(b"\n")[2], size=1).event)
+            self.emit(_newest(item))
 
     def note(self, text: str) -> None:
         """Say what stderr would tell people: here both are one."""
@@ -165,12 +165,11 @@ class SessionOutput(Output):
         return True
 
 
-def _newest(item: Sighted) -> str:
-    """Return the last line of what was sighted."""
-    said = follow.last_said([item], 1)
-    if said and item.key is not None:
-        return f"{item.key.task} {said[-1]}"
-    return _one_line(item.event)
+def _newest(item: Sighted) -> Event:
+    """Return the last event of what was sighted."""
+    if item.size == 1:
+        return item.event
+    return item._replace(line=item.line.rpartition(b"\n")[2], size=1).event
 
 
 def _who(event: Event) -> str:

@@ -11,9 +11,10 @@ import pytest
 import layouts
 import rig as rigs
 import session_model
+from implemented import TASKS, WRITE, attempts, boxes, implement
 from model_server import Call, ModelServer, Rule, calls, says, shell, write
 from opencode_session import OpenCode
-from rig import FEATURE, Rig, until
+from rig import Rig, until
 from session_model import Command, Implementer, Past
 
 if TYPE_CHECKING:
@@ -21,15 +22,10 @@ if TYPE_CHECKING:
 
     from model_request import Request
     from model_server import Turn
-    from opencode_session import ToolCall
 
     Make = Callable[[str], str]
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow, pytest.mark.timeout(280)]
-
-TASKS = f"specs/{FEATURE}/tasks.md"
-READ_PER_ATTEMPT = 4_000
-TURNS_PER_ATTEMPT = 3
 
 
 @pytest.fixture
@@ -55,17 +51,10 @@ def make(rig: Rig) -> Make:
     return make
 
 
-AGENT = """
-with open({began!r}, 'a') as file: file.write(task + '\\n')
-{before}
-name = re.search(r'`(\\S+\\.txt)`', prompt)[1]
-with open(name, 'a') as file: file.write(f'by {{task}}\\n')
-"""
-
-
-def agents(rig: Rig, before: str = "") -> None:
+def agents(rig: Rig, before: str) -> None:
     """Have agents note that they began, do something, and write their task's file."""
-    rig.agent(AGENT.format(began=str(rig.folder / "began"), before=before))
+    note = f"with open({str(rig.folder / 'began')!r}, 'a') as file: file.write(task + '\\n')\n"
+    rig.agent(note + before + WRITE)
 
 
 def began(rig: Rig) -> list[str]:
@@ -73,106 +62,8 @@ def began(rig: Rig) -> list[str]:
     return sorted(path.read_text().split()) if path.exists() else []
 
 
-def attempts(rig: Rig) -> list[str]:
-    """Every attempt that the remote knows."""
-    found = (re.search(r"/([^/]+/\d+)/start$", name) for name in rig.remote_refs())
-    return sorted(match[1] for match in found if match)
-
-
-def boxes(rig: Rig) -> set[str]:
-    """What is ticked here and on the remote, which must say the same."""
-    here = set(re.findall(r"^- \[[Xx]\] (\S+)", rig.tasks_file.read_text(), re.MULTILINE))
-    assert here == rig.ticked()
-    return here
-
-
-def of_task(call: ToolCall, task: str) -> int:
-    """How many bytes of a call's output are about a task."""
-    lines = [line for line in call.output.splitlines(keepends=True) if line.startswith(task)]
-    return sum(len(line.encode()) for line in lines)
-
-
-FLOOD = """
-if task == 'T007':
-    for _ in range(250_000): sys.stdout.write('x' * 199 + '\\n')
-    print('the compiler says no'); sys.exit(3)
-print(f'{task} begins'); sys.stdout.flush(); time.sleep(2)
-"""
-
-
 def test_a_feature_is_done_and_the_session_shows_it(rig: Rig, make: Make) -> None:
-    typed = make("upstream")
-    rig.tasks(
-        """\
-        ## Phase 1: Setup
-
-        - [ ] T001 [SYNC] Choose the names in `names.txt`
-
-        ## Phase 2: Work
-
-        - [ ] T002 [P] [ASYNC] Begin `chain.txt`
-        - [ ] T003 [P] [ASYNC] Write `a.txt`
-        - [ ] T004 [P] [ASYNC] Write `b.txt`
-        - [ ] T005 [P] [ASYNC] Write `c.txt`
-        - [ ] T006 [P] [ASYNC] Go on in `chain.txt`
-        - [ ] T007 [P] [ASYNC] Write `hard.txt`
-
-        ## Phase 3: Polish
-
-        - [ ] T008 [SYNC] Look at it all in `look.txt`
-        """
-    )
-    agents(rig, FLOOD)
-    rules = session_model.rules(Implementer(TASKS))
-    with ModelServer(rules) as model, OpenCode(rig, model) as opencode:
-        session = opencode.type(typed)
-        made = opencode.calls(session)
-        children = opencode.children(session)
-        read = {child: opencode.calls(child) for child in children}
-        turns = [opencode.turns(child) for child in children]
-        said = "\n".join(opencode.texts(session))
-    assert boxes(rig) == {f"T00{number}" for number in range(1, 9)}
-    assert attempts(rig) == [f"T00{number}/1" for number in range(2, 8)]
-    assert rig.remote_file("chain.txt") == "by T002\nby T006"
-    assert [rig.remote_file(f"{name}.txt") for name in "abc"] == ["by T003", "by T004", "by T005"]
-    # The one that failed came back with the reason, and was done here.
-    assert re.search(r"FAILED T007\n(.*\n)*T007 \| the compiler says no\n", said)
-    assert rig.remote_file("hard.txt") == "T007 here"
-    assert rig.git("log", "--format=%s", "-1", FEATURE, cwd=rig.remote).startswith("T007, T008: ")
-    assert "| T007 | Write" in made[-1].output
-    shows_all(made)
-    costs_little(made, read, turns)
-
-
-def shows_all(made: list[ToolCall]) -> None:
-    """Check that each wave is one message, and that the session shows what each attempt does."""
-    watches = [call for call in made if " watch " in call.command]
-    assert len(watches) == 2
-    for watch in watches:
-        beside = [call for call in made if call.turn == watch.turn and call.name == "task"]
-        tasks = watch.command.split(" watch ")[1].split()
-        assert len(beside) == len(tasks)
-        assert max(call.began for call in beside) < min(call.ended for call in [*beside, watch])
-        for task in tasks:
-            shown = [line for line in watch.output.splitlines() if line.startswith(f"{task} ")]
-            assert len(shown) >= 2, watch.output
-
-
-def costs_little(made: list[ToolCall], read: dict[str, list[ToolCall]], turns: list[int]) -> None:
-    """Check the turns of each subagent, and what models read of each attempt in all."""
-    assert len(turns) == 6
-    assert max(turns) <= TURNS_PER_ATTEMPT
-    handed = {
-        call.arguments["description"].split()[-1]: call for call in made if call.name == "task"
-    }
-    assert len(handed) == 6
-    for task, call in handed.items():
-        own = [each for calls in read.values() for each in calls if f" {task} " in each.command]
-        (spawned,) = own
-        verbs = [each for each in made if re.search(r" (watch|merge)\b", each.command)]
-        size = len(spawned.output.encode()) + len(call.output.encode())
-        size += sum(of_task(each, task) for each in verbs)
-        assert size <= READ_PER_ATTEMPT, (task, size)
+    implement(rig, make("upstream"), flood=250_000)  # 50 MB
 
 
 HOLD = """
