@@ -77,6 +77,8 @@ class Rig:
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
+    seconds: float = 100
+    """How long one call may take."""
 
     @property
     def checkout(self) -> Path:
@@ -173,7 +175,7 @@ class Rig:
             check=False,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=self.seconds,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Result(done.returncode, parse(done.stdout), done.stdout, done.stderr)

@@ -91,6 +91,7 @@ def create(
     made = ClusterRig(
         folder,
         {**plain.env, **settings},
+        seconds=170,
         repository=repository,
         namespace=namespace,
         model=model,

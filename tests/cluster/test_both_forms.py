@@ -55,8 +55,8 @@ FILES = {"T007": "both.txt", "T008": "both.txt"}
 VERIFY = "verify.commands='test ! -e broken.txt'"
 # Limits long enough for several OpenCodes to start at once on two cores.
 CALLS: Sequence[Sequence[str]] = (
-    ("T002", "--set", "limits.idle_seconds=50"),
-    ("T003", "--set", "limits.run_seconds=60"),
+    ("T002", "--set", "limits.idle_seconds=60"),
+    ("T003", "--set", "limits.run_seconds=75"),
     (
         *(id_ for id_ in RULES if id_ not in {"T002", "T003"}),
         *("--set", "max_parallel=2", "--set", "limits.tokens=3000", "--set", VERIFY),

@@ -31,8 +31,8 @@ def test_a_pod_deleted_while_it_clones_begins_again_and_succeeds(rig: ClusterRig
     rig.repository.slow_down(60, UPLOAD)
     open_gate(rig, the_pod(rig))
     followed.wait_for("phase", phase="cloning")
-    rig.repository.come_back()
     delete(rig, the_pod(rig))
+    rig.repository.come_back()
     result = followed.result()
     told = [(event["outcome"], event["code"]) for event in result.of("outcome")]
     assert told == [("interrupted", "pod_deleted"), ("succeeded", "verified")]

@@ -227,7 +227,11 @@ def changed(rig: ClusterRig, commit: str, kind: str) -> set[str]:
 HARMS: dict[str, set[tuple[str, str]]] = {
     "kill": {("failed", "agent_server_died")},
     "memory": {("interrupted", "out_of_memory"), ("failed", "agent_server_died")},
-    "processes": {("interrupted", "pids_exhausted"), ("push_failed", "pids_exhausted")},
+    "processes": {  # whoever is the first that needs one
+        ("interrupted", "pids_exhausted"),
+        ("push_failed", "pids_exhausted"),
+        ("failed", "agent_server_died"),
+    },
     "disk": {("interrupted", "evicted")},
     "nothing": {("succeeded", "verified")},
 }

@@ -134,6 +134,7 @@ def test_a_release_from_installation_to_removal(
     assert developer.ticked() == {"T001", "T002"}
 
     assert f"podtemplate/{release.name}" in left_behind(release.namespace)
+    release.namespace.kubectl.run("wait", "--for=condition=Complete", "job", "--all")
     release.helm("uninstall", release.name, "--wait")
     wait_for(lambda: not left_behind(release.namespace), 20, "the removal of what it owned")
 
