@@ -103,7 +103,7 @@ VERBS: Mapping[str, Verb] = {
         "spawn T003 --follow",
         (
             options.tasks(
-                "+", "ids of [ASYNC] tasks; or, without a checkout: TASK BRANCH REPOSITORY"
+                "+", "ids of [ASYNC] tasks, a bundle by its first; or: TASK BRANCH REPOSITORY"
             ),
             options.add_follow,
             options.add_template,

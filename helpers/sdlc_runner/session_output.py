@@ -177,6 +177,10 @@ def _who(event: Event) -> str:
 
 
 def _one_line(event: Event) -> str:
-    """Write an event in people's words without its excerpt, which stands before it."""
-    fields = {name: value for name, value in event.fields.items() if name != "excerpt"}
+    """Write an event in people's words without its excerpt, which stands before it.
+
+    After a plan comes no `run` either: in a session the implement command's steps take its place.
+    """
+    left_out = {"excerpt", "next"} if event.fields.get("verb") == "plan" else {"excerpt"}
+    fields = {name: value for name, value in event.fields.items() if name not in left_out}
     return " ".join(render.line(event._replace(fields=fields)).split())

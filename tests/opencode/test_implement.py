@@ -12,7 +12,7 @@ import layouts
 import rig as rigs
 import session_model
 from implemented import TASKS, WRITE, attempts, boxes, implement
-from model_server import Call, ModelServer, Rule, calls, says, shell, write
+from model_server import Call, ModelServer, Rule, calls, path, says, shell, write
 from opencode_session import OpenCode
 from rig import Rig, until
 from session_model import Command, Implementer, Past
@@ -74,10 +74,10 @@ while not os.path.exists({go!r}): time.sleep(0.05)
 def helpers(rig: Rig) -> list[str]:
     """The command lines of our verbs that run in the checkout."""
     found = []
-    for path in Path("/proc").glob("[0-9]*"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (path / "cwd").readlink() == rig.checkout:
-                found.append((path / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            if (process / "cwd").readlink() == rig.checkout:
+                found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:
             continue
     return [line for line in found if "run.py" in line]
@@ -190,7 +190,7 @@ def test_an_agent_whose_clone_has_the_bundle_hands_nothing_over(rig: Rig, make: 
     asked = {"description": "d", "prompt": "Task T002.", "subagent_type": "async-runner"}
     turns = (
         calls(Call("task", asked), shell(f"{run} spawn T002 --follow"), shell(f"{run} run")),
-        lambda request: calls(write("@folder@/a.txt", "\n--\n".join(request.results))),
+        lambda request: calls(write(path(request, "a.txt"), "\n--\n".join(request.results))),
         says("Done."),
     )
     with ModelServer([Rule("Implement task T001", turns)]) as model:
@@ -199,3 +199,7 @@ def test_an_agent_whose_clone_has_the_bundle_hands_nothing_over(rig: Rig, make: 
     assert done.code == 0, done.stdout
     assert attempts(rig) == ["T001/1"]
     assert rig.ticked() == {"T001"}
+    handed, *called = rig.remote_file("a.txt").split("\n--\n")
+    assert "prevents you" in handed
+    assert len(called) == 2
+    assert all("[no_remote]" in said for said in called)  # the clone that an agent has has none
