@@ -77,8 +77,7 @@ class Rig:
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
-    seconds: float = 100
-    """How long one call may take."""
+    seconds: float = 100  # that one call may take
 
     @property
     def checkout(self) -> Path:
@@ -222,9 +221,8 @@ class Rig:
     def journal(self, task: str = "T001", number: int = 1) -> list[Event]:
         """Return the events that an attempt has written so far."""
         path = self.attempt(task, number) / "events.jsonl"
-        if not path.exists():
-            return []
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        text = path.read_text() if path.exists() else ""
+        return [json.loads(line) for line in text.splitlines()]
 
     def wait_for(self, path: Path, seconds: float = 20) -> None:
         """Wait until a file is there."""
