@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import opencode_program
+from cluster.pod_template import Form
 from implemented import implement
+from model_server import Call, Rule, calls, says, shell, write
 
 if TYPE_CHECKING:
     from cluster.cluster_rig import ClusterRig
@@ -39,3 +41,24 @@ def test_a_feature_is_done_in_pods_and_the_session_shows_it(rig: ClusterRig) -> 
     rig.commit("Have agents do what is marked [ASYNC]")
     implement(rig, "implement", flood=20_000)
     assert len(rig.namespace.jobs()) == 6
+
+
+def test_an_agent_in_a_pod_whose_clone_has_the_bundle_hands_nothing_over(rig: ClusterRig) -> None:
+    assert rig.run("install").code == 0
+    rig.tasks("- [ ] T001 [P] [ASYNC] Write `a.txt`\n- [ ] T002 [P] [ASYNC] Write `b.txt`\n")
+    rig.template(Form.TWO)
+    rig.use_opencode()
+    asked = {"description": "d", "prompt": "Task T002.", "subagent_type": "async-runner"}
+    spawn = shell("python3 .opencode/sdlc-runner/run.py spawn T002 --follow")
+    turns = (
+        calls(Call("task", asked), spawn),
+        calls(write("@folder@/a.txt", "@results@")),
+        says("Done."),
+    )
+    rig.model.rules(Rule("Implement task T001", turns))
+    done = rig.run("run", "T001")
+    assert done.code == 0, done.stdout
+    written = rig.remote_file("a.txt")
+    assert "prevents you" in written
+    assert "no_remote" in written
+    assert len(rig.namespace.jobs()) == 1
