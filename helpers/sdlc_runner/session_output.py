@@ -10,6 +10,7 @@ from sdlc_runner import follow, render
 from sdlc_runner.events import Event, EventType
 from sdlc_runner.output import Output
 from sdlc_runner.thinning import Thinner
+from sdlc_runner.words import FROM_ATTEMPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,20 +18,7 @@ if TYPE_CHECKING:
     from sdlc_runner.follow import Sighted
     from sdlc_runner.live_line import LiveLine
 
-CHATTER = frozenset(
-    {
-        EventType.PHASE,
-        EventType.LOG,
-        EventType.MESSAGE,
-        EventType.TOOL,
-        EventType.USAGE,
-        EventType.HEARTBEAT,
-        EventType.CHECKPOINT,
-        EventType.RESULT,
-        EventType.QUEUED,
-        EventType.GAP,
-    }
-)
+CHATTER = (FROM_ATTEMPT - {EventType.WARNING}) | {EventType.QUEUED, EventType.GAP}
 """What happens on the way; everything else is something to act on."""
 _WHOLE = frozenset({EventType.CONTINUE, EventType.SUMMARY, EventType.ERROR})
 WHOLE_BYTES = 1_000  # the longest line

@@ -21,6 +21,14 @@ def rig(tmp_path: Path) -> Rig:
     return rigs.create(tmp_path)
 
 
+@pytest.fixture
+def kit(rig: Rig) -> Rig:
+    """A checkout that the real spec-kit set up."""
+    layouts.upstream(rig)
+    rig.commit("Set up spec-kit")
+    return rig
+
+
 @pytest.fixture(params=layouts.FLAVOURS)
 def flavoured(rig: Rig, request: pytest.FixtureRequest) -> tuple[Rig, str]:
     """A checkout of each flavour, and the name of the command that implements there."""

@@ -22,13 +22,6 @@ RECORD = ".specify/integrations/opencode.manifest.json"
 MARK = "<!-- sdlc-runner:"
 
 
-@pytest.fixture
-def kit(rig: Rig) -> Rig:
-    layouts.upstream(rig)
-    rig.commit("Set up spec-kit")
-    return rig
-
-
 def upgrade(rig: Rig) -> None:
     layouts.specify(rig, "integration", "upgrade", "--force")
 

@@ -32,13 +32,6 @@ MARK = "<!-- sdlc-runner:"
 
 
 @pytest.fixture
-def kit(rig: Rig) -> Rig:
-    layouts.upstream(rig)
-    rig.commit("Set up spec-kit")
-    return rig
-
-
-@pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[str]:
     """A catalog that has the preset, at an address of this machine's own."""
     folder = tmp_path / "catalog"
