@@ -54,7 +54,7 @@ VERDICTS = {
     "T007": ("idle", "idle_limit"),
 }
 CALLS: Sequence[Sequence[str]] = (
-    ("T001", "T002", "T003", "T004", "--set", "limits.idle_seconds=20"),
+    ("T001", "T002", "T003", "T004", "--set", "limits.idle_seconds=35"),
     ("T005", "--set", "kubernetes.pod_template=late"),
     ("T006", "--set", "kubernetes.pod_template=never", "--set", "limits.create_seconds=3"),
     (  # its model is not tried first, so that OpenCode tries it

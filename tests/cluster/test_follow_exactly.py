@@ -181,10 +181,8 @@ def test_what_was_rotated_away_while_the_line_was_cut_is_a_gap_that_the_transcri
     assert codes in (["cluster_unreachable"] * times for times in range(3))  # the end may be first
 
 
-def test_the_outcome_comes_within_two_seconds_of_the_api_reporting_the_end(
-    rig: ClusterRig,
-) -> None:
-    """The promise is one second, measured by the benchmark; the other is for a busy machine."""
+def test_the_outcome_comes_soon_after_the_api_reports_the_end(rig: ClusterRig) -> None:
+    """The promise is one second, measured by the benchmark; the others are for a busy machine."""
     speaking(rig, "T001")
     follow = Followed(rig.start("follow", "T001"))
     follow.wait_for("log")
@@ -202,7 +200,7 @@ def test_the_outcome_comes_within_two_seconds_of_the_api_reporting_the_end(
     follow.wait_for("outcome")
     told = time.monotonic()
     looker.join()
-    assert told - seen[0] < 2
+    assert told - seen[0] < 5
     assert follow.result().outcome("T001")["outcome"] == "succeeded"
 
 
