@@ -230,6 +230,7 @@ def build_parser(only: str | None = None) -> argparse.ArgumentParser:
             description=verb.help[0].upper() + verb.help[1:] + ".",
             epilog=f"example: sdlc-runner {verb.example}",
             parents=[common],
+            allow_abbrev=False,  # rules on command lines know whole flags only
             formatter_class=_Formatter,
         )
         for add in verb.adds:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import uuid
 from typing import TYPE_CHECKING
 
@@ -21,19 +20,13 @@ if TYPE_CHECKING:
 RESTRICTED = "pod-security.kubernetes.io/enforce"
 
 
-def _without_cluster(sentence: str) -> None:
-    if os.environ.get("CI") and kit.find():
-        pytest.fail(sentence)
-    pytest.skip(sentence)
-
-
 @pytest.fixture(scope="session")
 def cluster() -> Kubectl:
     """The cluster; without one, tests are skipped, and fail in CI."""
     found = Kubectl(str(config_file()))
     answer = found.try_run("get", "--raw=/readyz", "--request-timeout=10s")
     if not answer.ok:
-        _without_cluster(f"no cluster that KUBECONFIG names answers: {answer.error_text}")
+        kit.lacking(f"no cluster that KUBECONFIG names answers: {answer.error_text}")
     return found
 
 
@@ -63,7 +56,7 @@ def _argo_cd(cluster: Kubectl) -> Kubectl:
     """Return its namespace; it must be the test cluster's, which reads this machine's folders."""
     found, program = cluster.inside("argocd"), kit.find()
     if not program or not found.try_run("get", "configmap", "argocd-cm").ok:
-        _without_cluster("no Argo CD here; scripts/setup --cluster gives it to the test cluster")
+        kit.lacking("no Argo CD here; scripts/setup --cluster gives it to the test cluster")
     else:
         program.run("up")  # of its processes, too, those that a fault has ended
     return found

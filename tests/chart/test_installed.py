@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from chart.rendering import CHART, MAJORS, RELEASES, helm
+from cluster import kit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,9 +118,7 @@ def test_the_attempts_account_may_do_nothing(installed: Kubectl) -> None:
 
 
 def test_helm_test_passes_where_all_is_well(installed: Kubectl) -> None:
-    nodes = json.dumps(installed.get("nodes"))
-    if IMAGE not in nodes:
-        pytest.skip(f"no node has {IMAGE}; build docker/Dockerfile.opencode and load it")
+    kit.need_images(installed, IMAGE)
     installed.run("create", "secret", "generic", "git-credentials", "--from-literal=token=t")
     installed.run("create", "secret", "generic", "model-keys", "--from-literal=A_KEY=k")
     done = on_cluster(installed, "test", NAME, "--logs", "--timeout=90s")
@@ -136,8 +134,7 @@ def test_helm_test_says_what_is_missing(agents: Kubectl) -> None:
         "--set=pod.image.pullPolicy=Never,agent.resources.requests.memory=64Mi",
         "--set=fullnameOverride=lacking",
     ]
-    if "docker.io/local/agent-base:dev" not in json.dumps(agents.get("nodes")):
-        pytest.skip("no node has docker.io/local/agent-base:dev, an image without OpenCode")
+    kit.need_images(agents, "docker.io/local/agent-base:dev")  # it has no OpenCode
     made = on_cluster(agents, "install", "lacking", str(CHART), *flags)
     assert made.ok, made.error_text
     done = on_cluster(agents, "test", "lacking", "--logs", "--timeout=90s")

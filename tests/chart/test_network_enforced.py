@@ -69,8 +69,7 @@ def connects(agents: Kubectl, start: str, address: str, port: int) -> bool:
 
 
 def test_an_attempt_reaches_what_is_named_and_nobody_reaches_it(agents: Kubectl) -> None:
-    if IMAGE not in json.dumps(agents.get("nodes")):
-        pytest.skip(f"no node has {IMAGE}")
+    kit.need_images(agents, IMAGE)
     peer = json.dumps([{"podSelector": {"matchLabels": {"app": "model"}}, "ports": [NAMED]}])
     rendered = render(f"--set-json=networkPolicy.model={peer}")
     policy = rendered.one("NetworkPolicy")

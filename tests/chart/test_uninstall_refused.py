@@ -9,7 +9,7 @@ import pytest
 
 from chart.rendering import MAJORS, RELEASES, helm
 from chart.test_network_enforced import IMAGE as BASE
-from cluster import secured
+from cluster import kit, secured
 from sdlc_runner.kube import manifest
 
 if TYPE_CHECKING:
@@ -80,10 +80,7 @@ def end_attempt(agents: Kubectl) -> None:
 
 @pytest.fixture(autouse=True)
 def _nodes_have_the_images(agents: Kubectl) -> None:
-    nodes = json.dumps(agents.get("nodes"))
-    for image in (BASE, "docker.io/local/sdlc-agent:dev"):
-        if image not in nodes:
-            pytest.skip(f"no node has {image}")
+    kit.need_images(agents, BASE, "docker.io/local/sdlc-agent:dev")
 
 
 @every_helm

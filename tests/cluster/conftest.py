@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import uuid
 from pathlib import Path
@@ -30,22 +29,16 @@ IMAGES = Path(__file__).with_name("images")
 STORY = pytest.StashKey["Namespace"]()
 
 
-def _without_cluster(sentence: str) -> None:
-    if os.environ.get("CI") and kit.find():
-        pytest.fail(sentence)
-    pytest.skip(sentence)
-
-
 @pytest.fixture(scope="session")
 def cluster() -> Kubectl:
     """The cluster that KUBECONFIG names; without one, tests are skipped, and fail in its CI."""
     config = kubectl.config_file()
     if not config.is_file():
-        _without_cluster(f"no cluster: there is no kubeconfig at {config}")
+        kit.lacking(f"no cluster: there is no kubeconfig at {config}")
     found = kubectl.Kubectl(str(config))
     answer = found.try_run("get", "--raw=/readyz", "--request-timeout=10s")
     if not answer.ok:
-        _without_cluster(f"no cluster: it does not answer: {answer.error_text}")
+        kit.lacking(f"no cluster: it does not answer: {answer.error_text}")
     return found
 
 

@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
 
 from sdlc_runner import process
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterable, Sequence
+
+    from cluster.kubectl import Kubectl
 
 VARIABLE = "SDLC_CLUSTER_KIT"
 _SECONDS = 120
@@ -49,6 +54,21 @@ class Kit:
 def find() -> Kit | None:
     program = os.environ.get(VARIABLE)
     return Kit(program) if program else None
+
+
+def lacking(sentence: str) -> NoReturn:
+    """Skip a test for want of something that the test cluster has; in its CI, fail."""
+    if os.environ.get("CI") and find():
+        pytest.fail(sentence)
+    pytest.skip(sentence)
+
+
+def need_images(kubectl: Kubectl, *images: str) -> None:
+    """Skip, or in CI fail, unless a node has these images."""
+    nodes = json.dumps(kubectl.get("nodes"))
+    for image in images:
+        if image not in nodes:
+            lacking(f"no node has {image}; scripts/setup --cluster gives it to the test cluster")
 
 
 @dataclass

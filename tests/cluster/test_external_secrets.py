@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from chart.rendering import RELEASES, render
-from cluster import attacks, releases, secured, spawners
+from cluster import attacks, kit, releases, secured, spawners
 from cluster import cluster_rig as cluster_rigs
 from cluster import namespaces as made
 from cluster.external_store import KIND, Store
@@ -87,7 +87,7 @@ def installed(
 ) -> Iterator[Installed]:
     """Production in a namespace of its own, with nothing fetched yet."""
     if not cluster.try_run("get", f"customresourcedefinition/{KIND}").ok:
-        pytest.skip("the cluster has no ExternalSecrets")
+        kit.lacking("the cluster has no ExternalSecrets")
     name = f"sdlc-test-{uuid.uuid4().hex[:8]}"
     namespace = made.Namespace(name, cluster.inside(name))
     namespace.kubectl.create(secured.namespace(name), secured.service_account(DEVELOPER))

@@ -10,6 +10,7 @@ import pytest
 
 import layouts
 import rig as rigs
+from sdlc_runner.installing import permissions
 from sdlc_runner.installing.permissions import CALL
 
 if TYPE_CHECKING:
@@ -92,8 +93,10 @@ def test_the_subagent_may_do_four_things(bare: Rig) -> None:
         assert decided(rules, "bash", f"{CALL} {verb}") == "allow"
     for verb in MAY_NOT:
         assert decided(rules, "bash", f"{CALL} {verb}") == "deny"
-    for call in ("ls", f"{CALL}x", f"{CALL} spawn T001 --set verify.commands=ls", "git push"):
+    steered = [f"{CALL} spawn T001 {flag} x --follow" for flag in permissions.STEERING]
+    for call in ("ls", f"{CALL}x", "git push", *steered):
         assert decided(rules, "bash", call) == "deny"
+    assert decided(rules, "bash", f"{CALL} spawn T001 --follow") == "allow"
     assert {rule["action"] for rule in rules[-8:]} == {"allow", "deny"}  # an ask would end it
 
 

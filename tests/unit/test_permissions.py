@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fnmatch
 import json
 import re
 from typing import Any
@@ -95,8 +96,23 @@ def test_rules_are_added_and_nothing_is_lost(config: dict[str, Any], indent: int
         first = action(stood, tool, "rm -rf x")
         assert action(permission, tool, "rm -rf x") == first  # only our calls are let through
         if first is not None and not overruled(stood, tool):
-            for call in rules:
-                assert action(permission, tool, call) == said(stood, tool, call, "allow")
+            for call, answer in rules.items():
+                is_there = isinstance(permission, dict) and call in permission.get(tool, ())
+                wanted = said(stood, tool, call, answer if is_there else "allow")
+                assert action(permission, tool, call) == wanted
+
+
+def test_a_flag_that_steers_where_and_as_what_attempts_run_is_not_let_through() -> None:
+    merged, _ = permissions.merge('{"permission": {"bash": "ask"}}')
+    rules = plain(jsonc.parse(merged), merged)["permission"]["bash"]
+
+    def decided(call: str) -> str:
+        fits = [rules[pattern] for pattern in rules if fnmatch.fnmatchcase(call, pattern)]
+        return str(fits[-1])
+
+    assert decided(f"{CALL} spawn T001 --follow") == "allow"
+    for flag in permissions.STEERING:
+        assert decided(f"{CALL} spawn T001 {flag} x") == "deny"
 
 
 def said(permission: Any, tool: str, call: str, otherwise: str) -> str:  # noqa: ANN401

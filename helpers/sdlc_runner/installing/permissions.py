@@ -24,8 +24,13 @@ FILES = (  # the one that OpenCode lets win comes first
     "opencode.json",
 )
 _VERBS = "plan spawn follow watch status verify logs publish merge retry cancel report"
+STEERING = "--set --allow-verify --pod-template --release --context --namespace --backend".split()
+"""What decides where an attempt runs, with whose credentials and what: no word of a model's."""
 RULES: Mapping[str, Mapping[str, str]] = {
-    "bash": {f"{CALL} {verb} *": "allow" for verb in _VERBS.split()},
+    "bash": {
+        **{f"{CALL} {verb} *": "allow" for verb in _VERBS.split()},
+        **{f"{CALL} *{flag}*": "deny" for flag in STEERING},
+    },
     "task": {"async-runner": "allow"},
 }
 _OPEN = "allow"
