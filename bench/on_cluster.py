@@ -34,13 +34,12 @@ def is_there() -> bool:
 def rigged(form: Form = Form.ONE) -> Iterator[ClusterRig]:
     """Yield a checkout whose attempts run in a namespace of its own."""
     cluster = kubectl.Kubectl(str(kubectl.config_file()))
-    view = "jsonpath={.clusters[0].cluster.server}"
-    shared = locks.folder(cluster.run("config", "view", "--minify", "--output", view))
+    shared = locks.folder(cluster.server())
     name = f"sdlc-test-{uuid.uuid4().hex[:8]}"
     subprocess.run([_IMAGES], check=True, capture_output=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        locks.fair(shared / "faults", shared=True),
+        locks.undisturbed(shared),
         test_services.running(cluster, kit.find(), shared) as services,
     ):
         repository = services.repository(Path(folder) / "repository")

@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import platform
 import signal
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from cluster import kit, locks
 from sdlc_runner import process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cluster.kubectl import Kubectl
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -28,6 +35,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             own = item.get_closest_marker("timeout")
             seconds = own.args[0] if own else _CLUSTER_SECONDS
             item.add_marker(pytest.mark.timeout(seconds, func_only=True), append=False)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Kubectl:
+    """The cluster that KUBECONFIG names; without one, tests are skipped, and fail in its CI."""
+    return kit.need_cluster()
+
+
+@pytest.fixture(scope="session")
+def shared(cluster: Kubectl) -> Path:
+    """The folder that all test processes of this machine share for this cluster."""
+    return locks.folder(cluster.server())
 
 
 def pytest_report_header() -> str:

@@ -9,32 +9,22 @@ import pytest
 
 from chart import argo
 from cluster import kit, locks
-from cluster.kubectl import Kubectl, config_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from chart.argo import Application
+    from cluster.kubectl import Kubectl
 
 RESTRICTED = "pod-security.kubernetes.io/enforce"
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Kubectl:
-    """The cluster; without one, tests are skipped, and fail in CI."""
-    found = Kubectl(str(config_file()))
-    answer = found.try_run("get", "--raw=/readyz", "--request-timeout=10s")
-    if not answer.ok:
-        kit.lacking(f"no cluster that KUBECONFIG names answers: {answer.error_text}")
-    return found
 
 
 @pytest.fixture(scope="module")
 def agents(cluster: Kubectl, shared: Path) -> Iterator[Kubectl]:
     """A new namespace that enforces Pod Security restricted, while nobody makes faults."""
     name = f"chart-{uuid.uuid4().hex[:8]}"
-    with locks.fair(shared / "faults", shared=True):
+    with locks.undisturbed(shared):
         cluster.run("create", "namespace", name)
         cluster.run("label", "namespace", name, f"{RESTRICTED}=restricted")
         yield cluster.inside(name)
@@ -46,24 +36,20 @@ def applications(
     cluster: Kubectl, shared: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Application]]:
     """The Applications of all stages, while nobody else has them and nobody makes faults."""
-    with locks.held(shared / "argo-cd"), locks.fair(shared / "faults", shared=True):
-        source = argo.Source.create(tmp_path_factory.mktemp("source"))
-        with argo.applications(_argo_cd(cluster), source) as found:
-            yield found
+    with locks.held(shared / "argo-cd"):
+        argo_cd = _argo_cd(cluster, shared)
+        with locks.undisturbed(shared):
+            source = argo.Source.create(tmp_path_factory.mktemp("source"))
+            with argo.applications(argo_cd, source) as found:
+                yield found
 
 
-def _argo_cd(cluster: Kubectl) -> Kubectl:
+def _argo_cd(cluster: Kubectl, shared: Path) -> Kubectl:
     """Return its namespace; it must be the test cluster's, which reads this machine's folders."""
     found, program = cluster.inside("argocd"), kit.find()
-    if not program or not found.try_run("get", "configmap", "argocd-cm").ok:
+    with locks.undisturbed(shared):
+        there = found.try_run("get", "configmap", "argocd-cm").ok
+    if not program or not there:
         kit.lacking("no Argo CD here; scripts/setup --cluster gives it to the test cluster")
-    else:
-        program.run("up")  # of its processes, too, those that a fault has ended
+    program.ensure_up(shared)  # of its processes, too, those that a fault has ended
     return found
-
-
-@pytest.fixture(scope="session")
-def shared(cluster: Kubectl) -> Path:
-    """The folder that all test processes of this machine share for this cluster."""
-    view = "jsonpath={.clusters[0].cluster.server}"
-    return locks.folder(cluster.run("config", "view", "--minify", "--output", view))

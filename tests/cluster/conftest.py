@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import uuid
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cluster import cluster_rig as cluster_rigs
-from cluster import kit, kubectl, locks, namespaces
+from cluster import kit, locks, namespaces
 from cluster import services as test_services
 from cluster.pod_template import Form
 
@@ -30,33 +31,17 @@ STORY = pytest.StashKey["Namespace"]()
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Kubectl:
-    """The cluster that KUBECONFIG names; without one, tests are skipped, and fail in its CI."""
-    config = kubectl.config_file()
-    if not config.is_file():
-        kit.lacking(f"no cluster: there is no kubeconfig at {config}")
-    found = kubectl.Kubectl(str(config))
-    answer = found.try_run("get", "--raw=/readyz", "--request-timeout=10s")
-    if not answer.ok:
-        kit.lacking(f"no cluster: it does not answer: {answer.error_text}")
-    return found
-
-
-@pytest.fixture(scope="session")
-def shared(cluster: Kubectl) -> Path:
-    """The folder that all test processes of this machine share for this cluster."""
-    view = "jsonpath={.clusters[0].cluster.server}"
-    return locks.folder(cluster.run("config", "view", "--minify", "--output", view))
-
-
-@pytest.fixture(scope="session")
 def services(cluster: Kubectl, shared: Path) -> Iterator[Services]:
     """The git server and the scripted model."""
-    with locks.held(shared / "images"):
-        done = subprocess.run([IMAGES], check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    with test_services.running(cluster, kit.find(), shared) as found:
-        yield found
+    running = contextlib.ExitStack()
+    with locks.undisturbed(shared):
+        with locks.held(shared / "images"):
+            done = subprocess.run([IMAGES], check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        found = running.enter_context(test_services.running(cluster, kit.find(), shared))
+    yield found
+    with locks.undisturbed(shared):
+        running.close()
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +49,7 @@ def _alone_with_faults(request: pytest.FixtureRequest) -> Iterator[None]:
     """Run tests that make faults while no other test uses the cluster."""
     shared: Path = request.getfixturevalue("shared")
     wants_faults = "fault" in request.fixturenames
-    with locks.fair(shared / "faults", shared=not wants_faults):
+    with locks.alone(shared) if wants_faults else locks.undisturbed(shared):
         yield
 
 

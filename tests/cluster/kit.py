@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
+from cluster import locks
+from cluster.kubectl import Kubectl, config_file
 from sdlc_runner import process
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterable, Sequence
-
-    from cluster.kubectl import Kubectl
 
 VARIABLE = "SDLC_CLUSTER_KIT"
 _SECONDS = 120
@@ -35,6 +35,14 @@ class Kit:
         done = process.run([self.program, *args], timeout=_SECONDS)
         assert done.ok, f"{self.program} {' '.join(args)}: {done.text} {done.error_text}"
         return done.text
+
+    def ensure_up(self, shared: Path) -> None:
+        """Start what has ended; alone, for ``up`` writes the kubeconfig that others read."""
+        with locks.undisturbed(shared):
+            if process.run([self.program, "status"], timeout=_SECONDS).ok:
+                return
+        with locks.alone(shared):
+            self.run("up")
 
     def start_in_network(
         self, argv: Sequence[str], descriptors: Iterable[int]
@@ -61,6 +69,19 @@ def lacking(sentence: str) -> NoReturn:
     if os.environ.get("CI") and find():
         pytest.fail(sentence)
     pytest.skip(sentence)
+
+
+def need_cluster() -> Kubectl:
+    """Return the cluster that KUBECONFIG names; skip, or in CI fail, unless it answers."""
+    config = config_file()
+    if not config.is_file():
+        lacking(f"no cluster: there is no kubeconfig at {config}")
+    found = Kubectl(str(config))
+    with locks.undisturbed(locks.folder(found.server())):
+        answer = found.try_run("get", "--raw=/readyz", "--request-timeout=10s")
+    if not answer.ok:
+        lacking(f"no cluster: it does not answer: {answer.error_text}")
+    return found
 
 
 def need_images(kubectl: Kubectl, *images: str) -> None:

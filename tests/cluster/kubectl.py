@@ -55,6 +55,11 @@ class Kubectl:
         """Quicker than ``apply``, for what is new."""
         self.run("create", "--filename=-", stdin=_listed(manifests))
 
+    def server(self) -> str:
+        """Return the API server's address, as the kubeconfig has it."""
+        view = "jsonpath={.clusters[0].cluster.server}"
+        return self.run("config", "view", "--minify", "--output", view)
+
 
 def _listed(manifests: Iterable[Manifest]) -> bytes:
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)}).encode()

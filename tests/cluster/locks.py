@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+FAULTS = "faults"
+"""The lock that everybody who uses the cluster shares, and who makes faults has alone."""
+
+
 def folder(cluster: str) -> Path:
     """Return the folder of what the processes share about a cluster (an address)."""
     digest = hashlib.sha256(cluster.encode()).hexdigest()[:12]
@@ -37,6 +41,16 @@ def fair(path: Path, *, shared: bool) -> Iterator[None]:
         with held(path.with_suffix(".turn")):
             stack.enter_context(held(path, shared=shared))
         yield
+
+
+def undisturbed(shared_folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Use the cluster while nobody makes faults; not to be nested, or it waits for itself."""
+    return fair(shared_folder / FAULTS, shared=True)
+
+
+def alone(shared_folder: Path) -> contextlib.AbstractContextManager[None]:
+    """Have the cluster while nobody else uses it."""
+    return fair(shared_folder / FAULTS, shared=False)
 
 
 def is_free(path: Path) -> bool:
