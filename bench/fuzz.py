@@ -26,8 +26,8 @@ from sdlc_runner.follow import Reader, singly
 from sdlc_runner.planning import plan
 from sdlc_runner.reading import scope, tasks, ticks
 from sdlc_runner.setting import SETTINGS
+from sdlc_runner.wrapper.agent_side.opencode import Translator
 from sdlc_runner.wrapper.mask import Masker
-from sdlc_runner.wrapper.opencode import Translator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

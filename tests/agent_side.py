@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.attempt import AttemptSpec, AttemptTask, Limits
 from sdlc_runner.events import AttemptKey, Event, EventType, check, now
-from sdlc_runner.wrapper import agent
+from sdlc_runner.wrapper.agent_side import agent
 from sdlc_runner.wrapper.mask import Masker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sdlc_runner.wrapper.agent_end import AgentEnd
+    from sdlc_runner.wrapper.agent_side.agent_end import AgentEnd
 
 SLEEP = "import time; time.sleep(60)"
 KEY = AttemptKey("001-demo", "T001", 1)

@@ -16,13 +16,13 @@ from model_server import (
 )
 from sdlc_runner.attempt import AttemptSpec, Limits
 from sdlc_runner.wrapper.mask import Masker
-from sdlc_runner.wrapper.served_agent import ServedAgent
-from sdlc_runner.wrapper.server import Server
+from sdlc_runner.wrapper.served.agent import ServedAgent
+from sdlc_runner.wrapper.served.server import Server
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sdlc_runner.wrapper.agent_end import AgentEnd
+    from sdlc_runner.wrapper.agent_side.agent_end import AgentEnd
 
 
 SPEC_HERE = replace(SPEC, model=MODEL, limits=Limits(), backend="kubernetes")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from agent_side import SPEC, Heard, limited
 from fake_agent_server import IDLE, FakeServer, Listener, finish, part, tool
 from sdlc_runner.wrapper.mask import Masker
-from sdlc_runner.wrapper.served_agent import ServedAgent
-from sdlc_runner.wrapper.server import Server
+from sdlc_runner.wrapper.served.agent import ServedAgent
+from sdlc_runner.wrapper.served.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sdlc_runner.wrapper.agent_end import AgentEnd
+    from sdlc_runner.wrapper.agent_side.agent_end import AgentEnd
 
 
 SAID = part("text", "prt_5", text="Done.", time={"start": 1, "end": 2})

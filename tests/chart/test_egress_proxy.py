@@ -11,8 +11,8 @@ import pytest
 
 from chart.rendering import CHART, Rendered, refusal, render
 from sdlc_runner import process
-from sdlc_runner.wrapper import hosts
-from sdlc_runner.wrapper.hosts import Host, Way
+from sdlc_runner.wrapper.network import hosts
+from sdlc_runner.wrapper.network.hosts import Host, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,7 +23,7 @@ from cluster.pod_template import Form
 from cluster.waiting import wait_for
 from model_server import Rule, calls, says, shell, write
 from rig import FEATURE, parse
-from sdlc_runner.wrapper.server import Server
+from sdlc_runner.wrapper.served.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,11 +13,11 @@ import closed_doors
 import pods
 from real_server import SPEC_HERE
 from sdlc_runner.errors import UnreachableError
+from sdlc_runner.wrapper.agent_side.single_agent import SingleAgent
 from sdlc_runner.wrapper.mask import Masker
-from sdlc_runner.wrapper.reach import Reach
-from sdlc_runner.wrapper.served_agent import ServedAgent
-from sdlc_runner.wrapper.server import Server
-from sdlc_runner.wrapper.single_agent import SingleAgent
+from sdlc_runner.wrapper.network.reach import Reach
+from sdlc_runner.wrapper.served.agent import ServedAgent
+from sdlc_runner.wrapper.served.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ from model_server import (
 )
 from sdlc_runner.attempt import Limits
 from sdlc_runner.events import EventType, Outcome
-from sdlc_runner.wrapper import agent
+from sdlc_runner.wrapper.agent_side import agent
 from sdlc_runner.wrapper.mask import Masker
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from model_request import Request
-    from sdlc_runner.wrapper.agent_end import AgentEnd
+    from sdlc_runner.wrapper.agent_side.agent_end import AgentEnd
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 

@@ -14,7 +14,7 @@ from model_server import (
 )
 from real_server import LONG, Real, begun
 from sdlc_runner.events import Outcome
-from sdlc_runner.wrapper.server import Server
+from sdlc_runner.wrapper.served.server import Server
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 

@@ -10,7 +10,7 @@ import pytest
 
 from agent_side import SLEEP, SPEC, Heard, Stage, is_gone, limited, python
 from sdlc_runner.events import EventType, Outcome
-from sdlc_runner.wrapper import agent
+from sdlc_runner.wrapper.agent_side import agent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

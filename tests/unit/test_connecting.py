@@ -11,8 +11,8 @@ import time
 import pytest
 
 import closed_doors
-from sdlc_runner.wrapper import connecting
-from sdlc_runner.wrapper.hosts import Host
+from sdlc_runner.wrapper.network import connecting
+from sdlc_runner.wrapper.network.hosts import Host
 from sdlc_runner.wrapper.stopping import Stop, StopRequested
 
 HERE = "127.0.0.1"

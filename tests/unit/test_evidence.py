@@ -10,7 +10,7 @@ import pytest
 
 from agent_side import SPEC, Heard
 from sdlc_runner.events import EventType
-from sdlc_runner.wrapper import evidence
+from sdlc_runner.wrapper.agent_side import evidence
 from sdlc_runner.wrapper.mask import Masker
 
 if TYPE_CHECKING:

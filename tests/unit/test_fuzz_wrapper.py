@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from agent_side import SPEC, Heard
 from sdlc_runner.attempt import AttemptTask
-from sdlc_runner.wrapper import prompt, sources
+from sdlc_runner.wrapper import sources
+from sdlc_runner.wrapper.agent_side import prompt
+from sdlc_runner.wrapper.agent_side.opencode import Translator
+from sdlc_runner.wrapper.agent_side.pump import JSON_LINE_LIMIT, LINE_LIMIT, Lines
 from sdlc_runner.wrapper.mask import Masker
-from sdlc_runner.wrapper.opencode import Translator
-from sdlc_runner.wrapper.pump import JSON_LINE_LIMIT, LINE_LIMIT, Lines
 from sdlc_runner.wrapper.secrets import secrets_from
 
 JSON = st.recursive(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlc_runner.wrapper import hosts
-from sdlc_runner.wrapper.hosts import Host, Way
+from sdlc_runner.wrapper.network import hosts
+from sdlc_runner.wrapper.network.hosts import Host, Way
 
 BY_PROXY = {"HTTPS_PROXY": "http://user:secret@proxy.example:3128"}
 

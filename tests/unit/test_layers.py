@@ -45,6 +45,10 @@ THIRD_PARTY = {
 # The agent wrapper goes into the image with these and nothing else.
 WRAPPER = "errors words wire events naming attempt process protected tokens git wrapper"
 
+# The wrapper's parts, each with those that it knows: the git side knows nobody.
+PARTS = {"git_side": "", "network": "", "agent_side": "network", "served": "agent_side network"}
+SHARED_BY_PARTS = "journal mask secrets secret_files sources loose_json stopping"
+
 STARTS_PROGRAMS = {
     "os": ("system", "popen", "fork", "forkpty", "spawn", "posix_spawn"),
     "asyncio": ("create_subprocess",),
@@ -118,6 +122,11 @@ def top(module: str) -> str:
     return module.partition(".")[0]
 
 
+def part(module: str) -> str:
+    """What a module of the wrapper belongs to: a folder, or itself."""
+    return module.removeprefix("wrapper.").partition(".")[0] if top(module) == "wrapper" else ""
+
+
 def test_no_module_has_two_layers() -> None:
     members = [name for names in LAYERS.values() for name in names.split()]
     assert len(members) == len(RANKS)
@@ -169,6 +178,15 @@ def _dotted_names(module: str) -> Iterator[str]:
 def test_the_wrapper_needs_the_standard_library_only(module: str) -> None:
     strangers = closure(module) - sys.stdlib_module_names - {""}
     assert {top(name) for name in strangers} <= set(WRAPPER.split())
+
+
+@pytest.mark.parametrize("module", [name for name in NAMED if part(name) in PARTS])
+def test_the_two_sides_share_little(module: str) -> None:
+    allowed = {part(module), *PARTS[part(module)].split(), *SHARED_BY_PARTS.split()}
+    for found in imports(module):
+        own = internal(found.target)
+        if own and top(own) == "wrapper" and own != "wrapper":
+            assert part(own) in allowed, f"line {found.line}: {module} must not know {own}"
 
 
 @pytest.mark.parametrize("module", [name for name in NAMED if top(name) in PURE.split()])

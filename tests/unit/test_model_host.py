@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlc_runner.wrapper import model_host
+from sdlc_runner.wrapper.network import model_host
 
 GATEWAY = "https://gateway.example/v1"
 JSON = st.recursive(

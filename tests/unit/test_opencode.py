@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sdlc_runner.events import EventType
-from sdlc_runner.wrapper.opencode import Translator, Usage
+from sdlc_runner.wrapper.agent_side.opencode import Translator, Usage
 
 WORK = Path("/src/tree")
 

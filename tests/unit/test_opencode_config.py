@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from agent_side import SPEC
-from sdlc_runner.wrapper import opencode_config
+from sdlc_runner.wrapper.agent_side import opencode_config
 
 WORK = Path("/src/tree")
 

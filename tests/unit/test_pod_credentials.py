@@ -9,7 +9,7 @@ import pytest
 
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.git import Git
-from sdlc_runner.wrapper.credentials import Credentials
+from sdlc_runner.wrapper.git_side.credentials import Credentials
 from sdlc_runner.wrapper.mask import Masker
 from sdlc_runner.wrapper.secret_files import SecretFiles, environment
 

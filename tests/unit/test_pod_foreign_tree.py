@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from sdlc_runner.git import Git
-from sdlc_runner.wrapper import blobs, foreign_tree, sources
+from sdlc_runner.wrapper import sources
+from sdlc_runner.wrapper.git_side import blobs, foreign_tree
 from sdlc_runner.wrapper.mask import Masker
 
 AUTHOR = ("-c", "user.name=A", "-c", "user.email=a@localhost")

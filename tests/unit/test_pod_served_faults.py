@@ -10,11 +10,11 @@ import pytest
 
 from fake_agent_server import IDLE, ROOT, FakeServer, Listener, about, finish, part, tool
 from sdlc_runner.events import EventType, Outcome
+from sdlc_runner.wrapper.agent_side.opencode import Translator
+from sdlc_runner.wrapper.agent_side.pulse import Pulse
 from sdlc_runner.wrapper.mask import Masker
-from sdlc_runner.wrapper.opencode import Translator
-from sdlc_runner.wrapper.pulse import Pulse
-from sdlc_runner.wrapper.served_turn import ServedTurn
-from sdlc_runner.wrapper.server import Server
+from sdlc_runner.wrapper.served.server import Server
+from sdlc_runner.wrapper.served.turn import ServedTurn
 from served import SAID, WELL, breaks, message, plays, run
 
 if TYPE_CHECKING:

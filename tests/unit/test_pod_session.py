@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from sdlc_runner.events import EventType
-from sdlc_runner.wrapper.opencode import Translator
-from sdlc_runner.wrapper.server_events import ServerEvent
-from sdlc_runner.wrapper.session import Session
+from sdlc_runner.wrapper.agent_side.opencode import Translator
+from sdlc_runner.wrapper.served.server_events import ServerEvent
+from sdlc_runner.wrapper.served.session import Session
 
 ROOT = "ses_root"
 

@@ -8,7 +8,8 @@ import pytest
 
 from agent_side import SPEC
 from sdlc_runner.attempt import AttemptTask
-from sdlc_runner.wrapper import prompt, sources
+from sdlc_runner.wrapper import sources
+from sdlc_runner.wrapper.agent_side import prompt
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,13 +9,13 @@ import pytest
 
 import closed_doors
 from sdlc_runner.errors import Code, UnreachableError
-from sdlc_runner.wrapper import hosts
-from sdlc_runner.wrapper.reach import NOWHERE, Reach
+from sdlc_runner.wrapper.network import hosts
+from sdlc_runner.wrapper.network.reach import NOWHERE, Reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sdlc_runner.wrapper.hosts import Way
+    from sdlc_runner.wrapper.network.hosts import Way
 
 SHORT = Reach(1)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.git import Git
-from sdlc_runner.wrapper.snapshot import LARGEST, Snapshot
-from sdlc_runner.wrapper.staging import Staging, entries
+from sdlc_runner.wrapper.git_side.snapshot import LARGEST, Snapshot
+from sdlc_runner.wrapper.git_side.staging import Staging, entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,9 +15,9 @@ from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, Us
 from sdlc_runner.events import EventType
 from sdlc_runner.kube.forward import forwarded
 from sdlc_runner.operations import controlling
-from sdlc_runner.wrapper.server import USER, Answer, Server, ServerGone, TooSlow
-from sdlc_runner.wrapper.server_events import as_list, as_mapping, as_text
-from sdlc_runner.wrapper.session import is_name
+from sdlc_runner.wrapper.loose_json import as_list, as_mapping, as_text
+from sdlc_runner.wrapper.served.server import USER, Answer, Server, ServerGone, TooSlow
+from sdlc_runner.wrapper.served.session import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from sdlc_runner import attempt
 from sdlc_runner.errors import ExitCode, RunnerError
 from sdlc_runner.wrapper import mask, secrets
-from sdlc_runner.wrapper.agent_side import DirectAgent
+from sdlc_runner.wrapper.agent_side.side import DirectAgent
 from sdlc_runner.wrapper.assembly import Place, assemble, exit_code
-from sdlc_runner.wrapper.credentials import NONE
+from sdlc_runner.wrapper.git_side.credentials import NONE
 from sdlc_runner.wrapper.stopping import Stop
 
 if TYPE_CHECKING:

@@ -8,18 +8,18 @@ from sdlc_runner.errors import ExitCode
 from sdlc_runner.events import Outcome
 from sdlc_runner.wrapper.attempt_run import AttemptRun
 from sdlc_runner.wrapper.budget import Budget
-from sdlc_runner.wrapper.checkpoints import Checkpoints
-from sdlc_runner.wrapper.delivery import Delivery
+from sdlc_runner.wrapper.git_side.checkpoints import Checkpoints
+from sdlc_runner.wrapper.git_side.delivery import Delivery
+from sdlc_runner.wrapper.git_side.workspace import Workspace
 from sdlc_runner.wrapper.journal import Journal
-from sdlc_runner.wrapper.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from sdlc_runner.attempt import AttemptSpec
-    from sdlc_runner.wrapper.agent_side import AgentSide
-    from sdlc_runner.wrapper.credentials import Credentials
+    from sdlc_runner.wrapper.agent_side.side import AgentSide
+    from sdlc_runner.wrapper.git_side.credentials import Credentials
     from sdlc_runner.wrapper.mask import Masker
     from sdlc_runner.wrapper.stopping import Stop
 

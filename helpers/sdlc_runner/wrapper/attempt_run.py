@@ -14,23 +14,24 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events import EventType, Outcome, PhaseName
 from sdlc_runner.git import PushStatus
-from sdlc_runner.wrapper import prompt, task_end
+from sdlc_runner.wrapper import task_end
+from sdlc_runner.wrapper.agent_side import prompt
+from sdlc_runner.wrapper.git_side.workspace import message
 from sdlc_runner.wrapper.stopping import Stop, StopRequested
 from sdlc_runner.wrapper.task_end import TaskEnd
-from sdlc_runner.wrapper.workspace import message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sdlc_runner.attempt import AttemptTask
-    from sdlc_runner.wrapper.agent_end import AgentEnd
-    from sdlc_runner.wrapper.agent_side import AgentSide
+    from sdlc_runner.wrapper.agent_side.agent_end import AgentEnd
+    from sdlc_runner.wrapper.agent_side.side import AgentSide
     from sdlc_runner.wrapper.budget import Budget
-    from sdlc_runner.wrapper.checkpoints import Checkpoints
-    from sdlc_runner.wrapper.delivery import Delivery
+    from sdlc_runner.wrapper.git_side.checkpoints import Checkpoints
+    from sdlc_runner.wrapper.git_side.delivery import Delivery
+    from sdlc_runner.wrapper.git_side.workspace import Staged, Workspace
     from sdlc_runner.wrapper.journal import Journal
     from sdlc_runner.wrapper.mask import Masker
-    from sdlc_runner.wrapper.workspace import Staged, Workspace
 
 _MOST_NAMES = 10
 

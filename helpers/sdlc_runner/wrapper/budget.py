@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.events import EventType
-from sdlc_runner.wrapper.opencode import Usage
+from sdlc_runner.wrapper.agent_side.opencode import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,21 +15,22 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner import attempt, process
 from sdlc_runner.errors import Code, ExitCode, RunnerError
 from sdlc_runner.events import Outcome
-from sdlc_runner.wrapper import claim, mask, opencode_config, secret_files, secrets
+from sdlc_runner.wrapper import claim, mask, secret_files, secrets
+from sdlc_runner.wrapper.agent_side import opencode_config
+from sdlc_runner.wrapper.agent_side.single_agent import SingleAgent
 from sdlc_runner.wrapper.assembly import Place, assemble, exit_code
-from sdlc_runner.wrapper.credentials import Credentials
+from sdlc_runner.wrapper.git_side.credentials import Credentials
+from sdlc_runner.wrapper.network.reach import Reach
 from sdlc_runner.wrapper.pod_places import PodPlaces
-from sdlc_runner.wrapper.reach import Reach
-from sdlc_runner.wrapper.served_agent import ServedAgent
-from sdlc_runner.wrapper.server import Server
-from sdlc_runner.wrapper.single_agent import SingleAgent
+from sdlc_runner.wrapper.served.agent import ServedAgent
+from sdlc_runner.wrapper.served.server import Server
 from sdlc_runner.wrapper.stopping import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sdlc_runner.attempt import AttemptSpec
-    from sdlc_runner.wrapper.agent_side import AgentSide
+    from sdlc_runner.wrapper.agent_side.side import AgentSide
     from sdlc_runner.wrapper.attempt_run import AttemptRun
 
     MakeAgent = Callable[[PodPlaces, AttemptSpec, Stop, mask.Masker], AgentSide]

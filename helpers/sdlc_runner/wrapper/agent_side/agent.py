@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner import process
 from sdlc_runner.events import EventType, Outcome
-from sdlc_runner.wrapper import agent_end, opencode_config
-from sdlc_runner.wrapper.agent_end import AgentEnd, Verdict
-from sdlc_runner.wrapper.opencode import Translator
-from sdlc_runner.wrapper.pulse import Pulse
-from sdlc_runner.wrapper.pump import follow
-from sdlc_runner.wrapper.watch import Watch
+from sdlc_runner.wrapper.agent_side import agent_end, opencode_config
+from sdlc_runner.wrapper.agent_side.agent_end import AgentEnd, Verdict
+from sdlc_runner.wrapper.agent_side.opencode import Translator
+from sdlc_runner.wrapper.agent_side.pulse import Pulse
+from sdlc_runner.wrapper.agent_side.pump import follow
+from sdlc_runner.wrapper.agent_side.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from threading import Event as Flag
 
     from sdlc_runner.attempt import AttemptSpec
+    from sdlc_runner.wrapper.agent_side.pulse import Emit
     from sdlc_runner.wrapper.mask import Masker
-    from sdlc_runner.wrapper.pulse import Emit
 
 
 def run(

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.events import Outcome
-from sdlc_runner.wrapper.opencode import Usage
+from sdlc_runner.wrapper.agent_side.opencode import Usage
 
 if TYPE_CHECKING:
-    from sdlc_runner.wrapper.opencode import Translator
+    from sdlc_runner.wrapper.agent_side.opencode import Translator
 
 FINISHED = "agent_finished"
 _HINTS = {

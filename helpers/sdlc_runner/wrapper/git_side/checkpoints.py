@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from sdlc_runner.errors import RunnerError
 from sdlc_runner.events import EventType
 from sdlc_runner.git import PushStatus
-from sdlc_runner.wrapper.workspace import message
+from sdlc_runner.wrapper.git_side.workspace import message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sdlc_runner.wrapper.delivery import Delivery
+    from sdlc_runner.wrapper.git_side.delivery import Delivery
+    from sdlc_runner.wrapper.git_side.workspace import Workspace
     from sdlc_runner.wrapper.journal import Journal
     from sdlc_runner.wrapper.mask import Masker
-    from sdlc_runner.wrapper.workspace import Workspace
 
 
 class Checkpoints:

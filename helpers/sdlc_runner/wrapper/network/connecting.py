@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sdlc_runner.wrapper.hosts import Host
+    from sdlc_runner.wrapper.network.hosts import Host
 
 UNRESOLVED = "its name does not resolve"
 _NO_ANSWER = "no answer"

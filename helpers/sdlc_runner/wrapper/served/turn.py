@@ -7,19 +7,20 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.events import Outcome
-from sdlc_runner.wrapper import agent_end
-from sdlc_runner.wrapper.agent_end import Verdict
-from sdlc_runner.wrapper.server import NOT_FOUND, ServerGone, TooSlow
-from sdlc_runner.wrapper.server_events import ServerEvents, as_list, as_mapping, as_text
-from sdlc_runner.wrapper.session import Session, is_name
+from sdlc_runner.wrapper.agent_side import agent_end
+from sdlc_runner.wrapper.agent_side.agent_end import Verdict
+from sdlc_runner.wrapper.loose_json import as_list, as_mapping, as_text
+from sdlc_runner.wrapper.served.server import NOT_FOUND, ServerGone, TooSlow
+from sdlc_runner.wrapper.served.server_events import ServerEvents
+from sdlc_runner.wrapper.served.session import Session, is_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from sdlc_runner.wrapper.agent_side.opencode import Translator
+    from sdlc_runner.wrapper.agent_side.pulse import Emit, Pulse
     from sdlc_runner.wrapper.mask import Masker
-    from sdlc_runner.wrapper.opencode import Translator
-    from sdlc_runner.wrapper.pulse import Emit, Pulse
-    from sdlc_runner.wrapper.server import Server
+    from sdlc_runner.wrapper.served.server import Server
 
 _SILENCE_SECONDS = 60.0  # the server itself says something every 10
 _PROBE_SECONDS = 5.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdlc_runner.wrapper import hosts
-from sdlc_runner.wrapper.server_events import as_mapping, as_text
+from sdlc_runner.wrapper.loose_json import as_mapping, as_text
+from sdlc_runner.wrapper.network import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sdlc_runner.wrapper.hosts import Way
+    from sdlc_runner.wrapper.network.hosts import Way
 
 
 class _Default(NamedTuple):

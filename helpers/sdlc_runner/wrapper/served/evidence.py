@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner import process
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events import EventType, PhaseName, clean
-from sdlc_runner.wrapper.evidence import OUTPUT_LIMIT, STOPPED
-from sdlc_runner.wrapper.pulse import Pulse
-from sdlc_runner.wrapper.server import ServerGone, TooSlow
-from sdlc_runner.wrapper.server_events import as_list, as_mapping, as_text
-from sdlc_runner.wrapper.session import is_name
+from sdlc_runner.wrapper.agent_side.evidence import OUTPUT_LIMIT, STOPPED
+from sdlc_runner.wrapper.agent_side.pulse import Pulse
+from sdlc_runner.wrapper.loose_json import as_list, as_mapping, as_text
+from sdlc_runner.wrapper.served.server import ServerGone, TooSlow
+from sdlc_runner.wrapper.served.session import is_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event as Flag
 
     from sdlc_runner.attempt import AttemptSpec
+    from sdlc_runner.wrapper.agent_side.pulse import Emit
     from sdlc_runner.wrapper.mask import Masker
-    from sdlc_runner.wrapper.pulse import Emit
-    from sdlc_runner.wrapper.server import Server
+    from sdlc_runner.wrapper.served.server import Server
 
 _NEVER_RAN = 125
 _TAIL_BYTES = 16_000

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import process
 from sdlc_runner.events import EventType, PhaseName, clean
-from sdlc_runner.wrapper import opencode_config
-from sdlc_runner.wrapper.pulse import Pulse
-from sdlc_runner.wrapper.pump import follow
+from sdlc_runner.wrapper.agent_side import opencode_config
+from sdlc_runner.wrapper.agent_side.pulse import Pulse
+from sdlc_runner.wrapper.agent_side.pump import follow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from threading import Event as Flag
 
     from sdlc_runner.attempt import AttemptSpec
+    from sdlc_runner.wrapper.agent_side.pulse import Emit
     from sdlc_runner.wrapper.mask import Masker
-    from sdlc_runner.wrapper.pulse import Emit
 
 OUTPUT_LIMIT = 2000
 _TAIL_LINES = 200

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdlc_runner.git import Git, failure
-from sdlc_runner.wrapper import foreign_tree
-from sdlc_runner.wrapper.snapshot import Snapshot
+from sdlc_runner.wrapper.git_side import foreign_tree
+from sdlc_runner.wrapper.git_side.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from sdlc_runner.wrapper.snapshot import Batch
+    from sdlc_runner.wrapper.git_side.snapshot import Batch
 
 _GITLINK = "160000"
 _NO_ATTRIBUTES = "* -working-tree-encoding -filter -text -ident\n"

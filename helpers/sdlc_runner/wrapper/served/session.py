@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.events import EventType, clean
-from sdlc_runner.wrapper.server_events import as_list, as_mapping, as_text
+from sdlc_runner.wrapper.loose_json import as_list, as_mapping, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sdlc_runner.wrapper.opencode import Emitted, Translator
-    from sdlc_runner.wrapper.server_events import ServerEvent
+    from sdlc_runner.wrapper.agent_side.opencode import Emitted, Translator
+    from sdlc_runner.wrapper.served.server_events import ServerEvent
 
 _MOST_SESSIONS = 200
 _MESSAGE_LIMIT = 500

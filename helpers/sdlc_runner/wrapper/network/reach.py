@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.errors import Code, UnreachableError
 from sdlc_runner.events import clean
-from sdlc_runner.wrapper import connecting, hosts
+from sdlc_runner.wrapper.network import connecting, hosts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sdlc_runner.wrapper.hosts import Host, Way
+    from sdlc_runner.wrapper.network.hosts import Host, Way
 
 _QUICK_SECONDS = 1.0
 _SHOWN = 200

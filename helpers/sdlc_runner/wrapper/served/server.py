@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+from sdlc_runner.wrapper.loose_json import parse_json
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -169,11 +171,3 @@ def _pieces(response: http.client.HTTPResponse, limit: float = float("inf")) -> 
         size += len(piece)
         yield piece
     raise ServerGone(f"an answer of more than {limit} bytes")
-
-
-def parse_json(data: bytes) -> Any:  # noqa: ANN401
-    """Return what the bytes mean; None if they are no JSON."""
-    try:
-        return json.loads(data)
-    except (ValueError, RecursionError):
-        return None

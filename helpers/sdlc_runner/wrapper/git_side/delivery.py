@@ -14,13 +14,13 @@ from sdlc_runner import naming
 from sdlc_runner.errors import Code, RunnerError, UnreachableError
 from sdlc_runner.events import AttemptKey, clean
 from sdlc_runner.git import PushResult, PushStatus
-from sdlc_runner.wrapper.workspace import REMOTE, message
+from sdlc_runner.wrapper.git_side.workspace import REMOTE, message
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from sdlc_runner.attempt import AttemptSpec
-    from sdlc_runner.wrapper.workspace import Workspace
+    from sdlc_runner.wrapper.git_side.workspace import Workspace
 
 _RETRY_SECONDS = (1, 2, 4, 8, 16)
 

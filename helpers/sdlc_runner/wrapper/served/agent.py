@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.wrapper import model_host
-from sdlc_runner.wrapper.agent_end import AgentEnd
-from sdlc_runner.wrapper.opencode import Translator
-from sdlc_runner.wrapper.pulse import Pulse
-from sdlc_runner.wrapper.reach import NOWHERE, Reach
-from sdlc_runner.wrapper.served_evidence import ServedShell, collect, model
-from sdlc_runner.wrapper.served_turn import ServedTurn
-from sdlc_runner.wrapper.server import ServerGone, TooSlow
+from sdlc_runner.wrapper.agent_side.agent_end import AgentEnd
+from sdlc_runner.wrapper.agent_side.opencode import Translator
+from sdlc_runner.wrapper.agent_side.pulse import Pulse
+from sdlc_runner.wrapper.agent_side.watch import Watch
+from sdlc_runner.wrapper.network import model_host
+from sdlc_runner.wrapper.network.reach import NOWHERE, Reach
+from sdlc_runner.wrapper.served.evidence import ServedShell, collect, model
+from sdlc_runner.wrapper.served.server import ServerGone, TooSlow
+from sdlc_runner.wrapper.served.turn import ServedTurn
 from sdlc_runner.wrapper.stopping import StopRequested
-from sdlc_runner.wrapper.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from threading import Event as Flag
 
     from sdlc_runner.attempt import AttemptSpec, Limits
-    from sdlc_runner.wrapper.hosts import Way
+    from sdlc_runner.wrapper.agent_side.pulse import Emit
     from sdlc_runner.wrapper.mask import Masker
-    from sdlc_runner.wrapper.pulse import Emit
-    from sdlc_runner.wrapper.server import Server
+    from sdlc_runner.wrapper.network.hosts import Way
+    from sdlc_runner.wrapper.served.server import Server
 
 _START_SECONDS = 120.0
 _HEALTH_SECONDS = 2.0  # asked in the very moment of its start, it may never answer

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdlc_runner.events import Outcome
-from sdlc_runner.wrapper.agent_end import Verdict
+from sdlc_runner.wrapper.agent_side.agent_end import Verdict
 
 if TYPE_CHECKING:
     from threading import Event as Flag
 
     from sdlc_runner.attempt import Limits
-    from sdlc_runner.wrapper.opencode import Translator
-    from sdlc_runner.wrapper.pulse import Pulse
+    from sdlc_runner.wrapper.agent_side.opencode import Translator
+    from sdlc_runner.wrapper.agent_side.pulse import Pulse
 
 _MOST_EMPTY_STEPS = 25
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sdlc_runner import process
-from sdlc_runner.wrapper import agent, evidence
+from sdlc_runner.wrapper.agent_side import agent, evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from threading import Event as Flag
 
     from sdlc_runner.attempt import AttemptSpec, Limits
-    from sdlc_runner.wrapper.agent_end import AgentEnd
+    from sdlc_runner.wrapper.agent_side.agent_end import AgentEnd
+    from sdlc_runner.wrapper.agent_side.pulse import Emit
     from sdlc_runner.wrapper.mask import Masker
-    from sdlc_runner.wrapper.pulse import Emit
 
 
 class AgentSide(Protocol):

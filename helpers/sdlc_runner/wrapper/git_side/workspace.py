@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 from sdlc_runner import protected
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.git import Git
-from sdlc_runner.wrapper import blobs, foreign_tree
-from sdlc_runner.wrapper.credentials import NONE
-from sdlc_runner.wrapper.staging import Staging, entries, lines
+from sdlc_runner.wrapper.git_side import blobs, foreign_tree
+from sdlc_runner.wrapper.git_side.credentials import NONE
+from sdlc_runner.wrapper.git_side.staging import Staging, entries, lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from sdlc_runner.attempt import AttemptSpec
-    from sdlc_runner.wrapper.credentials import Credentials
+    from sdlc_runner.wrapper.git_side.credentials import Credentials
     from sdlc_runner.wrapper.mask import Masker
 
 REMOTE = "origin"

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdlc_runner import process
-from sdlc_runner.wrapper import model_host, opencode_config
-from sdlc_runner.wrapper.agent_side import DirectAgent
-from sdlc_runner.wrapper.reach import NOWHERE, Reach
-from sdlc_runner.wrapper.server import parse_json
+from sdlc_runner.wrapper.agent_side import opencode_config
+from sdlc_runner.wrapper.agent_side.side import DirectAgent
+from sdlc_runner.wrapper.loose_json import parse_json
+from sdlc_runner.wrapper.network import model_host
+from sdlc_runner.wrapper.network.reach import NOWHERE, Reach
 
 if TYPE_CHECKING:
-    from sdlc_runner.wrapper.hosts import Way
+    from sdlc_runner.wrapper.network.hosts import Way
 
 _ASK_SECONDS = 30.0
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdlc_runner.wrapper.opencode import PARSE_LIMIT
+from sdlc_runner.wrapper.agent_side.opencode import PARSE_LIMIT
+from sdlc_runner.wrapper.loose_json import as_mapping, as_text, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,24 +51,7 @@ class ServerEvents:
     def _event(self, line: bytes) -> ServerEvent | None:
         if not line.startswith(b"data:") or len(line) > PARSE_LIMIT:
             return None
-        try:
-            text = self._masker.mask(line[5:].decode("utf-8", "replace"))
-            record = as_mapping(json.loads(text))
-        except (ValueError, RecursionError):
+        record = parse_json(self._masker.mask(line[5:].decode("utf-8", "replace")))
+        if not isinstance(record, dict):
             return None
         return ServerEvent(as_text(record.get("type")), as_mapping(record.get("properties")))
-
-
-def as_mapping(value: object) -> Mapping[str, Any]:
-    """Return an object as it is, and anything else as an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def as_text(value: object) -> str:
-    """Return a string as it is, and anything else as an empty one."""
-    return value if isinstance(value, str) else ""
-
-
-def as_list(value: object) -> list[Any]:
-    """Return an array as it is, and anything else as an empty one."""
-    return value if isinstance(value, list) else []
