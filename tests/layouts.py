@@ -92,6 +92,14 @@ def old(rig: Rig) -> None:
     without_cli(rig)
     rig.write(".opencode/command/implement.md", STOCK)
     rig.write(".opencode/command/tasks.md", TASKS)
+    rig.write(".specify/memory/constitution.md", "# Rules\n")
+
+
+def own(rig: Rig) -> None:
+    """No spec-kit, and commands that somebody wrote by hand."""
+    without_cli(rig)
+    rig.write(".opencode/commands/implement.md", "---\ndescription: Mine.\n---\nDo $ARGUMENTS.\n")
+    rig.write(".opencode/commands/tasks.md", "---\ndescription: Mine.\n---\nList them.\n")
 
 
 def fork(rig: Rig) -> None:
@@ -117,6 +125,7 @@ FLAVOURS = {
         (singular, "speckit.implement"),
         (fork, "spec.implement"),
         (old, "implement"),
+        (own, "implement"),
         (none, "implement"),
     )
 }

@@ -136,7 +136,7 @@ def open_repo(start: Path, remote: str) -> tuple[Repo, str | None]:
     """
     if not start.is_dir():
         raise UsageError(
-            Code.NO_REPOSITORY, f"{start} is no folder.", "Name one in your repository: -C DIR"
+            Code.NO_REPOSITORY, f"{start} is no folder.", "Name one that is in your repository."
         )
     # One call for both: each start of git takes a tenth of a plan's time.
     done = Git(start).try_run("rev-parse", "--show-toplevel", "--symbolic-full-name", "HEAD")

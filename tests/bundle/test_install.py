@@ -69,6 +69,13 @@ def test_comes_and_goes_without_a_trace(flavoured: tuple[Rig, str]) -> None:
     assert work_files(rig.checkout) == before
 
 
+def test_commands_that_a_person_wrote_are_not_taken_for_spec_kit_s(rig: Rig) -> None:
+    layouts.own(rig)
+    tasks = (rig.checkout / ".opencode/commands/tasks.md").read_text()
+    assert "no spec-kit, but an implement command of its own" in verdict(install(rig))
+    assert (rig.checkout / ".opencode/commands/tasks.md").read_text() == tasks
+
+
 def test_every_stock_step_stays(flavoured: tuple[Rig, str]) -> None:
     rig, typed = flavoured
     stock = commands(rig).get(typed, "")

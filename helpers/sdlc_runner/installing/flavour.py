@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 FOLDERS = (".opencode/commands", ".opencode/command")
 PLAIN = ".opencode/commands/implement.md"
-_INTEGRATION = ".specify/integrations/opencode.manifest.json"
+_SPEC_KIT = ".specify"
+_INTEGRATION = f"{_SPEC_KIT}/integrations/opencode.manifest.json"
 
 
 class Flavour(str, Enum):
@@ -25,6 +26,7 @@ class Flavour(str, Enum):
     UPSTREAM = "spec-kit"
     FORK = "spec-kit's agentic-sdlc fork"
     OLD = "spec-kit before October 2025"
+    OWN = "no spec-kit, but an implement command of its own"
     NONE = "no spec-kit"
 
 
@@ -50,7 +52,7 @@ class Found(NamedTuple):
     @property
     def tasks_commands(self) -> tuple[str, ...]:
         """The commands that write tasks.md, where their template knows no [ASYNC]."""
-        if self.flavour in {Flavour.FORK, Flavour.NONE}:
+        if self.flavour in {Flavour.FORK, Flavour.OWN, Flavour.NONE}:
             return ()
         return tuple(name.replace("implement.md", "tasks.md") for name in self.commands)
 
@@ -65,7 +67,10 @@ def find(root: Path, own: frozenset[str] = frozenset()) -> Found:
             f"There are two implement commands here: {' and '.join(live)}.",
             "Remove the one that you do not use, then install again.",
         )
-    return Found(flavours.pop() if flavours else Flavour.NONE, tuple(live))
+    found = flavours.pop() if flavours else Flavour.NONE
+    if found is Flavour.OLD and not (root / _SPEC_KIT).is_dir():
+        found = Flavour.OWN
+    return Found(found, tuple(live))
 
 
 def implement_commands(root: Path, own: frozenset[str] = frozenset()) -> Iterator[str]:
