@@ -17,6 +17,8 @@ from sdlc_runner.wrapper.network.hosts import Host, Way
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.helm
+
 URL = "http://proxy.example.com:3128"
 PEER = '--set-json=networkPolicy.proxy=[{"cidr":"10.1.2.3/32","ports":[3128]}]'
 PROXY = (f"--set=egressProxy.url={URL}", PEER)

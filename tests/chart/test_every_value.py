@@ -11,6 +11,8 @@ from chart import values_table
 from chart.rendering import CHART, MAJORS, Document, Rendered, helm, render, template
 from chart.variants import VARIANTS
 
+pytestmark = pytest.mark.helm
+
 KUBERNETES = "--kube-version=1.34.0"
 PEER = {"cidr": "10.0.0.9/32", "ports": [3128]}
 CACHE = {"name": "cache", "emptyDir": {}}

@@ -8,6 +8,8 @@ import pytest
 
 from chart.rendering import Rendered, render
 
+pytestmark = pytest.mark.helm
+
 LONG = "r" * 53  # Helm takes no longer name of a release
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from chart.rendering import render, with_values
 
+pytestmark = pytest.mark.helm
+
 METADATA = ipaddress.ip_network("169.254.0.0/16")
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from chart.rendering import CHART, helm
 
+pytestmark = pytest.mark.helm
+
 WELL = (
     "secrets.git.existingSecret=g",
     "secrets.model.existingSecret=m",

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from chart.rendering import render, with_values
+
+pytestmark = pytest.mark.helm
 
 MUST_HOLD = {
     "$schema": "https://opencode.ai/config.json",

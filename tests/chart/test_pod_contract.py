@@ -8,6 +8,8 @@ import pytest
 
 from chart.rendering import Rendered, render, with_values
 
+pytestmark = pytest.mark.helm
+
 ALL_SECRETS = (
     "secrets.git.existingSecret=git",
     "secrets.model.existingSecret=model",

@@ -7,6 +7,8 @@ import pytest
 from chart import values_table
 from chart.rendering import refusal, render
 
+pytestmark = pytest.mark.helm
+
 STORE = "externalSecret.enabled=true,externalSecret.secretStore.name=vault"
 ENV = '[{"name":"%s","value":"x"}]'
 

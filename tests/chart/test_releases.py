@@ -14,6 +14,8 @@ from chart.rendering import CHART, MAJORS, NAME, RELEASES, ROOT, STAGES, Documen
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.helm
+
 every_stage = pytest.mark.parametrize("stage", STAGES)
 every_helm = pytest.mark.parametrize("major", MAJORS, ids=lambda major: f"helm{major}")
 

@@ -28,6 +28,8 @@ from chart.variants import VARIANTS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.helm
+
 every_version = pytest.mark.parametrize("version", VERSIONS)
 
 

@@ -9,6 +9,8 @@ import pytest
 
 from chart.rendering import Rendered, render, with_values
 
+pytestmark = pytest.mark.helm
+
 NAME = "sdlc-agentic-sdlc-agent-runner"
 STORE = ("externalSecret.enabled=true", "externalSecret.secretStore.name=vault")
 ALWAYS = ["ConfigMap", "PodTemplate"]

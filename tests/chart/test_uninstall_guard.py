@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.helm
+
 SCRIPT = CHART / "files" / "uninstall_guard.py"
 ATTEMPTS = "app.kubernetes.io/name"
 PAGE = 20
