@@ -51,16 +51,11 @@ VERDICTS = {
     "T004": ("failed", "permission_rejected"),
     "T005": ("succeeded", "verified"),
     "T006": ("rejected", "container_crashes"),
-    "T007": ("idle", "idle_limit"),
 }
 CALLS: Sequence[Sequence[str]] = (
     ("T001", "T002", "T003", "T004", "--set", "limits.idle_seconds=35"),
     ("T005", "--set", "kubernetes.pod_template=late"),
     ("T006", "--set", "kubernetes.pod_template=never", "--set", "limits.create_seconds=3"),
-    (  # its model is not tried first, so that OpenCode tries it
-        *("T007", "--set", f"agent.model={GONE}", "--set", "limits.idle_seconds=12"),
-        *("--set", "limits.connect_seconds=0"),
-    ),
 )
 
 
@@ -73,11 +68,15 @@ def with_agent(name: str, script: str = "") -> tuple[Manifest, Manifest]:
     return template, stand_in.program(name, script)
 
 
-def prepare(rig: ClusterRig) -> None:
+def prepare_opencode(rig: ClusterRig, *tasks: str) -> None:
     rig.write("opencode.json", json.dumps(SETTINGS))
-    rig.tasks("".join(f"- [ ] {id_} [P] [ASYNC] Do {id_}\n" for id_ in VERDICTS))
+    rig.tasks("".join(f"- [ ] {id_} [P] [ASYNC] Do {id_}\n" for id_ in tasks))
     rig.use_opencode()
     rig.template(Form.TWO)
+
+
+def prepare(rig: ClusterRig) -> None:
+    prepare_opencode(rig, *VERDICTS)
     rig.namespace.kubectl.apply(*with_agent("late", LATE), *with_agent("never"))
     rig.model.rules(*(Rule(f"Implement task {id_} ", turns) for id_, turns in RULES.items()))
 
@@ -97,10 +96,20 @@ def test_every_fault_of_the_agents_server_is_an_outcome(rig: ClusterRig) -> None
     assert rig.ticked() == {"T005"}
     assert rig.remote_file("work.txt") == "work so far"
     assert "tini" in ends["T006"]["message"]
-    assert any("Unable to connect" in said for said in warnings(events, "T007", "model_retry"))
     assert warnings(events, "T004", "permission_rejected") == [
         "rejected: webfetch http://localhost/"
     ]
+
+
+def test_a_model_that_is_not_there_is_waited_for_and_told(rig: ClusterRig) -> None:
+    prepare_opencode(rig, "T001")
+    # Its host is not tried first, so that OpenCode tries it.
+    limits = ("--set", "limits.idle_seconds=25", "--set", "limits.connect_seconds=0")
+    result = rig.run("run", "--set", f"agent.model={GONE}", *limits, "--detail", "full")
+    end = result.outcome("T001")
+    assert (end["outcome"], end["code"]) == ("idle", "idle_limit")
+    said = warnings(result.events, "T001", "model_retry")
+    assert any("Unable to connect" in each for each in said)
 
 
 def warnings(events: list[Event], id_: str, code: str) -> list[str]:

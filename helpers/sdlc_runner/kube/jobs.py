@@ -1,7 +1,8 @@
 """The Jobs of attempts in the API: making, finding, ending and removing them.
 
 Creating is the lock within a namespace. Ending is one change of the Job, reason and all, so that
-there is no moment in which half of it is done.
+there is no moment in which half of it is done. Pods are read before Jobs: a pod goes only when its
+Job says what became of it, so nothing that ended in between looks as if it had not begun.
 """
 
 from __future__ import annotations
@@ -50,19 +51,19 @@ def selector(scope: str) -> dict[str, str]:
 def list_all(api: KubeApi, scope: str) -> list[Found]:
     """Return the attempts of a feature, by two requests however many there are."""
     query = selector(scope)
-    jobs = api.get(api.path("jobs"), **query).get("items", [])
-    return found(jobs, api.get(api.path("pods"), **query).get("items", []))
+    pods = api.get(api.path("pods"), **query).get("items", [])
+    return found(api.get(api.path("jobs"), **query).get("items", []), pods)
 
 
 def find(api: KubeApi, name: str) -> Found | None:
     """Return the attempt of that name; None if neither Job nor pod is there."""
+    pods = api.get(api.path("pods"), labelSelector=f"{JOB_LABEL}={name}").get("items", [])
     try:
         jobs = [api.get(api.path("jobs", name))]
     except ApiError as error:
         if error.status != _NOT_FOUND:
             raise
         jobs = []
-    pods = api.get(api.path("pods"), labelSelector=f"{JOB_LABEL}={name}").get("items", [])
     attempts = found(jobs, pods)
     if jobs:  # a pod may be left of an earlier one of that name
         return next(item for item in attempts if item.uid == jobs[0]["metadata"]["uid"])
