@@ -56,9 +56,11 @@ def test_the_image_has_the_modules_that_the_wrapper_imports_and_no_others(packag
 def test_the_builder_is_given_every_module_that_is_copied() -> None:
     ignored = (DOCKER / "Dockerfile.opencode.dockerignore").read_text(encoding="utf-8")
     allowed = {line[1:] for line in ignored.splitlines() if line.startswith("!")}
-    folders = {path if path.is_dir() else path.parent for path in copied()}
-    given = {f"{folder.relative_to(sources.ROOT).as_posix()}/*.py" for folder in folders}
-    assert given == {name for name in allowed if name.startswith("helpers/")}
+    # A pattern like **/*.py lets no module of a folder's folders through.
+    given = {path if path.is_dir() else path.parent / "*.py" for path in copied()}
+    names = {path.relative_to(sources.ROOT).as_posix() for path in given}
+    assert names == {name for name in allowed if name.startswith("helpers/")}
+    assert ignored.splitlines()[-1] == "**/__pycache__"
 
 
 def test_the_image_has_the_version_that_the_tests_pin() -> None:
