@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +27,10 @@ def main_process(pod: Manifest) -> int:
     status = pod["status"]["containerStatuses"][0]
     container = status["containerID"].rpartition("//")[2]
     everyone = [int(path.name) for path in Path("/proc").glob("[0-9]*")]
-    inside = {pid for pid in everyone if container in _read(pid, "cgroup")}
-    (first,) = (pid for pid in inside if _parent(pid) not in inside)  # ids wrap: not the lowest
+    inside = [pid for pid in everyone if container in _read(pid, "cgroup")]
+    (first,) = (
+        pid for pid in inside if re.search(r"^NSpid:.*\t1$", _read(pid, "status"), re.MULTILINE)
+    )
     return first
 
 
@@ -39,8 +42,7 @@ def shim_of(pid: int) -> int:
 
 
 def _parent(pid: int) -> int:
-    fields = _read(pid, "stat").rpartition(")")[2].split()
-    return int(fields[1]) if fields else 0  # it has ended meanwhile
+    return int(_read(pid, "stat").rpartition(")")[2].split()[1])
 
 
 def kill(pid: int) -> None:

@@ -90,7 +90,7 @@ def test_somebody_without_rights_is_told_what_to_ask_for(rig: ClusterRig) -> Non
     assert f"serviceaccount={rig.namespace.name}:nobody" in told["hint"]
     refused = rig.run("spawn", "T001")
     assert (refused.code, refused.error["code"]) == (3, "cluster_forbidden")
-    assert 'cannot list resource "jobs"' in refused.error["message"]
+    assert 'cannot list resource "pods"' in refused.error["message"]
     assert "`sdlc-runner doctor` says how" in refused.error["hint"]
 
 
