@@ -33,14 +33,24 @@ if TYPE_CHECKING:
 _START_SECONDS = 120.0
 _HEALTH_SECONDS = 2.0  # asked in the very moment of its start, it may never answer
 _PAUSE = 0.1
-_SWEEP_SECONDS = 10.0
+_SWEEP_SECONDS = 20.0
 _ASK_SECONDS = 30.0
 # Whatever the server has started has its pid in its environment; the server itself does not.
-_SWEEP = (
-    'for f in $(grep -lsz "^OPENCODE_PID=$OPENCODE_PID$" /proc/[0-9]*/environ); do'
-    " p=${f#/proc/}; p=${p%/environ};"
-    ' case $p in $$|$PPID|"$OPENCODE_PID") ;; *) kill -9 $p 2>/dev/null;; esac; done; true'
-)
+# Looked for until nothing is found: what was killed takes its time to go, and may have forked.
+_SWEEP = """
+for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+  found=
+  for f in $(grep -lsz "^OPENCODE_PID=$OPENCODE_PID$" /proc/[0-9]*/environ); do
+    p=${f#/proc/}; p=${p%/environ}
+    case $p in
+      $$ | $PPID | "$OPENCODE_PID") ;;
+      *) if kill -9 $p 2>/dev/null; then found=$p; fi ;;
+    esac
+  done
+  if [ -z "$found" ]; then break; fi
+  sleep 0.1
+done
+"""
 
 
 def _go_on() -> None:
