@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -137,4 +139,23 @@ def test_being_told_to_stop_aborts(real: Real) -> None:
 def test_what_the_agent_leaves_running_is_ended(real: Real) -> None:
     stray = "setsid sh -c 'echo $$ > pid; sleep 60' >/dev/null 2>&1 & sleep 0.3"
     assert real.run(calls(shell(stray)), says("done")).ok
-    wait_until(lambda: is_gone(int((real.work / "pid").read_text())), 3)
+    assert is_gone(int((real.work / "pid").read_text()))
+
+
+def test_what_starts_itself_anew_is_ended_too(real: Real) -> None:
+    """Many that live for a moment, each with an heir: some are born while others are killed."""
+    script = real.work / "heirs.sh"
+    script.write_text('sleep 0.05\n[ "$1" -eq 0 ] || sh "$0" $(($1 - 1)) &\n')
+    stray = f"for i in $(seq 20); do setsid sh {script} 400 >/dev/null 2>&1 & done; sleep 0.3"
+    assert real.run(calls(shell(stray)), says("done")).ok
+    assert not running(str(script))
+
+
+def running(text: str) -> list[int]:
+    """Return the processes whose command line has a text."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if text.encode() in path.read_bytes():
+                found.append(int(path.parent.name))
+    return found

@@ -36,19 +36,21 @@ _PAUSE = 0.1
 _SWEEP_SECONDS = 20.0
 _ASK_SECONDS = 30.0
 # Whatever the server has started has its pid in its environment; the server itself does not.
-# Looked for until nothing is found: what was killed takes its time to go, and may have forked.
+# Looked for until nothing is found three times: what was killed takes its time to go, and an heir
+# may be born while its parent is looked at. Our own grep has that variable no more.
 _SWEEP = """
-for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-  found=
-  for f in $(grep -lsz "^OPENCODE_PID=$OPENCODE_PID$" /proc/[0-9]*/environ); do
+server=$OPENCODE_PID; unset OPENCODE_PID
+left=40 quiet=0
+while [ $left -gt 0 ] && [ $quiet -lt 3 ]; do
+  left=$((left - 1)) quiet=$((quiet + 1))
+  for f in $(grep -lsz "^OPENCODE_PID=$server$" /proc/[0-9]*/environ); do
     p=${f#/proc/}; p=${p%/environ}
     case $p in
-      $$ | $PPID | "$OPENCODE_PID") ;;
-      *) if kill -9 $p 2>/dev/null; then found=$p; fi ;;
+      $$ | $PPID | "$server") ;;
+      *) quiet=0; kill -9 $p 2>/dev/null ;;
     esac
   done
-  if [ -z "$found" ]; then break; fi
-  sleep 0.1
+  sleep 0.05
 done
 """
 
