@@ -137,7 +137,8 @@ def merge_tree(repo: Repo, state: Path, commit: str, feature_dir: str) -> Iterat
         try:
             options = ("--quiet", "--no-checkout", "--detach")
             outside.run("worktree", "add", *options, str(path), commit)
-            git = Git(path, _OPTIONS, _identity(repo))
+            git = Git(path, _OPTIONS, {**_identity(repo), **_only_in(path)})
+            _refuse_other_tree(git, path)
             _check_out_nothing(git)
             yield MergeTree(git, path, feature_dir)
         finally:
@@ -162,6 +163,27 @@ def _alone(repo: Repo, state: Path) -> Iterator[Path]:
         for left in {*folder.glob("tree-*"), *(path for path in known if path.parent == folder)}:
             _remove(repo, left)
         yield folder
+
+
+def _only_in(path: Path) -> dict[str, str]:
+    """Bind git to this work tree: ``core.worktree`` may name the user's checkout instead.
+
+    git takes it from the common configuration for linked work trees too where
+    ``extensions.worktreeConfig`` is set.
+    """
+    return {"GIT_WORK_TREE": str(path)}
+
+
+def _refuse_other_tree(git: Git, path: Path) -> None:
+    """Raise ``git_failed`` unless git acts on ``path``: what follows resets and cleans there."""
+    top = Path(git.run("rev-parse", "--show-toplevel"))
+    if top.resolve() != path.resolve():
+        raise RunnerError(
+            Code.GIT_FAILED,
+            f"git would merge in {top} instead of a work tree of the runner's own.",
+            "Look at core.worktree and extensions.worktreeConfig: "
+            "`git config --show-origin --get-all core.worktree`.",
+        )
 
 
 def _check_out_nothing(git: Git) -> None:

@@ -285,3 +285,18 @@ def test_a_push_that_is_refused_ticks_nothing_and_can_be_done_again(ready: Rig) 
     assert ready.run("merge").code == 0
     assert ready.ticked() == {"T001"}
     assert "one.txt" in work_files(ready.checkout)
+
+
+def test_a_git_directory_elsewhere_leaves_the_checkout_alone(ready: Rig) -> None:
+    """git takes core.worktree for linked work trees too, and ours is reset and cleaned."""
+    ready.checkout.joinpath(".git").rename(ready.folder / "gitdir")
+    ready.write(".git", f"gitdir: {ready.folder / 'gitdir'}\n")
+    ready.git("config", "core.worktree", str(ready.checkout))
+    ready.git("config", "extensions.worktreeConfig", "true")
+    ready.write("unsaved.txt", "hours of work\n")
+    ready.write("README.md", "# Demo\n\nmore\n")
+    assert ready.run("merge").code == 0
+    assert ready.run("report").code == 0
+    assert "T001" in ready.ticked()
+    assert ready.checkout.joinpath("unsaved.txt").read_text() == "hours of work\n"
+    assert ready.checkout.joinpath("README.md").read_text() == "# Demo\n\nmore\n"
