@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import rig
 from bench import figures
+from support import harness
 
 _ROUNDS = 10
 _PROMISE = 0.5
@@ -29,7 +29,7 @@ def measure() -> bool:
     """Measure; whether the promise was kept."""
     numbers = itertools.count(1)
     with tempfile.TemporaryDirectory() as folder:
-        made = rig.create(Path(folder))
+        made = harness.create(Path(folder))
         tasks = [f"- [ ] T{n:03} [P] [ASYNC] Write T{n:03}.txt" for n in range(1, _ROUNDS + 3)]
         made.tasks("\n".join(["## Phase 1: Setup", *tasks]) + "\n")
         made.env["SDLC_RUNNER_AGENT_COMMAND"] = "sh -c 'cat >/dev/null; echo done > work.txt'"
@@ -44,7 +44,7 @@ def measure() -> bool:
         def theirs() -> float:
             number = next(plain)
             script = _PLAIN.format(
-                feature=rig.FEATURE,
+                feature=harness.FEATURE,
                 remote=made.remote,
                 clone=Path(folder) / f"plain-{number}",
                 number=number,

@@ -9,8 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import rig
 from bench import figures
+from support import harness
 
 _EVENTS = 100_000
 _PROMISE = 50_000
@@ -19,7 +19,7 @@ _PROMISE = 50_000
 def measure() -> bool:
     """Measure; whether the promise was kept."""
     with tempfile.TemporaryDirectory() as folder:
-        made = rig.create(Path(folder))
+        made = harness.create(Path(folder))
         made.tasks("## Phase 1: Setup\n- [ ] T001 [ASYNC] Talk\n")
         made.run("spawn", "T001", "--follow")
         _fill(made)
@@ -31,7 +31,7 @@ def measure() -> bool:
     return figures.verdict("follow", text, kept=exact and best >= _PROMISE)
 
 
-def _fill(made: rig.Rig) -> None:
+def _fill(made: harness.Rig) -> None:
     """Make the ended attempt's journal 100,000 events long."""
     path = made.attempt() / "events.jsonl"
     (*_, last) = made.journal()
@@ -44,7 +44,7 @@ def _fill(made: rig.Rig) -> None:
         file.write(json.dumps({**last, "seq": _EVENTS}, separators=(",", ":")) + "\n")
 
 
-def _rate(made: rig.Rig) -> tuple[float, list[int]]:
+def _rate(made: harness.Rig) -> tuple[float, list[int]]:
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "sdlc_runner", "follow", "T001"],

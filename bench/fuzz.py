@@ -18,16 +18,19 @@ from typing import TYPE_CHECKING
 
 from bench import figures
 from bench.fuzz_seeds import CONFIGS, CURSORS, EVENTS, OPENCODE, RESULTS, SECRETS, TASKS, TOKENS
-from sdlc_runner import config, cursor, naming, outcome, plain_yaml, remote, yaml_file
-from sdlc_runner.ending import Ending
+from sdlc_runner.attempt import naming
+from sdlc_runner.attempt.exit_state import Ending
+from sdlc_runner.config import loader, plain_yaml, yaml_file
+from sdlc_runner.config.settings import SETTINGS
 from sdlc_runner.errors import RunnerError
-from sdlc_runner.events import AttemptKey, EventType, Outcome, parse
-from sdlc_runner.follow import Reader, singly
-from sdlc_runner.planning import plan
-from sdlc_runner.reading import scope, tasks, ticks
-from sdlc_runner.setting import SETTINGS
-from sdlc_runner.wrapper.agent_side.opencode import Translator
-from sdlc_runner.wrapper.mask import Masker
+from sdlc_runner.events import cursor
+from sdlc_runner.events.codec import AttemptKey, EventType, Outcome, parse
+from sdlc_runner.events.log_reader import Reader, singly
+from sdlc_runner.plan import planner
+from sdlc_runner.tasks import checkboxes, parser, scope
+from sdlc_runner.verify import evidence, verdict
+from sdlc_runner.worker.agents.opencode_events import Translator
+from sdlc_runner.worker.masking import Masker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -104,10 +107,10 @@ _MUTATIONS = (_insert, _replace, _delete, _repeat, _splice, _swap_lines, _flip)
 
 def _tasks(data: bytes, rng: random.Random) -> None:
     text = data.decode("utf-8", rng.choice(("surrogateescape", "replace")))
-    found = tasks.parse(text)
+    found = parser.parse(text)
     ids = [task.id for task in found.tasks]
     some = frozenset(rng.sample(ids, rng.randrange(len(ids) + 1)))
-    made = plan.build(
+    made = planner.build(
         found,
         scope=rng.choice((None, some)),
         published=rng.choice((None, frozenset(), some)),
@@ -119,10 +122,10 @@ def _tasks(data: bytes, rng: random.Random) -> None:
     assert len(made.items) == len(found.tasks)
     line = rng.choice(text.splitlines() or [""])
     _own(lambda: scope.parse(line.split(" "), found))
-    ticked = _own(lambda: ticks.tick(data, some))
+    ticked = _own(lambda: checkboxes.tick(data, some))
     if isinstance(ticked, bytes):
         assert len(ticked) == len(data), "a tick changed more than a character"
-    ticks.union(data, data, ticked if isinstance(ticked, bytes) else data)
+    checkboxes.union(data, data, ticked if isinstance(ticked, bytes) else data)
 
 
 def _events(data: bytes, rng: random.Random) -> None:
@@ -169,15 +172,15 @@ def _config(data: bytes, rng: random.Random) -> None:
     file = Path(_folder(), "sdlc-runner", "config.yaml")
     file.write_bytes(data)
     home = Path(_folder())
-    found = _own(lambda: config.load(None, {"XDG_CONFIG_HOME": _folder()}, home))
-    if isinstance(found, config.Configuration):
+    found = _own(lambda: loader.load(None, {"XDG_CONFIG_HOME": _folder()}, home))
+    if isinstance(found, loader.Configuration):
         assert len(list(found.items())) == len(SETTINGS)
     groups = frozenset(s.key.partition(".")[0] for s in SETTINGS if "." in s.key)
     plain = plain_yaml.leaves(data.decode("ascii"), groups) if data.isascii() else None
     if plain is not None:
         assert list(plain) == list(yaml_file.leaves(data, file, groups)), "two readings"
     line = rng.choice(data.decode("utf-8", "replace").splitlines() or [""])
-    _own(lambda: config.from_flags([line.replace(": ", "=", 1)]))
+    _own(lambda: loader.from_flags([line.replace(": ", "=", 1)]))
 
 
 def _cursor(data: bytes, _: random.Random) -> None:
@@ -198,11 +201,11 @@ def _result(data: bytes, rng: random.Random) -> None:
         return
     claim = record if isinstance(record, dict) else {}
     refs = naming.AttemptRefs.of(_KEY)
-    start = remote.Start(_KEY, ("T001", "T002"), "0" * 40, "b", "local", "here", "0")
-    proof = remote.Evidence(refs, rng.choice((None, start)), result=rng.choice((claim, {})))
+    start = evidence.Start(_KEY, ("T001", "T002"), "0" * 40, "b", "local", "here", "0")
+    proof = evidence.Evidence(refs, rng.choice((None, start)), result=rng.choice((claim, {})))
     ending = Ending(known=rng.random() < 0.5, claim=claim)
     for task in ("T001", "T002"):
-        judged = outcome.judge(task, proof, ending)
+        judged = verdict.judge(task, proof, ending)
         assert judged.outcome is not Outcome.SUCCEEDED, "a claim was believed"
 
 

@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from bench import figures, on_cluster
-from cluster import job_by_hand
-from cluster.pod_template import AGENT_IMAGE, Form, pod_template
-from model_server import MODEL, Rule, calls, says, write
-from rig import FEATURE
+from support.cluster import plain_job
+from support.cluster.pod_template import AGENT_IMAGE, Form, pod_template
+from support.harness import FEATURE
+from support.model.server import MODEL, Rule, calls, says, write
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 _ROUNDS = 8
 _PROMISE = 1.5
@@ -64,10 +64,10 @@ def _ours(made: ClusterRig, task: str) -> float:
 
 
 def _theirs(made: ClusterRig, task: str) -> float:
-    script = job_by_hand.GIT_BY_HTTP + _BY_HAND.format(
+    script = plain_job.GIT_BY_HTTP + _BY_HAND.format(
         feature=FEATURE, url=made.repository.pod_url_http, task=task, model=MODEL, key=_key(made)
     )
-    job = job_by_hand.job(script)
+    job = plain_job.job(script)
     runner = job["spec"]["template"]["spec"]["containers"][0]
     like = pod_template(Form.ONE)["template"]["spec"]["containers"][0]
     runner.update(image=AGENT_IMAGE, env=[*like["env"], *runner["env"][-1:]])

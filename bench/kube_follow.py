@@ -18,7 +18,7 @@ from bench import figures, on_cluster, speakers
 if TYPE_CHECKING:
     import subprocess
 
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 _LINES = 500_000
 _ROUNDS = 6

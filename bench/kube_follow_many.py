@@ -19,7 +19,7 @@ from bench import figures, on_cluster, speakers
 if TYPE_CHECKING:
     import subprocess
 
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 _PODS = 100
 _SECONDS = 20.0

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from bench import figures, on_cluster
-from cluster.pod_template import Form
-from cluster.waiting import wait_for
-from model_server import Rule, Turn
+from support.cluster.pod_template import Form
+from support.cluster.waiting import wait_for
+from support.model.server import Rule, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 _ROUNDS = 6
 _ARCHIVE = Path(__file__).parents[1] / ".cache" / "image" / "agent.tar"

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import figures, on_cluster
-from cluster.pod_template import Form, pod_template
+from support.cluster.pod_template import Form, pod_template
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 _TASKS = 100
 _FASTER = 10

@@ -10,8 +10,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import rig
 from bench import figures
+from support import harness
 
 _ATTEMPTS = 20
 _PROMISE_MB = 60
@@ -20,7 +20,7 @@ _PROMISE_MB = 60
 def measure() -> bool:
     """Measure; whether the promise was kept."""
     with tempfile.TemporaryDirectory() as folder:
-        made = rig.create(Path(folder))
+        made = harness.create(Path(folder))
         tasks = [f"- [ ] T{n:03} [P] [ASYNC] Write T{n:03}.txt" for n in range(1, _ATTEMPTS + 1)]
         made.tasks("\n".join(["## Phase 1: Setup", *tasks]) + "\n")
         made.agent(
@@ -41,7 +41,7 @@ def measure() -> bool:
     return figures.verdict("many", text, kept=good == _ATTEMPTS and peak < _PROMISE_MB)
 
 
-def _follow(made: rig.Rig) -> tuple[float, list[str]]:
+def _follow(made: harness.Rig) -> tuple[float, list[str]]:
     """Follow all; return the peak memory of the follower itself, and the outcomes."""
     follower = subprocess.Popen(
         [sys.executable, "-m", "sdlc_runner", "follow"],

@@ -10,14 +10,14 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cluster import cluster_rig, kit, kubectl, locks, namespaces
-from cluster import services as test_services
-from cluster.pod_template import Form
+from support.cluster import harness, kit, kubectl, locks, namespaces
+from support.cluster import services as test_services
+from support.cluster.pod_template import Form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 _IMAGES = Path(__file__).parents[1] / "tests" / "cluster" / "images"
 
@@ -47,7 +47,7 @@ def rigged(form: Form = Form.ONE) -> Iterator[ClusterRig]:
         namespace = namespaces.create(cluster, name, repository, model)
         (Path(folder) / "rig").mkdir()
         try:
-            made = cluster_rig.create(Path(folder) / "rig", repository, namespace, model)
+            made = harness.create(Path(folder) / "rig", repository, namespace, model)
             made.template(form)
             yield made
         finally:

@@ -7,13 +7,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import opencode_program
-import rig
 from bench import figures
-from model_server import ModelServer, Rule, says
+from support import harness
+from support.model.server import ModelServer, Rule, says
+from support.opencode import program as opencode_program
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 _ROUNDS = 10
 _PROMISE = 0.3
@@ -45,7 +45,7 @@ def measure() -> bool:
 
 def _repository(folder: Path, program: Path, model: ModelServer) -> Rig:
     folder.mkdir()
-    made = rig.create(folder)
+    made = harness.create(folder)
     (folder / "bin").mkdir()
     (folder / "bin/opencode").symlink_to(program)
     made.env["PATH"] = f"{folder / 'bin'}:{made.env['PATH']}"

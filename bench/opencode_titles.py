@@ -11,9 +11,9 @@ import time
 import urllib.request
 from pathlib import Path
 
-import opencode_program
-import rig as rigs
 from bench import figures
+from support import harness as rigs
+from support.opencode import program as opencode_program
 
 _ROUNDS = 10
 _MOST = 0.3

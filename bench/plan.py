@@ -7,8 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import rig
 from bench import figures
+from support import harness
 
 _TASKS = 200
 _ROUNDS = 15
@@ -18,7 +18,7 @@ _PROMISE = 8
 def measure() -> bool:
     """Measure; whether the promise was kept."""
     with tempfile.TemporaryDirectory() as folder:
-        made = rig.create(Path(folder))
+        made = harness.create(Path(folder))
         lines = ["## Phase 1: Setup"]
         for number in range(1, _TASKS + 1):
             if number % 50 == 0:

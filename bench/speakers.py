@@ -8,14 +8,14 @@ import sys
 import time
 from typing import IO, TYPE_CHECKING
 
-from cluster import stand_in
-from cluster.pod_template import Form, pod_template
-from cluster.waiting import wait_for
+from support.cluster import image_override
+from support.cluster.pod_template import Form, pod_template
+from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 READY = b"ready to speak"
 _GATE = "/tmp/go"  # noqa: S108 - in the pod
@@ -45,10 +45,10 @@ def template(made: ClusterRig, script: str) -> None:
     found = pod_template(Form.ONE)
     pod = found["template"]["spec"]
     (runner,) = pod["containers"]
-    stand_in.put(pod, runner, "speaker")
+    image_override.put(pod, runner, "speaker")
     runner["resources"] = {"requests": {"cpu": "1m", "memory": "8Mi"}}
     pod["terminationGracePeriodSeconds"] = 1
-    program = stand_in.program("speaker", f"#!/usr/bin/python3\n{_PROGRAM}{script}")
+    program = image_override.program("speaker", f"#!/usr/bin/python3\n{_PROGRAM}{script}")
     made.namespace.kubectl.apply(program, found)
 
 

@@ -9,7 +9,7 @@ import os
 import sys
 
 from sdlc_runner.__main__ import start
-from sdlc_runner.seed import spawn_pod
+from sdlc_runner.cli.legacy_scripts import spawn_pod
 
 if __name__ == "__main__":
     sys.argv[1:] = spawn_pod(sys.argv[1:], os.environ)

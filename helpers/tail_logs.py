@@ -9,7 +9,7 @@ import os
 import sys
 
 from sdlc_runner.__main__ import start
-from sdlc_runner.seed import tail_logs
+from sdlc_runner.cli.legacy_scripts import tail_logs
 
 if __name__ == "__main__":
     sys.argv[1:] = tail_logs(sys.argv[1:], os.environ)

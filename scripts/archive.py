@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "helpers"))
 
 from sdlc_runner import __version__  # noqa: E402
-from sdlc_runner.installing import bundle  # noqa: E402
+from sdlc_runner.install import bundle_files  # noqa: E402
 
 NAME = f"sdlc-runner-{__version__}"
 DOCUMENTS = ("CHANGELOG.md", "docs/opencode.md")
@@ -29,7 +29,7 @@ INSTALL = f"""\
 # Puts the OpenCode bundle into a repository, or takes it out again.
 #
 # usage: ./install TARGET [--dry-run]      ./uninstall TARGET [--dry-run]
-exec python3 "$(dirname "$0")/{Path(bundle.RUN).name}" "$(basename "$0")" "$@"
+exec python3 "$(dirname "$0")/{Path(bundle_files.RUN).name}" "$(basename "$0")" "$@"
 """
 
 
@@ -51,10 +51,10 @@ def main(argv: list[str]) -> int:
 
 def contents() -> dict[str, bytes]:
     """Return every file by its name in the archive."""
-    inside = f"{bundle.HOME}/"
+    inside = f"{bundle_files.HOME}/"
     found = {
         name.removeprefix(inside): content
-        for name, content in bundle.files().items()
+        for name, content in bundle_files.files().items()
         if name.startswith(inside)
     }
     found |= {Path(name).name: (ROOT / name).read_bytes() for name in DOCUMENTS}

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from cluster import kit, locks
 from sdlc_runner import process
+from support.cluster import kit, locks
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cluster.kubectl import Kubectl
+    from support.cluster.kubectl import Kubectl
 
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

@@ -17,7 +17,7 @@ def main() -> None:
         sys.exit(f"error: Python 3.10 or newer is needed; {sys.executable} is {sys.version[:6]}")
     beside = (HERE / "sdlc_runner").is_dir()
     sys.path.insert(0, str(HERE if beside else HERE.parents[1] / "helpers"))
-    from sdlc_runner.private_packages import start  # noqa: PLC0415 - not found before
+    from sdlc_runner.cli.bundled_launcher import start  # noqa: PLC0415 - not found before
 
     start()
 

@@ -8,7 +8,7 @@ import gc
 def start() -> None:
     """Run the command; most verbs are over before collecting garbage pays."""
     gc.set_threshold(50_000)
-    from sdlc_runner.cli import entrypoint  # noqa: PLC0415 - importing is most of a short verb
+    from sdlc_runner.cli.main import entrypoint  # noqa: PLC0415 - importing is most of a short verb
 
     entrypoint()
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import layouts
-import rig as rigs
+from support import harness as rigs
+from support.git import spec_kit_layouts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rig import Rig
+    from support.harness import Rig
 
 
 @pytest.fixture
@@ -24,15 +24,15 @@ def rig(tmp_path: Path) -> Rig:
 @pytest.fixture
 def kit(rig: Rig) -> Rig:
     """A checkout that the real spec-kit set up."""
-    layouts.upstream(rig)
+    spec_kit_layouts.upstream(rig)
     rig.commit("Set up spec-kit")
     return rig
 
 
-@pytest.fixture(params=layouts.FLAVOURS)
+@pytest.fixture(params=spec_kit_layouts.FLAVOURS)
 def flavoured(rig: Rig, request: pytest.FixtureRequest) -> tuple[Rig, str]:
     """A checkout of each flavour, and the name of the command that implements there."""
-    make, typed = layouts.FLAVOURS[request.param]
+    make, typed = spec_kit_layouts.FLAVOURS[request.param]
     make(rig)
     rig.commit("Set up spec-kit")
     return rig, typed

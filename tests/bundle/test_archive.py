@@ -5,19 +5,21 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import layouts
-import sources
-from checkouts import work_files
 from sdlc_runner import __version__, process
+from support import source_files
+from support.git import spec_kit_layouts
+from support.git.checkouts import work_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rig import Rig
+    from support.harness import Rig
 
 
 def build(folder: Path) -> Path:
-    built = process.run([sys.executable, str(sources.ROOT / "scripts/archive.py"), str(folder)])
+    built = process.run(
+        [sys.executable, str(source_files.ROOT / "scripts/archive.py"), str(folder)]
+    )
     assert built.ok, built.error_text
     return folder / f"sdlc-runner-{__version__}.tar.gz"
 
@@ -25,7 +27,7 @@ def build(folder: Path) -> Path:
 def test_the_archive_installs_what_the_repository_does(rig: Rig, tmp_path: Path) -> None:
     archive = build(tmp_path / "one")
     assert archive.read_bytes() == build(tmp_path / "two").read_bytes()
-    layouts.singular(rig)
+    spec_kit_layouts.singular(rig)
     before = work_files(rig.checkout)
     assert process.run(["tar", "-xzf", str(archive)], cwd=rig.checkout).ok
     unpacked = rig.checkout / f"sdlc-runner-{__version__}"

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import layouts
-import sources
-from checkouts import work_files
-from rig import FEATURE
 from sdlc_runner import process
+from support import source_files
+from support.git import spec_kit_layouts
+from support.git.checkouts import work_files
+from support.harness import FEATURE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rig import Result, Rig
+    from support.harness import Result, Rig
 
 RUN = ".opencode/sdlc-runner/run.py"
 LEDGER = ".opencode/sdlc-runner/manifest.json"
@@ -70,7 +70,7 @@ def test_comes_and_goes_without_a_trace(flavoured: tuple[Rig, str]) -> None:
 
 
 def test_commands_that_a_person_wrote_are_not_taken_for_spec_kit_s(rig: Rig) -> None:
-    layouts.own(rig)
+    spec_kit_layouts.own(rig)
     tasks = (rig.checkout / ".opencode/commands/tasks.md").read_text()
     assert "no spec-kit, but an implement command of its own" in verdict(install(rig))
     assert (rig.checkout / ".opencode/commands/tasks.md").read_text() == tasks
@@ -164,8 +164,8 @@ def test_a_newer_bundle_takes_the_place_of_an_older_one(rig: Rig) -> None:
 
 
 def test_two_implement_commands_are_refused(rig: Rig) -> None:
-    layouts.singular(rig)
-    rig.write(".opencode/commands/spec.implement.md", layouts.STOCK)
+    spec_kit_layouts.singular(rig)
+    rig.write(".opencode/commands/spec.implement.md", spec_kit_layouts.STOCK)
     before = work_files(rig.checkout)
     done = rig.run("install")
     assert (done.code, done.error["code"]) == (2, "second_command")
@@ -176,7 +176,7 @@ def test_two_implement_commands_are_refused(rig: Rig) -> None:
 def test_spec_kit_that_comes_later_takes_the_plain_command_s_place(rig: Rig) -> None:
     install(rig)
     assert list(commands(rig)) == ["implement"]
-    layouts.upstream(rig)
+    spec_kit_layouts.upstream(rig)
     check = bundle_check(rig)
     assert (check["ok"], check["code"]) == (False, "second_command")
     install(rig)
@@ -185,7 +185,7 @@ def test_spec_kit_that_comes_later_takes_the_plain_command_s_place(rig: Rig) -> 
 
 
 def test_spec_kit_that_goes_leaves_the_plain_command(rig: Rig) -> None:
-    layouts.singular(rig)
+    spec_kit_layouts.singular(rig)
     install(rig)
     for path in rig.checkout.glob(".opencode/command/speckit.*"):
         path.unlink()
@@ -195,8 +195,8 @@ def test_spec_kit_that_goes_leaves_the_plain_command(rig: Rig) -> None:
 
 
 def test_both_folders_have_one_command(rig: Rig) -> None:
-    layouts.singular(rig)
-    rig.write(".opencode/commands/speckit.implement.md", layouts.STOCK)
+    spec_kit_layouts.singular(rig)
+    rig.write(".opencode/commands/speckit.implement.md", spec_kit_layouts.STOCK)
     before = work_files(rig.checkout)
     install(rig)
     texts = [path.read_text() for path in rig.checkout.glob(".opencode/command*/*implement.md")]
@@ -206,9 +206,9 @@ def test_both_folders_have_one_command(rig: Rig) -> None:
 
 
 def test_a_stock_command_that_came_back_is_noticed_and_wrapped_anew(rig: Rig) -> None:
-    layouts.singular(rig)
+    spec_kit_layouts.singular(rig)
     install(rig)
-    newer = layouts.STOCK.replace("Run the script", "Run the newer script")
+    newer = spec_kit_layouts.STOCK.replace("Run the script", "Run the newer script")
     rig.write(".opencode/command/speckit.implement.md", newer)
     check = bundle_check(rig)
     assert (check["ok"], check["code"]) == (False, "stock_command")
@@ -221,7 +221,7 @@ def test_a_stock_command_that_came_back_is_noticed_and_wrapped_anew(rig: Rig) ->
 
 
 def test_a_wrapped_command_that_a_person_changed_is_kept(rig: Rig) -> None:
-    layouts.singular(rig)
+    spec_kit_layouts.singular(rig)
     install(rig)
     path = rig.checkout / ".opencode/command/speckit.implement.md"
     path.write_text(path.read_text() + "\nAnd be kind.\n")
@@ -230,11 +230,11 @@ def test_a_wrapped_command_that_a_person_changed_is_kept(rig: Rig) -> None:
     (warning,) = rig.run("uninstall").of("warning")
     assert path.read_text().endswith("And be kind.\n")
     former = str(warning["hint"]).rpartition(" ")[2]
-    assert (rig.checkout / former).read_text() == layouts.STOCK
+    assert (rig.checkout / former).read_text() == spec_kit_layouts.STOCK
 
 
 def test_an_installation_that_was_killed_is_gone_on_with(rig: Rig) -> None:
-    layouts.singular(rig)
+    spec_kit_layouts.singular(rig)
     before = work_files(rig.checkout)
     install(rig)
     after = work_files(rig.checkout)
@@ -248,12 +248,12 @@ def test_an_installation_that_was_killed_is_gone_on_with(rig: Rig) -> None:
 
 
 def test_what_an_earlier_installation_left_is_not_taken_for_the_command(rig: Rig) -> None:
-    layouts.singular(rig)
+    spec_kit_layouts.singular(rig)
     rig.write(".opencode/sdlc-runner/before/.opencode/command/speckit.implement.md", "former\n")
     install(rig)
     assert "Execute all tasks" in commands(rig)["speckit.implement"]
     assert rig.run("uninstall").code == 0
-    assert commands(rig)["speckit.implement"] == layouts.STOCK
+    assert commands(rig)["speckit.implement"] == spec_kit_layouts.STOCK
 
 
 def test_says_no_where_there_is_nothing_to_do(rig: Rig) -> None:
@@ -267,5 +267,5 @@ def test_says_no_where_there_is_nothing_to_do(rig: Rig) -> None:
 
 
 def test_the_bundle_s_own_repository_needs_none(rig: Rig) -> None:
-    done = rig.run("install", str(sources.ROOT))
+    done = rig.run("install", str(source_files.ROOT))
     assert (done.code, done.error["code"]) == (2, "bad_argument")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkouts import work_files
+from support.git.checkouts import work_files
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 PLUGIN = ".opencode/plugins/sdlc-runner-live-titles.js"
 LOCK = ".opencode/package-lock.json"

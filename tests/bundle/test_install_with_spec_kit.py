@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-import layouts
-import sources
-from checkouts import work_files
+from support import source_files
+from support.git import spec_kit_layouts
+from support.git.checkouts import work_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rig import Rig
+    from support.harness import Rig
 
 import pytest
 
@@ -23,7 +23,7 @@ MARK = "<!-- sdlc-runner:"
 
 
 def upgrade(rig: Rig) -> None:
-    layouts.specify(rig, "integration", "upgrade", "--force")
+    spec_kit_layouts.specify(rig, "integration", "upgrade", "--force")
 
 
 def bundle_check(rig: Rig) -> dict[str, object]:
@@ -31,7 +31,7 @@ def bundle_check(rig: Rig) -> dict[str, object]:
     return check
 
 
-@pytest.mark.parametrize("renew", [upgrade, layouts.init], ids=["upgrade", "init"])
+@pytest.mark.parametrize("renew", [upgrade, spec_kit_layouts.init], ids=["upgrade", "init"])
 def test_the_preset_survives_what_writes_every_command_anew(
     kit: Rig, renew: Callable[[Rig], None]
 ) -> None:
@@ -49,14 +49,14 @@ def test_the_preset_survives_what_writes_every_command_anew(
     assert set(after) == set(before)
     recorded = [json.loads(files[RECORD][1]) for files in (before, after)]
     assert recorded[0]["files"] == recorded[1]["files"]
-    layouts.specify(kit, "integration", "upgrade")  # finds nothing that a person changed
+    spec_kit_layouts.specify(kit, "integration", "upgrade")  # finds nothing that a person changed
 
 
-@pytest.mark.parametrize("renew", [upgrade, layouts.init], ids=["upgrade", "init"])
+@pytest.mark.parametrize("renew", [upgrade, spec_kit_layouts.init], ids=["upgrade", "init"])
 def test_in_place_doctor_notices_that_the_stock_command_is_back(
     rig: Rig, renew: Callable[[Rig], None]
 ) -> None:
-    layouts.upstream_without_cli(rig)
+    spec_kit_layouts.upstream_without_cli(rig)
     assert rig.run("install").code == 0
     assert bundle_check(rig)["ok"] is True
     renew(rig)
@@ -92,7 +92,7 @@ def test_other_presets_stay(kit: Rig) -> None:
         "  - {type: command, name: speckit.plan, file: commands/plan.md, description: Plan,\n"
         "     replaces: speckit.plan, strategy: wrap}\n"
     )
-    layouts.specify(kit, "preset", "add", "--dev", str(theirs))
+    spec_kit_layouts.specify(kit, "preset", "add", "--dev", str(theirs))
     before = work_files(kit.checkout)
     assert kit.run("install").code == 0
     assert kit.run("uninstall").code == 0
@@ -104,7 +104,7 @@ def test_other_presets_stay(kit: Rig) -> None:
 
 def test_the_cli_that_is_gone_is_asked_for(kit: Rig) -> None:
     assert kit.run("install").code == 0
-    layouts.without_cli(kit)
+    spec_kit_layouts.without_cli(kit)
     assert not kit.run("install").of("error")
     before = work_files(kit.checkout)
     done = kit.run("uninstall")
@@ -116,7 +116,7 @@ def test_the_cli_that_is_gone_is_asked_for(kit: Rig) -> None:
 def test_a_preset_that_was_removed_by_hand_comes_back(kit: Rig) -> None:
     before = work_files(kit.checkout)
     assert kit.run("install").code == 0
-    layouts.specify(kit, "preset", "remove", "sdlc-runner")
+    spec_kit_layouts.specify(kit, "preset", "remove", "sdlc-runner")
     assert bundle_check(kit)["code"] == "stock_command"
     done = kit.run("install")
     assert [event["what"] for event in done.of("installed")] == ["preset"]
@@ -146,8 +146,8 @@ def test_a_cli_that_does_not_know_the_command_leaves_it_to_us(kit: Rig) -> None:
 
 
 def test_a_preset_that_was_added_by_hand_is_taken_over(kit: Rig) -> None:
-    preset = sources.ROOT / "presets/speckit"
-    layouts.specify(kit, "preset", "add", "--dev", str(preset), "--priority", "5")
+    preset = source_files.ROOT / "presets/speckit"
+    spec_kit_layouts.specify(kit, "preset", "add", "--dev", str(preset), "--priority", "5")
     done = kit.run("install")
     assert done.code == 0
     assert not done.of("warning")

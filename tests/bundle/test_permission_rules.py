@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bundle.test_install import install
-from checkouts import work_files
+from support.git.checkouts import work_files
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 CONFIG = '{\n  "permission": {\n    "bash": {"*": "ask"} // mine\n  }\n}\n'
 

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-import layouts
-import sources
-from checkouts import work_files
 from sdlc_runner import __version__
-from sdlc_runner.installing import wrapping
+from sdlc_runner.install import command_wrapper
+from support import source_files
+from support.git import spec_kit_layouts
+from support.git.checkouts import work_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rig import Rig
+    from support.harness import Rig
 
-BUNDLE = sources.ROOT / "presets/bundle"
-PRESET = sources.ROOT / "presets/speckit"
+BUNDLE = source_files.ROOT / "presets/bundle"
+PRESET = source_files.ROOT / "presets/speckit"
 COMMAND = ".opencode/commands/speckit.implement.md"
 MARK = "<!-- sdlc-runner:"
 
@@ -59,18 +59,18 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 def test_installs_from_a_catalog_and_goes_again(kit: Rig, catalog: str) -> None:
     named = ("--name", "ours", "--install-allowed", "--priority", "1")
-    layouts.specify(kit, "preset", "catalog", "add", catalog, *named)
+    spec_kit_layouts.specify(kit, "preset", "catalog", "add", catalog, *named)
     stock = (kit.checkout / COMMAND).read_text()
-    layouts.specify(kit, "bundle", "install", str(BUNDLE))
+    spec_kit_layouts.specify(kit, "bundle", "install", str(BUNDLE))
     assert MARK in (kit.checkout / COMMAND).read_text()
-    layouts.specify(kit, "bundle", "remove", "sdlc-runner")
-    assert wrapping.same_steps((kit.checkout / COMMAND).read_text(), stock)
+    spec_kit_layouts.specify(kit, "bundle", "remove", "sdlc-runner")
+    assert command_wrapper.same_steps((kit.checkout / COMMAND).read_text(), stock)
 
 
 def test_install_takes_over_what_the_bundle_brought(kit: Rig) -> None:
-    layouts.specify(kit, "preset", "add", "--dev", str(PRESET), "--priority", "5")
-    layouts.specify(kit, "bundle", "validate", "--offline", "--path", str(BUNDLE))
-    layouts.specify(kit, "bundle", "install", "--offline", str(BUNDLE))
+    spec_kit_layouts.specify(kit, "preset", "add", "--dev", str(PRESET), "--priority", "5")
+    spec_kit_layouts.specify(kit, "bundle", "validate", "--offline", "--path", str(BUNDLE))
+    spec_kit_layouts.specify(kit, "bundle", "install", "--offline", str(BUNDLE))
     before = work_files(kit.checkout)
     done = kit.run("install")
     assert done.code == 0
@@ -81,7 +81,9 @@ def test_install_takes_over_what_the_bundle_brought(kit: Rig) -> None:
 
 
 def test_builds_an_artifact_of_what_it_names(kit: Rig, tmp_path: Path) -> None:
-    layouts.specify(kit, "bundle", "build", "--path", str(BUNDLE), "--output", str(tmp_path))
+    spec_kit_layouts.specify(
+        kit, "bundle", "build", "--path", str(BUNDLE), "--output", str(tmp_path)
+    )
     with zipfile.ZipFile(tmp_path / f"sdlc-runner-{__version__}.zip") as built:
         assert sorted(built.namelist()) == ["README.md", "bundle.yml"]
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chart import argo
-from cluster import kit, locks
+from support.chart import argo
+from support.cluster import kit, locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from chart.argo import Application
-    from cluster.kubectl import Kubectl
+    from support.chart.argo import Application
+    from support.cluster.kubectl import Kubectl
 
 RESTRICTED = "pod-security.kubernetes.io/enforce"
 

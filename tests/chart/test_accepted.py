@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chart.rendering import RELEASES, STAGES, Document, Rendered, render
-from chart.variants import VARIANTS
+from support.chart.rendering import RELEASES, STAGES, Document, Rendered, render
+from support.chart.variants import VARIANTS
 
 if TYPE_CHECKING:
-    from cluster.kubectl import Kubectl
+    from support.cluster.kubectl import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 EXTERNAL = "customresourcedefinition/externalsecrets.external-secrets.io"

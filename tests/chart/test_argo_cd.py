@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chart.rendering import RELEASES, STAGES, render
+from support.chart.rendering import RELEASES, STAGES, render
 
 if TYPE_CHECKING:
-    from chart.argo import Application
+    from support.chart.argo import Application
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chart import argo
-from chart.rendering import NAME
-from cluster import cluster_rig as cluster_rigs
-from cluster import kit, releases
-from cluster import services as test_services
-from cluster.namespaces import MANAGED, Namespace
-from cluster.releases import Release
-from cluster.waiting import wait_for
+from support.chart import argo
+from support.chart.rendering import NAME
+from support.cluster import harness as cluster_rigs
+from support.cluster import kit, releases
+from support.cluster import services as test_services
+from support.cluster.namespaces import MANAGED, Namespace
+from support.cluster.releases import Release
+from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from chart.argo import Application
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kubectl import Kubectl, Manifest
+    from support.chart.argo import Application
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kubectl import Kubectl, Manifest
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 import sys
 
-from chart.rendering import CHART
 from sdlc_runner import process
+from support.chart.rendering import CHART
 
 SCRIPT = CHART / "files" / "check.py"
 

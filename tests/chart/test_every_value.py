@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chart import values_table
-from chart.rendering import CHART, MAJORS, Document, Rendered, helm, render, template
-from chart.variants import VARIANTS
+from support.chart import values_table
+from support.chart.rendering import CHART, MAJORS, Document, Rendered, helm, render, template
+from support.chart.variants import VARIANTS
 
 pytestmark = pytest.mark.helm
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chart.rendering import CHART, MAJORS, RELEASES, helm
-from cluster import kit
+from support.chart.rendering import CHART, MAJORS, RELEASES, helm
+from support.cluster import kit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cluster.kubectl import Kubectl
     from sdlc_runner.process import Completed
+    from support.cluster.kubectl import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

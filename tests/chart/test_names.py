@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from chart.rendering import Rendered, render
+from support.chart.rendering import Rendered, render
 
 pytestmark = pytest.mark.helm
 

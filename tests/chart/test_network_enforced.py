@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chart.rendering import Rendered, render
-from cluster import kit
+from support.chart.rendering import Rendered, render
+from support.cluster import kit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cluster.kubectl import Kubectl
+    from support.cluster.kubectl import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chart.rendering import CHART, helm
+from support.chart.rendering import CHART, helm
 
 pytestmark = pytest.mark.helm
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chart.rendering import render, with_values
+from support.chart.rendering import render, with_values
 
 pytestmark = pytest.mark.helm
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from chart import values_table
-from chart.rendering import refusal, render
+from support.chart import values_table
+from support.chart.rendering import refusal, render
 
 pytestmark = pytest.mark.helm
 

@@ -9,7 +9,17 @@ import pytest
 import yaml
 
 import sdlc_runner
-from chart.rendering import CHART, MAJORS, NAME, RELEASES, ROOT, STAGES, Document, helm, render
+from support.chart.rendering import (
+    CHART,
+    MAJORS,
+    NAME,
+    RELEASES,
+    ROOT,
+    STAGES,
+    Document,
+    helm,
+    render,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -22,8 +22,8 @@ from chart.kubernetes_schemas.get_schemas import (
     VERSIONS,
     file_of,
 )
-from chart.rendering import RELEASES, STAGES, Document, Rendered, refusal, render
-from chart.variants import VARIANTS
+from support.chart.rendering import RELEASES, STAGES, Document, Rendered, refusal, render
+from support.chart.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

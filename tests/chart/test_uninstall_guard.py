@@ -12,9 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from chart.rendering import CHART, MAJORS, RELEASES, STAGES, render, with_values
 from sdlc_runner import process
-from sdlc_runner.kube import manifest
+from sdlc_runner.backends.kubernetes import job_spec
+from support.chart.rendering import CHART, MAJORS, RELEASES, STAGES, render, with_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ PAGE = 20
 
 
 def job(number: int = 1, **condition: str) -> dict[str, Any]:
-    labels = {**manifest.MANAGED, manifest.TASK: "t001", manifest.NUMBER: str(number)}
+    labels = {**job_spec.MANAGED, job_spec.TASK: "t001", job_spec.NUMBER: str(number)}
     return {
         "metadata": {
             "name": f"sdlc-t001-{number}",

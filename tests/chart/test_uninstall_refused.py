@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chart.rendering import MAJORS, RELEASES, helm
 from chart.test_network_enforced import IMAGE as BASE
-from cluster import kit, secured
-from sdlc_runner.kube import manifest
+from sdlc_runner.backends.kubernetes import job_spec
+from support.chart.rendering import MAJORS, RELEASES, helm
+from support.cluster import kit, pod_security
 
 if TYPE_CHECKING:
-    from cluster.kubectl import Kubectl
     from sdlc_runner.process import Completed
+    from support.cluster.kubectl import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -55,15 +55,15 @@ def attempt(agents: Kubectl, **spec: Any) -> None:  # noqa: ANN401
         "imagePullPolicy": "Never",
         "command": ["sleep", "600"],
         "resources": {"requests": {"cpu": "1m"}, "limits": {"cpu": "1", "memory": "64Mi"}},
-        "securityContext": secured.CONTAINER,
+        "securityContext": pod_security.CONTAINER,
     }
     pod = {
         "containers": [container],
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": 0,
-        "securityContext": secured.pod(10001),
+        "securityContext": pod_security.pod(10001),
     }
-    labels = {**manifest.MANAGED, manifest.TASK: "t001", manifest.NUMBER: "2"}
+    labels = {**job_spec.MANAGED, job_spec.TASK: "t001", job_spec.NUMBER: "2"}
     agents.create(
         {
             "apiVersion": "batch/v1",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import yaml
 
-from chart import values_table
+from support.chart import values_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def test_every_value_has_a_comment() -> None:
 
 
 def test_the_schema_and_the_readme_say_what_the_comments_say() -> None:
-    again = "run python tests/chart/values_table.py"
+    again = "run python tests/support/chart/values_table.py"
     assert values_table.SCHEMA.read_text(encoding="utf-8") == values_table.schema_text(), again
     assert values_table.README.read_text(encoding="utf-8") == values_table.readme_text(), again
 

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import cluster_rig as cluster_rigs
-from cluster import kit, locks, namespaces
-from cluster import services as test_services
-from cluster.pod_template import Form
+from support.cluster import harness as cluster_rigs
+from support.cluster import kit, locks, namespaces
+from support.cluster import services as test_services
+from support.cluster.pod_template import Form
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kit import Faults
-    from cluster.kubectl import Kubectl
-    from cluster.namespaces import Namespace
-    from cluster.repositories import Repository
-    from cluster.scripted import ScriptedModel
-    from cluster.services import Services
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kit import Faults
+    from support.cluster.kubectl import Kubectl
+    from support.cluster.namespaces import Namespace
+    from support.cluster.repositories import Repository
+    from support.cluster.scripted_model import ScriptedModel
+    from support.cluster.services import Services
 
 IMAGES = Path(__file__).with_name("images")
 STORY = pytest.StashKey["Namespace"]()

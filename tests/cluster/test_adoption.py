@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import namespaces
-from cluster.changed_template import change, runner
-from cluster.followed import Followed
-from cluster.other_machine import other_machine
-from cluster.pod_template import Form, pod_template
-from cluster.waiting import wait_for
-from rig import FEATURE
-from sdlc_runner import naming
-from sdlc_runner.attempt import AttemptSpec, AttemptTask
-from sdlc_runner.events import AttemptKey
-from sdlc_runner.kube.manifest import Clocks, build_job, parse_template
+from sdlc_runner.attempt import naming
+from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
+from sdlc_runner.backends.kubernetes.job_spec import Clocks, build_job, parse_template
+from sdlc_runner.events.codec import AttemptKey
+from support.cluster import namespaces
+from support.cluster.background_verb import Followed
+from support.cluster.changed_template import change, runner
+from support.cluster.other_machine import other_machine
+from support.cluster.pod_template import Form, pod_template
+from support.cluster.waiting import wait_for
+from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kubectl import Kubectl
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kubectl import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

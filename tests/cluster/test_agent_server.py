@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import stand_in
-from cluster.attacks import META
-from cluster.pod_template import Form, pod_template
-from model_server import Call, Rule, Turn, calls, shell, writes
+from support.cluster import image_override
+from support.cluster.attacks import META
+from support.cluster.pod_template import Form, pod_template
+from support.model.server import Call, Rule, Turn, calls, shell, writes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kubectl import Manifest
-    from rig import Event
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kubectl import Manifest
+    from support.harness import Event
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -64,8 +64,8 @@ def with_agent(name: str, script: str = "") -> tuple[Manifest, Manifest]:
     template = pod_template(Form.TWO)
     template["metadata"] = {"name": name}
     pod = template["template"]["spec"]
-    stand_in.put(pod, pod["initContainers"][0], name, starts=bool(script))
-    return template, stand_in.program(name, script)
+    image_override.put(pod, pod["initContainers"][0], name, starts=bool(script))
+    return template, image_override.program(name, script)
 
 
 def prepare_opencode(rig: ClusterRig, *tasks: str) -> None:

@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import opencode_program
-from cluster import spawners
-from cluster.namespaces import SERVER_PASSWORD
-from cluster.pod_template import Form
-from cluster.waiting import wait_for
-from model_server import Rule, calls, says, shell, write
-from rig import FEATURE, parse
-from sdlc_runner.wrapper.served.server import Server
+from sdlc_runner.worker.agents.opencode_server.client import Server
+from support.cluster import spawners
+from support.cluster.namespaces import SERVER_PASSWORD
+from support.cluster.pod_template import Form
+from support.cluster.waiting import wait_for
+from support.harness import FEATURE, parse
+from support.model.server import Rule, calls, says, shell, write
+from support.opencode import program as opencode_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cluster.cluster_rig import ClusterRig
-    from rig import Event
+    from support.cluster.harness import ClusterRig
+    from support.harness import Event
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chart.rendering import NAME as CHART
-from cluster import releases, spawners
-from cluster.followed import Followed
-from cluster.namespaces import MANAGED
-from cluster.releases import DEVELOPER, Release
-from model_server import Rule, calls, says, shell, write
+from support.chart.rendering import NAME as CHART
+from support.cluster import releases, spawners
+from support.cluster.background_verb import Followed
+from support.cluster.namespaces import MANAGED
+from support.cluster.releases import DEVELOPER, Release
+from support.model.server import Rule, calls, says, shell, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kubectl import Manifest
-    from cluster.repositories import Repository
-    from cluster.scripted import ScriptedModel
-    from model_server import Turn
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kubectl import Manifest
+    from support.cluster.repositories import Repository
+    from support.cluster.scripted_model import ScriptedModel
+    from support.model.server import Turn
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(240)]
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import attacks
-from cluster.attacks import META
-from cluster.pod_template import Form
-from cluster.waiting import wait_for
-from model_server import Rule, Turn, calls, says, shell, writes
-from rig import FEATURE, Result
+from support.cluster import attacks
+from support.cluster.attacks import META
+from support.cluster.pod_template import Form
+from support.cluster.waiting import wait_for
+from support.harness import FEATURE, Result
+from support.model.server import Rule, Turn, calls, says, shell, writes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cluster.cluster_rig import ClusterRig
-    from rig import Event
+    from support.cluster.harness import ClusterRig
+    from support.harness import Event
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

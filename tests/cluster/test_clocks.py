@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.changed_template import change
-from cluster.followed import Followed
-from cluster.waiting import wait_for
-from cluster.ways_to_end import HOLDING, REFS, TASK, name_of, saved, the_pod, working
+from support.cluster.background_verb import Followed
+from support.cluster.changed_template import change
+from support.cluster.terminations import HOLDING, REFS, TASK, name_of, saved, the_pod, working
+from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
-    from rig import Event
+    from support.cluster.harness import ClusterRig
+    from support.harness import Event
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.changed_template import change
-from cluster.followed import Followed
-from cluster.other_machine import other_machine
-from cluster.waiting import wait_for
+from support.cluster.background_verb import Followed
+from support.cluster.changed_template import change
+from support.cluster.other_machine import other_machine
+from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import kit
-from cluster.waiting import wait_for
+from support.cluster import kit
+from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cluster.cluster_rig import ClusterRig
-    from rig import Event, Result
+    from support.cluster.harness import ClusterRig
+    from support.harness import Event, Result
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -85,7 +85,7 @@ def test_credentials_open_the_remote_and_show_nowhere(rig: ClusterRig, transport
     assert IN_ADDRESS not in "\n".join(kept)
     shown = "\n".join(kept).encode() + b"".join(seen)
     assert not [secret for secret in secrets_of(rig) if secret.encode() in shown]
-    assert b"sdlc_runner.wrapper.pod" in b"".join(seen) or kit.find() is None
+    assert b"sdlc_runner.worker.pod" in b"".join(seen) or kit.find() is None
     for ref in rig.remote_refs():
         held = rig.repository.git_bytes("log", "-p", "--format=%B", ref)
         assert not [secret for secret in secrets_of(rig) if secret.encode() in held]

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from checkouts import picture
-from cluster import spawners
-from cluster.pod_template import NAME, Form, pod_template
-from cluster.waiting import wait_for
+from support.cluster import spawners
+from support.cluster.pod_template import NAME, Form, pod_template
+from support.cluster.waiting import wait_for
+from support.git.checkouts import picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cluster.cluster_rig import ClusterRig
-    from rig import Event, Result
+    from support.cluster.harness import ClusterRig
+    from support.harness import Event, Result
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

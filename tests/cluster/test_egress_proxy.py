@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chart.rendering import NAME
-from cluster import releases, secured
-from cluster.pod_template import USER
-from cluster.releases import Release
-from cluster.service_pods import IMAGE
-from model_server import Rule, calls, says, write
+from support.chart.rendering import NAME
+from support.cluster import pod_security, releases
+from support.cluster.pod_template import USER
+from support.cluster.releases import Release
+from support.cluster.service_pods import IMAGE
+from support.model.server import Rule, calls, says, write
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kubectl import Manifest
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kubectl import Manifest
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 PORT = 3128
-PROGRAM = Path(__file__).parent / "pods" / "forward_proxy.py"
+PROGRAM = Path(__file__).parents[1] / "support/cluster/pods/forward_proxy.py"
 PROXY = {"app": "proxy"}
 DIRECTLY = """
 import socket, sys
@@ -40,12 +40,12 @@ def proxy() -> tuple[Manifest, Manifest]:
         "image": IMAGE,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-u", "-c", PROGRAM.read_text(), str(PORT)],
-        "securityContext": secured.CONTAINER,
+        "securityContext": pod_security.CONTAINER,
         "readinessProbe": {"tcpSocket": {"port": PORT}, "periodSeconds": 1},
     }
     pod = {
         "containers": [container],
-        "securityContext": secured.pod(USER),
+        "securityContext": pod_security.pod(USER),
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 0,
     }

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import host, job_by_hand, stand_in
-from cluster.changed_template import agent, change, runner, volume
-from cluster.other_machine import other_machine
-from cluster.pod_template import Form
-from cluster.ways_to_end import (
+from support.cluster import image_override, node_processes, plain_job
+from support.cluster.changed_template import agent, change, runner, volume
+from support.cluster.other_machine import other_machine
+from support.cluster.pod_template import Form
+from support.cluster.terminations import (
     REFS,
     TASK,
     delete,
@@ -24,14 +24,14 @@ from cluster.ways_to_end import (
     the_pod,
     working,
 )
-from model_server import Rule, calls, says, shell, write
+from support.model.server import Rule, calls, says, shell, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cluster.changed_template import PodSpec
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kubectl import Manifest
+    from support.cluster.changed_template import PodSpec
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kubectl import Manifest
 
     Ends = Callable[[ClusterRig, Manifest], object]
 
@@ -66,7 +66,7 @@ def test_a_pod_that_was_killed_left_its_last_checkpoint(
     rig: ClusterRig, ends: Ends, code: str
 ) -> None:
     if ends is not force_delete:
-        host.require_node_here()
+        node_processes.require_node_here()
     rig.env["SDLC_RUNNER_CHECKPOINT_SECONDS"] = "1"
     followed = working(rig)
     followed.wait_for("checkpoint", reason="interval")
@@ -120,8 +120,8 @@ def test_out_of_memory_in_the_agents_container(rig: ClusterRig) -> None:
 
 def start_instead(rig: ClusterRig, script: str) -> None:
     """Have the image be one that starts a program of its own, or has none that could start."""
-    rig.namespace.kubectl.create(stand_in.program("program", script))
-    change(rig, lambda pod: stand_in.put(pod, runner(pod), "program", starts=bool(script)))
+    rig.namespace.kubectl.create(image_override.program("program", script))
+    change(rig, lambda pod: image_override.put(pod, runner(pod), "program", starts=bool(script)))
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_pod_of_higher_priority_takes_its_place(
 
     change(rig, lambda pod: wants(pod, low))
     followed = working(rig)
-    other = job_by_hand.job("true")
+    other = plain_job.job("true")
     wants(other["spec"]["template"]["spec"], high)
     kubectl.create(other)
     outcome = followed.result().outcome("T001")

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.changed_template import change
-from cluster.followed import Followed
-from cluster.pod_template import Form
-from cluster.repositories import RECEIVE, UPLOAD
-from cluster.waiting import wait_for
-from cluster.ways_to_end import BRANCH, REFS, TASK, delete, name_of, the_pod
+from support.cluster.background_verb import Followed
+from support.cluster.changed_template import change
+from support.cluster.pod_template import Form
+from support.cluster.repositories import RECEIVE, UPLOAD
+from support.cluster.terminations import BRANCH, REFS, TASK, delete, name_of, the_pod
+from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kubectl import Manifest
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kubectl import Manifest
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -11,26 +11,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chart.rendering import RELEASES, render
-from cluster import attacks, kit, releases, secured, spawners
-from cluster import cluster_rig as cluster_rigs
-from cluster import namespaces as made
-from cluster.external_store import KIND, Store
-from cluster.followed import Followed
-from cluster.releases import DEVELOPER, Release
-from cluster.waiting import wait_for
-from model_server import Rule, calls, says, shell, write
+from support.chart.rendering import RELEASES, render
+from support.cluster import attacks, kit, pod_security, releases, spawners
+from support.cluster import harness as cluster_rigs
+from support.cluster import namespaces as made
+from support.cluster.background_verb import Followed
+from support.cluster.external_store import KIND, Store
+from support.cluster.releases import DEVELOPER, Release
+from support.cluster.waiting import wait_for
+from support.model.server import Rule, calls, says, shell, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kubectl import Kubectl
-    from cluster.repositories import Repository
-    from cluster.scripted import ScriptedModel
-    from model_server import Turn
-    from rig import Event, Result
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kubectl import Kubectl
+    from support.cluster.repositories import Repository
+    from support.cluster.scripted_model import ScriptedModel
+    from support.harness import Event, Result
+    from support.model.server import Turn
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -90,7 +90,7 @@ def installed(
         kit.lacking("the cluster has no ExternalSecrets")
     name = f"sdlc-test-{uuid.uuid4().hex[:8]}"
     namespace = made.Namespace(name, cluster.inside(name))
-    namespace.kubectl.create(secured.namespace(name), secured.service_account(DEVELOPER))
+    namespace.kubectl.create(pod_security.namespace(name), pod_security.service_account(DEVELOPER))
     values = tmp_path / "values.json"
     values.write_text(json.dumps(releases.values(STAGE, git_repository, model)))
     release = Release(STAGE, namespace, values)

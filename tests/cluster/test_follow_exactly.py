@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import line, speaker
-from cluster.followed import Followed
-from cluster.waiting import wait_for
+from support.cluster import api_link, speaker
+from support.cluster.background_verb import Followed
+from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cluster.cluster_rig import ClusterRig
-    from cluster.line import Line
-    from rig import Event
+    from support.cluster.api_link import Line
+    from support.cluster.harness import ClusterRig
+    from support.harness import Event
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -32,7 +32,7 @@ THREE = "".join(f"- [ ] T00{n} [P] [ASYNC] Write `T00{n}.txt`\n" for n in (1, 2,
 @pytest.fixture
 def api_line(rig: ClusterRig) -> Iterator[Line]:
     """The way of the rig's commands to the API server."""
-    laid = line.lay(rig.namespace.kubectl, rig.folder / "by-line")
+    laid = api_link.lay(rig.namespace.kubectl, rig.folder / "by-line")
     rig.env["KUBECONFIG"] = str(rig.folder / "by-line")
     yield laid
     laid.close()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import speaker
-from cluster.followed import Followed
-from cluster.waiting import wait_for
+from support.cluster import speaker
+from support.cluster.background_verb import Followed
+from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kit import Faults
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kit import Faults
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

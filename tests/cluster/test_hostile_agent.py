@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster import attacks, kit
-from cluster.attacks import BRANCH, META, program, task
-from cluster.namespaces import SERVER_PASSWORD
-from cluster.pod_template import Form, pod_template
-from cluster.waiting import wait_for
-from model_server import KEY, calls, says, shell
-from rig import FEATURE
+from support.cluster import attacks, kit
+from support.cluster.attacks import BRANCH, META, program, task
+from support.cluster.namespaces import SERVER_PASSWORD
+from support.cluster.pod_template import Form, pod_template
+from support.cluster.waiting import wait_for
+from support.harness import FEATURE
+from support.model.server import KEY, calls, says, shell
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kubectl import Manifest
-    from rig import Result
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kubectl import Manifest
+    from support.harness import Result
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

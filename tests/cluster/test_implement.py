@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import opencode_program
-from cluster.pod_template import Form
-from implemented import implement
-from model_server import Call, Rule, calls, says, shell, write
+from support.cluster.pod_template import Form
+from support.model.server import Call, Rule, calls, says, shell, write
+from support.opencode import program
+from support.opencode.implemented_feature import implement
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 pytestmark = [
     pytest.mark.cluster,
@@ -28,7 +28,7 @@ def programs(rig: ClusterRig) -> None:
     """Put OpenCode on PATH, and a Python that has the packages."""
     folder = rig.folder / "bin"
     folder.mkdir()
-    (folder / "opencode").symlink_to(opencode_program.find() or opencode_program.skip())
+    (folder / "opencode").symlink_to(program.find() or program.skip())
     python = folder / "python3"
     python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
     python.chmod(0o755)

@@ -10,26 +10,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import model_script
-import rig as rigs
-from cluster import job_by_hand, service_pods
-from cluster.door import Door
-from cluster.job_by_hand import GIT_BY_HTTP, GIT_BY_SSH
-from cluster.pod_template import Form
-from cluster.ports import ADMIN, HTTP
-from cluster.relay import through_api
-from cluster.repositories import RECEIVE, Mode
-from cluster.service_pods import GIT, MODEL
-from cluster.waiting import wait_for
-from model_server import KEY, Rule, Turn, calls, says, shell, writes
+from support import harness as rigs
+from support.cluster import plain_job, service_pods
+from support.cluster.plain_job import GIT_BY_HTTP, GIT_BY_SSH
+from support.cluster.pod_template import Form
+from support.cluster.ports import ADMIN, HTTP
+from support.cluster.relay import through_api
+from support.cluster.repositories import RECEIVE, Mode
+from support.cluster.service_door import Door
+from support.cluster.service_pods import GIT, MODEL
+from support.cluster.waiting import wait_for
+from support.model import script as model_script
+from support.model.server import KEY, Rule, Turn, calls, says, shell, writes
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kit import Faults
-    from cluster.kubectl import Kubectl
-    from cluster.namespaces import Namespace
-    from cluster.scripted import ScriptedModel
-    from cluster.services import Services
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kit import Faults
+    from support.cluster.kubectl import Kubectl
+    from support.cluster.namespaces import Namespace
+    from support.cluster.scripted_model import ScriptedModel
+    from support.cluster.services import Services
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -57,7 +57,7 @@ END
 
 def from_inside(rig: ClusterRig, url: str, how: str) -> tuple[int, str]:
     script = how + CLONE_AND_PUSH.format(branch=rigs.FEATURE, url=url)
-    return job_by_hand.run(rig.namespace, script)
+    return plain_job.run(rig.namespace, script)
 
 
 @pytest.mark.parametrize("transport", ["http", "ssh"])
@@ -98,7 +98,7 @@ def test_a_model_answers_from_inside_by_the_rules_of_its_test(
 ) -> None:
     services.model("other").rules(Rule("task T001", (says("wrong"),)))
     model.rules(Rule("task T001", (writes("a.py", "x = 1\n"), says("done"))))
-    code, log = job_by_hand.run(namespace, ASK.format(url=model.url))
+    code, log = plain_job.run(namespace, ASK.format(url=model.url))
     assert code == 0, log
     assert '"finish_reason": "tool_calls"' in log
     assert "/workspace/a.py" in log
@@ -121,7 +121,7 @@ def test_rules_survive_the_way_to_another_place() -> None:
 def test_both_forms_run_under_pod_security_restricted(namespace: Namespace, form: Form) -> None:
     look = "cat /etc/sdlc-runner/spec.json; echo; id -u; ls /secrets; touch /workspace/x /attempt/x"
     try_out = f"exec 2>&1; {look}; touch /x || echo read-only"
-    code, log = job_by_hand.run(namespace, try_out, form)
+    code, log = plain_job.run(namespace, try_out, form)
     assert code == 0, log
     assert log.split() == [
         *("{}", "10001", "git", "model", "server"),
@@ -130,7 +130,7 @@ def test_both_forms_run_under_pod_security_restricted(namespace: Namespace, form
 
 
 def test_a_pod_that_is_not_restricted_is_refused(namespace: Namespace) -> None:
-    made = job_by_hand.job("true")["spec"]["template"]
+    made = plain_job.job("true")["spec"]["template"]
     made["spec"]["securityContext"] = {}
     pod = {"apiVersion": "v1", "kind": "Pod", **made, "metadata": {"name": "bad"}}
     with pytest.raises(AssertionError, match="violates PodSecurity"):
@@ -139,7 +139,7 @@ def test_a_pod_that_is_not_restricted_is_refused(namespace: Namespace) -> None:
 
 def test_leftovers_are_what_a_test_made(namespace: Namespace) -> None:
     assert not namespace.leftovers()
-    namespace.kubectl.create(job_by_hand.job("true"))
+    namespace.kubectl.create(plain_job.job("true"))
     wait_for(lambda: len(namespace.leftovers()) == 2)
     assert {name.split("/")[0] for name in namespace.leftovers()} == {"job", "pod"}
 
@@ -206,7 +206,7 @@ def test_scripted_agents_meet_the_test_at_gates(rig: ClusterRig) -> None:
     rig.agent("note(f'{task} runs'); hold(); note('goes on')")
     command = rig.env["SDLC_RUNNER_AGENT_COMMAND"]
     assert shlex.split(command)[:2] == ["python3", "-c"]
-    made = job_by_hand.job(f"echo 'Implement task T007 now' | {command}")
+    made = plain_job.job(f"echo 'Implement task T007 now' | {command}")
     rig.namespace.kubectl.create(made)
     wait_for(lambda: rig.model.notes() == ["T007 runs"])
     rig.model.open()

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chart.rendering import MAJORS, RELEASES, ROOT, STAGES, helm_program
-from cluster import cluster_rig as cluster_rigs
-from cluster import releases, secured, spawners
-from cluster.namespaces import Namespace
-from cluster.namespaces import delete as delete_namespace
-from cluster.releases import DEVELOPER, Release
-from cluster.waiting import wait_for
-from model_server import Rule, calls, says, write
+from support.chart.rendering import MAJORS, RELEASES, ROOT, STAGES, helm_program
+from support.cluster import harness as cluster_rigs
+from support.cluster import pod_security, releases, spawners
+from support.cluster.namespaces import Namespace
+from support.cluster.namespaces import delete as delete_namespace
+from support.cluster.releases import DEVELOPER, Release
+from support.cluster.waiting import wait_for
+from support.model.server import Rule, calls, says, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cluster.cluster_rig import ClusterRig
-    from cluster.kubectl import Kubectl
-    from cluster.repositories import Repository
-    from cluster.scripted import ScriptedModel
+    from support.cluster.harness import ClusterRig
+    from support.cluster.kubectl import Kubectl
+    from support.cluster.repositories import Repository
+    from support.cluster.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 # What the namespace itself, the administrator and attempts put there.
@@ -48,7 +48,7 @@ def namespaces(cluster: Kubectl) -> Iterator[dict[str, Namespace]]:
     found = {}
     for stage in STAGES:
         name = f"agent-runner-{stage}-{suffix}"
-        cluster.create(secured.namespace(name))
+        cluster.create(pod_security.namespace(name))
         found[stage] = Namespace(name, cluster.inside(name))
     yield found
     for each in found.values():
@@ -67,7 +67,7 @@ def release(
     stage: str = request.param
     values = tmp_path / "values.json"
     values.write_text(json.dumps(releases.values(stage, git_repository, model)))
-    namespaces[stage].kubectl.create(secured.service_account(DEVELOPER))
+    namespaces[stage].kubectl.create(pod_security.service_account(DEVELOPER))
     return Release(stage, namespaces[stage], values)
 
 

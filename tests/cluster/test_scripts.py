@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import rig as rigs
-from rig import FEATURE
+from support import harness as rigs
+from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 pytestmark = pytest.mark.cluster
 

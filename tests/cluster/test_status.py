@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.pod_template import Form, pod_template
-from rig import until
+from support.cluster.pod_template import Form, pod_template
+from support.harness import until
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 pytestmark = pytest.mark.cluster
 

@@ -9,14 +9,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from chart.rendering import render
-from cluster.pod_template import Form
-from cluster.service_pods import GIT, MODEL
-from model_server import Rule, says, writes
+from support.chart.rendering import render
+from support.cluster.pod_template import Form
+from support.cluster.service_pods import GIT, MODEL
+from support.model.server import Rule, says, writes
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
-    from rig import Event, Result
+    from support.cluster.harness import ClusterRig
+    from support.harness import Event, Result
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cluster.changed_template import agent, change, runner, volume
-from cluster.followed import Followed
-from cluster.other_machine import other_machine
-from cluster.pod_template import Form, pod_template
-from cluster.waiting import wait_for
+from support.cluster.background_verb import Followed
+from support.cluster.changed_template import agent, change, runner, volume
+from support.cluster.other_machine import other_machine
+from support.cluster.pod_template import Form, pod_template
+from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cluster.changed_template import PodSpec
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.changed_template import PodSpec
+    from support.cluster.harness import ClusterRig
 
     Release = Callable[[], object]
 

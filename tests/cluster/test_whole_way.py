@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.pod_template import Form, pod_template
-from model_server import Rule, calls, says, write
-from rig import FEATURE
+from support.cluster.pod_template import Form, pod_template
+from support.harness import FEATURE
+from support.model.server import Rule, calls, says, write
 
 if TYPE_CHECKING:
-    from cluster.cluster_rig import ClusterRig
+    from support.cluster.harness import ClusterRig
 
 RELEASE = Path(__file__).parents[2] / "releases" / "agentic-sdlc-agent-runner-dev"
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-import sources
+from support import source_files
 
 # "key!" is required; what it holds is a kind, or its possible values between bars.
 ENVELOPE = {
@@ -251,7 +251,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 SCHEMA: dict[str, Any] = json.loads(
-    (sources.PACKAGE / "event.schema.json").read_text(encoding="utf-8")
+    (source_files.PACKAGE / "event.schema.json").read_text(encoding="utf-8")
 )
 
 

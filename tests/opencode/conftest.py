@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import opencode_program
-import rig as rigs
-from agent_side import Heard
-from model_server import ModelServer, config
-from real_server import Real, started
+from support import harness as rigs
+from support.agent_fixtures import Heard
+from support.model.server import ModelServer, config
+from support.opencode import program as opencode_program
+from support.opencode.real_server import Real, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import pods
+    from support.kubernetes import local_pod
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +70,7 @@ def use_model(rig: rigs.Rig) -> Callable[[str], None]:
 @pytest.fixture(scope="module")
 def shared(
     tmp_path_factory: pytest.TempPathFactory, program: Path
-) -> Iterator[tuple[pods.Pod, ModelServer]]:
+) -> Iterator[tuple[local_pod.Pod, ModelServer]]:
     """A pod's agent container, and the model behind it, for all tests of a module."""
     with ModelServer([]) as model, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{program}:{os.environ['PATH']}")
@@ -80,7 +80,7 @@ def shared(
 
 
 @pytest.fixture
-def real(shared: tuple[pods.Pod, ModelServer], tmp_path: Path) -> Iterator[Real]:
+def real(shared: tuple[local_pod.Pod, ModelServer], tmp_path: Path) -> Iterator[Real]:
     """The shared server in a folder of this test's own."""
     heard = Heard()
     yield Real(*shared, tmp_path, heard)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import layouts
-import rig as rigs
-from sdlc_runner.installing import permissions
-from sdlc_runner.installing.permissions import CALL
+from sdlc_runner.install import permissions
+from sdlc_runner.install.permissions import CALL
+from support import harness as rigs
+from support.git import spec_kit_layouts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rig import Rig
+    from support.harness import Rig
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 
@@ -55,9 +55,9 @@ def implement_commands(loaded: dict[str, Any]) -> list[str]:
     return [name for name in loaded.get("command", {}) if name.endswith("implement")]
 
 
-@pytest.mark.parametrize("name", layouts.FLAVOURS)
+@pytest.mark.parametrize("name", spec_kit_layouts.FLAVOURS)
 def test_shows_exactly_ours(bare: Rig, name: str) -> None:
-    make, typed = layouts.FLAVOURS[name]
+    make, typed = spec_kit_layouts.FLAVOURS[name]
     make(bare)
     before = debug(bare, "config")
     assert bare.run("install").code == 0

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import layouts
-import rig as rigs
-import session_model
-from implemented import TASKS, WRITE, attempts, boxes, implement
-from model_server import Call, ModelServer, Rule, calls, path, says, shell, write
-from opencode_session import OpenCode
-from rig import Rig, until
-from session_model import Command, Implementer, Past
+from support import harness as rigs
+from support.git import spec_kit_layouts
+from support.harness import Rig, until
+from support.model import session_model
+from support.model.server import Call, ModelServer, Rule, calls, path, says, shell, write
+from support.model.session_model import Command, Implementer, Past
+from support.opencode.developer_session import OpenCode
+from support.opencode.implemented_feature import TASKS, WRITE, attempts, boxes, implement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from model_request import Request
-    from model_server import Turn
+    from support.model.request import Request
+    from support.model.server import Turn
 
     Make = Callable[[str], str]
 
@@ -42,7 +42,7 @@ def make(rig: Rig) -> Make:
     """Make a repository of a flavour, with the bundle; returns the command to type."""
 
     def make(flavour: str) -> str:
-        lay_out, typed = layouts.FLAVOURS[flavour]
+        lay_out, typed = spec_kit_layouts.FLAVOURS[flavour]
         lay_out(rig)
         assert rig.run("install").code == 0
         rig.commit("Have agents do what is marked [ASYNC]")

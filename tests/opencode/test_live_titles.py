@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import rig as rigs
-import sources
-from model_server import Call, ModelServer, Rule, calls, says, shell
-from rig import Rig, until
-from sdlc_runner.installing import bundle
-from sdlc_runner.operations.live_titles import PLUGIN
+from sdlc_runner.install import bundle_files
+from sdlc_runner.install.live_titles import PLUGIN
+from support import harness as rigs
+from support import source_files
+from support.harness import Rig, until
+from support.model.server import Call, ModelServer, Rule, calls, says, shell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,7 +154,7 @@ def test_the_row_shows_the_newest_line_until_the_attempt_ends(bare: Rig) -> None
     assert final["state"]["status"] == "completed"
     assert final["state"]["title"] == f"{RUN} spawn T001 --follow"
     assert "succeeded" in final["state"]["output"]
-    assert not (bare.checkout / bundle.HOME / "live").exists()
+    assert not (bare.checkout / bundle_files.HOME / "live").exists()
 
 
 def ends(watched: Watched) -> list[dict[str, Any]]:
@@ -201,7 +201,7 @@ console.log(JSON.stringify(sent))
 def played(folder: Path, script: str, *, fails: bool = False, slow: bool = False) -> list[Any]:
     """Play events to the plugin in OpenCode's own JavaScript; return the states it sent."""
     file = folder / "play.mjs"
-    plugin = json.dumps(str(sources.ROOT / "plugin/live-titles.js"))
+    plugin = json.dumps(str(source_files.ROOT / "plugin/live-titles.js"))
     words = {"fails": json.dumps(fails), "slow": json.dumps(slow)}
     file.write_text(
         BENCH.format(plugin=plugin, script=script, folder=json.dumps(str(folder)), **words)
@@ -271,7 +271,7 @@ def test_nothing_of_it_is_committed_or_loaded_twice(bare: Rig) -> None:
     assert bare.run("install", "--live-titles").code == 0
     bare.commit("Install the bundle")
     committed = bare.git("ls-files").splitlines()
-    assert f"{bundle.HOME}/run.py" in committed
+    assert f"{bundle_files.HOME}/run.py" in committed
     assert PLUGIN not in committed
     debugged = subprocess.run(
         ["opencode", "debug", "config"],

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import closed_doors
-import pods
-from real_server import SPEC_HERE
 from sdlc_runner.errors import UnreachableError
-from sdlc_runner.wrapper.agent_side.single_agent import SingleAgent
-from sdlc_runner.wrapper.mask import Masker
-from sdlc_runner.wrapper.network.reach import Reach
-from sdlc_runner.wrapper.served.agent import ServedAgent
-from sdlc_runner.wrapper.served.server import Server
+from sdlc_runner.worker.agents.opencode_server.agent import ServedAgent
+from sdlc_runner.worker.agents.opencode_server.client import Server
+from sdlc_runner.worker.agents.single_container import SingleAgent
+from sdlc_runner.worker.masking import Masker
+from sdlc_runner.worker.preflight.preflight import Reach
+from support import unreachable_ports
+from support.kubernetes import local_pod
+from support.opencode.real_server import SPEC_HERE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,13 +31,13 @@ SPEC = replace(SPEC_HERE, model="anthropic/claude-sonnet-4-5")
 @pytest.fixture
 def proxy() -> Iterator[str]:
     """A proxy without an answer, by which the provider's own address would be reached."""
-    with closed_doors.silent() as port:
+    with unreachable_ports.silent() as port:
         yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture
 def gateway() -> Iterator[str]:
-    with closed_doors.taking() as port:
+    with unreachable_ports.taking() as port:
         yield f"http://127.0.0.1:{port}/v1"
 
 
@@ -46,13 +46,13 @@ def settings(url: str) -> str:
     return json.dumps({"$schema": "https://opencode.ai/config.json", "provider": provider})
 
 
-def served(root: Path, program: Path, proxy: str, **env: str) -> tuple[pods.Pod, ServedAgent]:
+def served(root: Path, program: Path, proxy: str, **env: str) -> tuple[local_pod.Pod, ServedAgent]:
     """Start a pod's agent; the runner's own environment has only the proxy."""
-    own = pods.environment(ANTHROPIC_API_KEY="none")
+    own = local_pod.environment(ANTHROPIC_API_KEY="none")
     own["PATH"] = f"{program}:{own['PATH']}"
-    pod = pods.Pod(root, SPEC.to_json(), own)
+    pod = local_pod.Pod(root, SPEC.to_json(), own)
     pod.start("agent", **env)
-    server = Server(pod.port, pods.PASSWORD, str(pod.workspace))
+    server = Server(pod.port, local_pod.PASSWORD, str(pod.workspace))
     reach = Reach(3, {"https_proxy": proxy})
     agent = ServedAgent(SPEC, pod.workspace, server, threading.Event(), Masker([]), reach)
     return pod, agent
@@ -98,7 +98,7 @@ def test_the_repositorys_settings_count_for_a_child(
     work.mkdir()
     if named:
         (work / "opencode.json").write_text(settings(gateway))
-    environ = pods.environment(HOME=str(tmp_path), https_proxy=proxy)
+    environ = local_pod.environment(HOME=str(tmp_path), https_proxy=proxy)
     environ["PATH"] = f"{program}:{environ['PATH']}"
     stop, reach = threading.Event(), Reach(3, environ)
     agent = SingleAgent(SPEC, work, environ, stop, Masker([]), reach)

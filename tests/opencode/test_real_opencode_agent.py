@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_side import SPEC, Heard, limited
-from model_server import (
+from sdlc_runner.attempt.spec import Limits
+from sdlc_runner.events.codec import EventType, Outcome
+from sdlc_runner.worker.agents import subprocess_run
+from sdlc_runner.worker.masking import Masker
+from support.agent_fixtures import SPEC, Heard, limited
+from support.model.server import (
     KEY,
     MODEL,
     Call,
@@ -22,17 +26,13 @@ from model_server import (
     shell,
     write,
 )
-from sdlc_runner.attempt import Limits
-from sdlc_runner.events import EventType, Outcome
-from sdlc_runner.wrapper.agent_side import agent
-from sdlc_runner.wrapper.mask import Masker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from model_request import Request
-    from sdlc_runner.wrapper.agent_side.agent_end import AgentEnd
+    from sdlc_runner.worker.agents.agent_result import AgentEnd
+    from support.model.request import Request
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 
@@ -68,7 +68,7 @@ def run(
 ) -> AgentEnd:
     spec = limited(replace(SPEC, model=model, limits=Limits()), **{"run_seconds": 60, **limits})
     stop, masker = threading.Event(), Masker([KEY])
-    return agent.run(spec, "Do task T001", work, environ, heard.emit, stop, masker)
+    return subprocess_run.run(spec, "Do task T001", work, environ, heard.emit, stop, masker)
 
 
 def test_edits_files_with_its_own_tools_and_ends_well(

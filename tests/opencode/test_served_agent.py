@@ -9,20 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agent_side import is_gone, wait_until
-from model_server import (
-    KEY,
-    Call,
-    Rule,
-    Turn,
-    calls,
-    says,
-    shell,
-    writes,
-)
-from real_server import LONG, Real
-from sdlc_runner.attempt import Limits
-from sdlc_runner.events import EventType, Outcome
+from sdlc_runner.attempt.spec import Limits
+from sdlc_runner.events.codec import EventType, Outcome
+from support.agent_fixtures import is_gone, wait_until
+from support.model.server import KEY, Call, Rule, Turn, calls, says, shell, writes
+from support.opencode.real_server import LONG, Real
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from agent_side import is_gone, wait_until
-from real_server import SPEC_HERE, Real
-from sdlc_runner.events import EventType
+from sdlc_runner.events.codec import EventType
+from support.agent_fixtures import is_gone, wait_until
+from support.opencode.real_server import SPEC_HERE, Real
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pods
-from agent_side import SPEC
-from model_server import KEY, MODEL, ModelServer, Rule, calls, says, shell, writes
-from rig import FEATURE, VALIDATOR, Rig
-from sdlc_runner.attempt import AttemptSpec, AttemptTask, Limits
+from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits
+from support.agent_fixtures import SPEC
+from support.harness import FEATURE, VALIDATOR, Rig
+from support.kubernetes import local_pod
+from support.model.server import KEY, MODEL, ModelServer, Rule, calls, says, shell, writes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ def spec_of(rig: Rig) -> AttemptSpec:
     )
 
 
-def play(pod: pods.Pod, role: str) -> None:
+def play(pod: local_pod.Pod, role: str) -> None:
     """Run the pod to its end."""
     try:
         if role == "runner":
@@ -56,7 +56,9 @@ def test_tasks_become_verified_work(
     second = (writes("two.txt"), says("Second."))
     rules = [Rule("Implement task T001 ", first), Rule("Implement task T002 ", second)]
     with ModelServer(rules) as model:
-        pod = pods.Pod(tmp_path / "pod", spec.to_json(), model.environment(pods.environment()))
+        pod = local_pod.Pod(
+            tmp_path / "pod", spec.to_json(), model.environment(local_pod.environment())
+        )
         pod.secret("git", "token", "token-of-the-test")
         pod.secret("model", "SOME_API_KEY", f"{KEY}-2")
         play(pod, role)

@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from model_server import (
-    calls,
-    shell,
-)
-from real_server import LONG, Real, begun
-from sdlc_runner.events import Outcome
-from sdlc_runner.wrapper.served.server import Server
+from sdlc_runner.events.codec import Outcome
+from sdlc_runner.worker.agents.opencode_server.client import Server
+from support.model.server import calls, shell
+from support.opencode.real_server import LONG, Real, begun
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 

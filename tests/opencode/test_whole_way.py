@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import stored
-from model_server import (
+from support.git import repo_scan
+from support.harness import FEATURE, Event, Result, Rig, until
+from support.model.server import (
     KEY,
     Call,
     ModelServer,
@@ -22,12 +23,11 @@ from model_server import (
     write,
     writes,
 )
-from rig import FEATURE, Event, Result, Rig, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from model_request import Request
+    from support.model.request import Request
 
     UseModel = Callable[[str], None]
 
@@ -288,8 +288,8 @@ def test_the_models_key_never_leaves_this_machine(rig: Rig, use_model: UseModel)
     assert (refused["outcome"], refused["code"]) == ("failed", "secret_in_diff")
     assert "two.py" in refused["message"]
     assert KEY not in result.stdout + result.stderr
-    assert b"one.txt" in stored.objects(rig)
-    assert KEY.encode() not in stored.objects(rig)
+    assert b"one.txt" in repo_scan.objects(rig)
+    assert KEY.encode() not in repo_scan.objects(rig)
     for file in rig.state.glob("attempts/*/*"):
         if file.is_file():
             assert KEY.encode() not in file.read_bytes(), file

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agent_side import Heard, Stage
+from support.agent_fixtures import Heard, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

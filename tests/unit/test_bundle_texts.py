@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-import sources
-from sdlc_runner import __version__, private_packages
-from sdlc_runner.arguments import VERBS
-from sdlc_runner.installing import bundle, permissions
+from sdlc_runner import __version__
+from sdlc_runner.cli import bundled_launcher
+from sdlc_runner.cli.parser import VERBS
+from sdlc_runner.install import bundle_files, permissions
+from support import source_files
 
-HOME = sources.ROOT / ".opencode"
+HOME = source_files.ROOT / ".opencode"
 PROMPTS = sorted(path for path in HOME.glob("[acs]*/**/*.md") if "node_modules" not in path.parts)
 LINES = {"agents": 80, "commands": 60, "skills": 150}
 CALLED = re.compile(r"(?:run\.py|`RUN) ([a-z]+)")
@@ -55,24 +56,24 @@ def test_the_rules_allow_what_the_commands_call() -> None:
 
 def test_the_bundle_lists_every_file_there_is() -> None:
     places = (".opencode/", "presets/fork/", "presets/speckit/")
-    ours = {name for name in sources.names() if name.startswith(places)}
-    listed = {f".opencode/{name}" for name in (*bundle._FILES, bundle.IMPLEMENT)}  # noqa: SLF001
-    assert ours == listed | {f"presets/{name}" for name in bundle._PRESETS}  # noqa: SLF001
+    ours = {name for name in source_files.names() if name.startswith(places)}
+    listed = {f".opencode/{name}" for name in (*bundle_files._FILES, bundle_files.IMPLEMENT)}  # noqa: SLF001
+    assert ours == listed | {f"presets/{name}" for name in bundle_files._PRESETS}  # noqa: SLF001
 
 
 def test_presets_have_the_version_of_the_package() -> None:
-    for path in sources.ROOT.glob("presets/*/preset.yml"):
+    for path in source_files.ROOT.glob("presets/*/preset.yml"):
         preset = yaml.safe_load(path.read_text())["preset"]
-        assert (preset["version"], preset["id"]) == (__version__, bundle.PRESET)
+        assert (preset["version"], preset["id"]) == (__version__, bundle_files.PRESET)
 
 
 def test_all_that_say_which_packages_are_needed_say_the_same() -> None:
-    wanted = ", ".join(f'"{name}"' for name in private_packages.PACKAGES)
-    scripts = [*sources.HELPERS.glob("*.py"), HOME / "sdlc-runner/run.py"]
-    for path in (*scripts, sources.ROOT / "pyproject.toml"):
+    wanted = ", ".join(f'"{name}"' for name in bundled_launcher.PACKAGES)
+    scripts = [*source_files.HELPERS.glob("*.py"), HOME / "sdlc-runner/run.py"]
+    for path in (*scripts, source_files.ROOT / "pyproject.toml"):
         assert f"dependencies = [{wanted}]" in path.read_text(), path.name
 
 
 def test_links_at_the_top_lead_to_the_real_files() -> None:
     for name in ("agents", "commands"):
-        assert (sources.ROOT / name).readlink() == Path(".opencode", name)
+        assert (source_files.ROOT / name).readlink() == Path(".opencode", name)

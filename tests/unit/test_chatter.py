@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlc_runner.events import AttemptKey, EventType, parse
-from sdlc_runner.follow import Reader, singly
-from sdlc_runner.wire import TEXT_LIMIT
+from sdlc_runner.events.codec import AttemptKey, EventType, parse
+from sdlc_runner.events.log_reader import Reader, singly
+from sdlc_runner.events.schema import TEXT_LIMIT
 
 if TYPE_CHECKING:
-    from sdlc_runner.follow import Sighted
+    from sdlc_runner.events.log_reader import Sighted
 
 KEY = AttemptKey("001-demo", "T001", 1)
 TIME = "2026-01-01T00:00:00.000Z"

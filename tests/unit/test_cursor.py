@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlc_runner import cursor
-from sdlc_runner.cursor import Position
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.events import cursor
+from sdlc_runner.events.cursor import Position
 
 names = st.from_regex(r"\A[A-Z]{1,3}-?[0-9]{1,4}[a-z]?-[1-9][0-9]?\Z")
 

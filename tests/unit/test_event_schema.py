@@ -15,9 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-import sources
-from sdlc_runner.events import AttemptKey, Event, check, parse
-from sdlc_runner.wire import (
+from sdlc_runner.events.codec import AttemptKey, Event, check, parse
+from sdlc_runner.events.schema import (
     ENVELOPE,
     FIELDS,
     FROM_ATTEMPT,
@@ -27,8 +26,9 @@ from sdlc_runner.wire import (
     Field,
     Kind,
 )
+from support import source_files
 
-SCHEMA = json.loads((sources.PACKAGE / "event.schema.json").read_text(encoding="utf-8"))
+SCHEMA = json.loads((source_files.PACKAGE / "event.schema.json").read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
 KEY = AttemptKey("001-demo", "T001", 1)
 TIME = "2026-01-31T09:30:00.000Z"

@@ -9,8 +9,17 @@ from typing import Any
 
 import pytest
 
-from sdlc_runner.events import AttemptKey, Event, EventType, check, clean, client_event, now, parse
-from sdlc_runner.wire import FROM_ATTEMPT, LINE_LIMIT, NUMBER_LIMIT, TEXT_LIMIT
+from sdlc_runner.events.codec import (
+    AttemptKey,
+    Event,
+    EventType,
+    check,
+    clean,
+    client_event,
+    now,
+    parse,
+)
+from sdlc_runner.events.schema import FROM_ATTEMPT, LINE_LIMIT, NUMBER_LIMIT, TEXT_LIMIT
 
 KEY = AttemptKey("001-demo", "T001", 1)
 TIME = "2026-01-31T09:30:00.000Z"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.reading import feature
+from sdlc_runner.tasks import feature
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdlc_runner.errors import RunnerError
-from sdlc_runner.planning import plan
-from sdlc_runner.reading import scope, tasks, ticks
+from sdlc_runner.plan import planner
+from sdlc_runner.tasks import checkboxes, parser, scope
 
 PIECES = (
     *("- [ ] ", "* [x] ", "1. [X] ", "- [~] ", "\t- [ ] ", "  - "),
@@ -54,7 +54,7 @@ IDS = st.frozensets(st.integers(0, 12).map("T{:03d}".format), max_size=5)
 @given(TEXTS)
 def test_parse_points_at_the_boxes(text: str) -> None:
     lines = text.split("\n")
-    for task in tasks.parse(text).tasks:
+    for task in parser.parse(text).tasks:
         assert text[task.offset - 1] == "["
         assert text[task.offset + 1] == "]"
         start = int(task.line == 1 and text.startswith("\ufeff"))
@@ -72,8 +72,8 @@ def test_plans_hold_together(
     stories: bool,  # noqa: FBT001 - hypothesis gives positions
     small: int,
 ) -> None:
-    task_file = tasks.parse(text)
-    made = plan.build(
+    task_file = parser.parse(text)
+    made = planner.build(
         task_file,
         scope=wanted,
         published=published,
@@ -93,14 +93,14 @@ def test_plans_hold_together(
         if item.wave:
             assert all(waves[each] < item.wave for each in item.waits_for)
             assert wanted is None or item.task.id in wanted
-        if item.disposition is plan.Disposition.READY:
+        if item.disposition is planner.Disposition.READY:
             assert not item.waits_for
 
 
 @settings(deadline=None)
 @given(st.lists(TEXTS, max_size=4), st.one_of(TEXTS, FILES))
 def test_scope_answers_or_explains(words: list[str], text: str) -> None:
-    task_file = tasks.parse(text)
+    task_file = parser.parse(text)
     with suppress(RunnerError):
         assert scope.parse(words, task_file).ids <= {task.id for task in task_file.tasks}
 
@@ -109,16 +109,16 @@ def test_scope_answers_or_explains(words: list[str], text: str) -> None:
 @given(st.one_of(st.binary(), TEXTS.map(str.encode), FILES.map(str.encode)), IDS)
 def test_ticks_change_only_boxes(data: bytes, ids: frozenset[str]) -> None:
     with suppress(RunnerError):
-        new = ticks.tick(data, ids)
-        assert ids <= ticks.ticked(new)
-        assert ticks.ticked(data) <= ticks.ticked(new)
+        new = checkboxes.tick(data, ids)
+        assert ids <= checkboxes.ticked(new)
+        assert checkboxes.ticked(data) <= checkboxes.ticked(new)
         assert len(new) <= len(data)
-        assert ticks.union(data, data, new) == new
+        assert checkboxes.union(data, data, new) == new
 
 
 @settings(deadline=None)
 @given(st.binary(), st.binary(), st.one_of(st.binary(), FILES.map(str.encode)))
 def test_union_keeps_ours(base: bytes, ours: bytes, theirs: bytes) -> None:
-    assert ticks.union(theirs, ours, theirs) == ours
-    united = ticks.union(base, ours, theirs)
+    assert checkboxes.union(theirs, ours, theirs) == ours
+    united = checkboxes.union(base, ours, theirs)
     assert united is None or len(united) <= len(ours)

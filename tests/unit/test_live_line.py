@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner.live_line import VARIABLE, LiveLine
+from sdlc_runner.output.live_line import VARIABLE, LiveLine
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.reading import tasks
+from sdlc_runner.tasks import parser
 
 if TYPE_CHECKING:
-    from sdlc_runner.reading.tasks import Task
+    from sdlc_runner.tasks.parser import Task
 
 
 def read(text: str) -> dict[str, Task]:
-    return {task.id: task for task in tasks.parse(text).tasks}
+    return {task.id: task for task in parser.parse(text).tasks}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_sections_without_tasks(title: str, level: str) -> None:
     text = (
         f"## A\n- [ ] T001 a\n{level} {title}\n- [ ] T002 b\n#### C\n- [ ] T003 c\n## D\n- [ ] T4 d"
     )
-    found = tasks.parse(text)
+    found = parser.parse(text)
     assert [task.id for task in found.tasks] == ["T001", "T4"]
     assert [phase.title for phase in found.phases] == ["A", "D"]
 
@@ -81,7 +81,7 @@ def test_sections_with_tasks(title: str) -> None:
 
 
 def test_tasks_before_any_heading_are_in_a_phase_without_title() -> None:
-    found = tasks.parse("- [ ] T001 a\n## B\n- [ ] T002 b")
+    found = parser.parse("- [ ] T001 a\n## B\n- [ ] T002 b")
     assert [(p.title, p.line) for p in found.phases] == [("", 0), ("B", 2)]
     assert [task.phase for task in found.tasks] == [0, 1]
 
@@ -91,17 +91,17 @@ def test_tasks_before_any_heading_are_in_a_phase_without_title() -> None:
     [("Phase 3.1: Setup", "3.1"), ("Phase N: Polish", "N"), ("Final Phase: X", "Final"), ("Y", "")],
 )
 def test_phase_numbers(title: str, number: str) -> None:
-    assert tasks.parse(f"## {title}").phases[0].number == number
+    assert parser.parse(f"## {title}").phases[0].number == number
 
 
 def test_phases_of_the_third_level_count_when_they_say_so() -> None:
     text = "## Tasks\n### Phase 1: A\n- [ ] T1 a\n### Phase 2: B\n- [ ] T2 b\n### Tests\n- [ ] T3 c"
-    assert [task.phase for task in tasks.parse(text).tasks] == [1, 2, 2]
+    assert [task.phase for task in parser.parse(text).tasks] == [1, 2, 2]
 
 
 def test_a_phase_takes_the_story_that_all_its_tasks_carry() -> None:
     text = "## A\n- [ ] T001 [US2] a\n- [ ] T002 [US2] b\n## B\n- [ ] T003 [US1] c\n- [ ] T004 d"
-    found = tasks.parse(text)
+    found = parser.parse(text)
     assert [phase.story for phase in found.phases] == ["US2", None]
     assert [task.story for task in found.tasks] == ["US2", "US2", "US1", None]
 

@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner import process
-from sdlc_runner.events import AttemptKey
-from sdlc_runner.naming import (
+from sdlc_runner.attempt.naming import (
     META_BRANCHES,
     AttemptRefs,
     Identity,
     branch,
     clashes,
-    digest,
-    normalize_remote,
     ref_part,
-    slug,
 )
+from sdlc_runner.digest import digest, slug
+from sdlc_runner.events.codec import AttemptKey
+from sdlc_runner.git.remote_url import normalize_remote
 
 if TYPE_CHECKING:
     from pathlib import Path

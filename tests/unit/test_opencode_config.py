@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agent_side import SPEC
-from sdlc_runner.wrapper.agent_side import opencode_config
+from sdlc_runner.worker.agents import opencode_config
+from support.agent_fixtures import SPEC
 
 WORK = Path("/src/tree")
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.events import AttemptKey, EventType, client_event
-from sdlc_runner.follow import Sighted
-from sdlc_runner.output import Output
+from sdlc_runner.events.codec import AttemptKey, EventType, client_event
+from sdlc_runner.events.log_reader import Sighted
+from sdlc_runner.output.output import Output
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sdlc_runner.installing import jsonc, permissions
-from sdlc_runner.installing.permissions import CALL
+from sdlc_runner.install import jsonc, permissions
+from sdlc_runner.install.permissions import CALL
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

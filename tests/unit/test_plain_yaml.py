@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlc_runner import plain_yaml, yaml_file
+from sdlc_runner.config import plain_yaml, yaml_file
 from sdlc_runner.errors import RunnerError
 
 GROUPS = frozenset({"clone", "limits"})

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.git import Git
-from sdlc_runner.wrapper.git_side.credentials import Credentials
-from sdlc_runner.wrapper.mask import Masker
-from sdlc_runner.wrapper.secret_files import SecretFiles, environment
+from sdlc_runner.git.command import Git
+from sdlc_runner.worker.git.credentials import Credentials
+from sdlc_runner.worker.masking import Masker
+from sdlc_runner.worker.secret_files import SecretFiles, environment
 
 if TYPE_CHECKING:
     from pathlib import Path

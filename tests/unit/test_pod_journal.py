@@ -7,12 +7,12 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from agent_side import KEY
-from sdlc_runner.attempt import Limits
-from sdlc_runner.events import EventType
-from sdlc_runner.wrapper.budget import Budget
-from sdlc_runner.wrapper.journal import Journal
-from sdlc_runner.wrapper.mask import Masker
+from sdlc_runner.attempt.spec import Limits
+from sdlc_runner.events.codec import EventType
+from sdlc_runner.worker.budget import Budget
+from sdlc_runner.worker.journal import Journal
+from sdlc_runner.worker.masking import Masker
+from support.agent_fixtures import KEY
 
 if TYPE_CHECKING:
     from pathlib import Path

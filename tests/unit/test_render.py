@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from sdlc_runner import render
-from sdlc_runner.events import AttemptKey, Event, EventType, now
-from sdlc_runner.wire import FIELDS, Field, Kind
+from sdlc_runner.events.codec import AttemptKey, Event, EventType, now
+from sdlc_runner.events.schema import FIELDS, Field, Kind
+from sdlc_runner.output import render
 
 KEY = AttemptKey("001-demo", "T001", 1)
 

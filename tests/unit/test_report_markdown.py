@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from reported import NINE, attempt, run
 from sdlc_runner.report import escape, markdown
-from sdlc_runner.report.record import Mood, Task, Trouble, Usage
+from sdlc_runner.report.model import Mood, Task, Trouble, Usage
+from support.report_records import NINE, attempt, run
 
 if TYPE_CHECKING:
     from markdown_it.token import Token

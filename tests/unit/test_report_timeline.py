@@ -7,9 +7,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from reported import NINE, attempt, run
 from sdlc_runner.report import timeline
-from sdlc_runner.report.record import Mood, Run
+from sdlc_runner.report.model import Mood, Run
+from support.report_records import NINE, attempt, run
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert('x')</script>]]>&amp;\"\x00\x1b[31m\ufffe\u202e"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.reading import scope, tasks
+from sdlc_runner.tasks import parser, scope
 
-FILE = tasks.parse("""\
+FILE = parser.parse("""\
 ## Phase 1: Setup (Shared Infrastructure)
 - [ ] T001 a
 - [ ] T002 b

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import sources
 from sdlc_runner import process
+from support import source_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SCRIPT = sources.ROOT / "scripts" / "thin_archive.py"
+SCRIPT = source_files.ROOT / "scripts" / "thin_archive.py"
 NAME = "docker.io/local/some:dev"
 LAYERS = [b"lowest layer", b"middle layer", b"highest layer"]
 CONFIG = json.dumps(

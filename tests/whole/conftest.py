@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import rig as rigs
+from support import harness as rigs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rig import Rig
+    from support.harness import Rig
 
 
 @pytest.fixture

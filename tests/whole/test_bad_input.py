@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkouts import hook, picture
-from rig import FEATURE
+from support.git.checkouts import hook, picture
+from support.harness import FEATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from rig import Event, Result, Rig
+    from support.harness import Event, Result, Rig
 
 TASKS = "- [ ] T001 [P] [ASYNC] Write `one.txt`\n- [x] T002 [SYNC] Done\n- [ ] T003 [SYNC] Mine\n"
 SPAWN = ("spawn", "T001", "--follow")

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE, until
-from tracks import ONE, WRITE, agent, go, held, runs, slow_git, talked
+from support.harness import FEATURE, until
+from support.scripted_agents import ONE, WRITE, agent, go, held, runs, slow_git, talked
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 CHECKPOINT = f"refs/sdlc-runner/{FEATURE}/T001/1/checkpoint"
 HALF = "pathlib.Path('half.txt').write_text('half')\nprint('half', flush=True)"

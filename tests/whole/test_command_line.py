@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from rig import FEATURE, Rig
-from sdlc_runner.cli import build_parser
-from sdlc_runner.verbs import RUNS
+from sdlc_runner.cli.commands import RUNS
+from sdlc_runner.cli.main import build_parser
+from support.harness import FEATURE, Rig
 
 VERBS = sorted(RUNS)
 NEEDS = {verb: ["T001"] for verb in ("spawn", "logs", "cancel", "retry", "attach")}

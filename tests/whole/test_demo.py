@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import sources
+from support import source_files
 
 STEPS = (
     *("spec-kit feature", "sdlc-runner plan", "sdlc-runner run", "sdlc-runner status"),
@@ -24,10 +24,10 @@ STEPS = (
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a clone of this repository has: no environment, no caches."""
     root = tmp_path_factory.mktemp("fresh") / "clone"
-    for name in sources.names():
+    for name in source_files.names():
         if name.startswith(("helpers/", "scripts/")):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(sources.ROOT / name, root / name)
+            shutil.copy(source_files.ROOT / name, root / name)
     return root
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkouts import picture
-from rig import FEATURE
+from support.git.checkouts import picture
+from support.harness import FEATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from rig import Event, Result, Rig
+    from support.harness import Event, Result, Rig
 
 TASKS = "- [ ] T001 [ASYNC] Write `one.txt`\n"
 LINKS = [

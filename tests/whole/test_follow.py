@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE, parse, until
-from tracks import ONE, WRITE, agent, go, held, seqs, talked, whole
+from support.harness import FEATURE, parse, until
+from support.scripted_agents import ONE, WRITE, agent, go, held, seqs, talked, whole
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 
 def test_every_event_comes_once_in_order_and_as_it_was_written(rig: Rig) -> None:

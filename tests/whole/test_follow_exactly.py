@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE
-from tracks import ONE, WRITE, agent, go, held, seqs, talked, whole
+from support.harness import FEATURE
+from support.scripted_agents import ONE, WRITE, agent, go, held, seqs, talked, whole
 
 if TYPE_CHECKING:
     import subprocess
     from pathlib import Path
 
-    from rig import Event, Rig
+    from support.harness import Event, Rig
 
 
 def test_a_cursor_goes_on_exactly_after_it(rig: Rig) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checkouts import picture
-from rig import FEATURE
-from tracks import ONE, WRITE, agent, go, held, talked
+from support.git.checkouts import picture
+from support.harness import FEATURE
+from support.scripted_agents import ONE, WRITE, agent, go, held, talked
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 
 def ours(rig: Rig) -> set[str]:

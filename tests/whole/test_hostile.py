@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-import stored
-from rig import FEATURE, Rig, until
+from support.git import repo_scan
+from support.harness import FEATURE, Rig, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +84,8 @@ def test_a_secret_in_a_file_whose_name_looks_like_a_stage_is_found(rig: Rig) -> 
     rig.agent('pathlib.Path("0:T001.txt").write_text("hunter2-hunter2")')
     result = rig.run("spawn", "T001", "--follow", MY_TOKEN="hunter2-hunter2")
     assert result.outcome("T001")["code"] == "secret_in_diff"
-    assert b"T001" in stored.objects(rig)
-    assert b"hunter2-hunter2" not in stored.objects(rig)
+    assert b"T001" in repo_scan.objects(rig)
+    assert b"hunter2-hunter2" not in repo_scan.objects(rig)
 
 
 def test_a_secret_with_line_breaks_is_nowhere_in_the_transcript(rig: Rig) -> None:
@@ -100,7 +100,7 @@ def test_a_secret_with_line_breaks_is_nowhere_in_the_transcript(rig: Rig) -> Non
     result = rig.run("spawn", "T001", "--follow", DEPLOY_KEY=key)
     assert result.outcome("T001")["outcome"] == "no_change"
     for piece in (b"line-one-of-the-key-xxxxx", b"with-quote-yyyy"):
-        assert piece not in stored.objects(rig)
+        assert piece not in repo_scan.objects(rig)
 
 
 def test_settings_that_make_git_refuse_line_ends_lose_nothing(rig: Rig) -> None:

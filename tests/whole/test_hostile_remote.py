@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE
+from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 ONE = "## Phase 1: Setup\n\n- [ ] T001 [ASYNC] Write T001.txt\n"
 REFS = f"refs/sdlc-runner/{FEATURE}"

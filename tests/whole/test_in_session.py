@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import until
+from support.harness import until
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 NOISE = """\
 line = task + ' ' + 'x' * 180 + '\\n'

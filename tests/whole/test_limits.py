@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import until
-from scenes import BRANCH, BUNDLE, ONE, REFS, SLEEP, is_running, spawn, stored, verdict, verified
+from support.attempt_scenes import (
+    BRANCH,
+    BUNDLE,
+    ONE,
+    REFS,
+    SLEEP,
+    is_running,
+    spawn,
+    stored,
+    verdict,
+    verified,
+)
+from support.harness import until
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 WORK = "pathlib.Path('a.txt').write_text('work so far')\n"
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from by_hand import attempt, writes
-from checkouts import hook, picture, work_files, worktrees
-from rig import FEATURE
+from support.git.checkouts import hook, picture, work_files, worktrees
+from support.git.plain_git import attempt, writes
+from support.harness import FEATURE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from rig import Rig
+    from support.harness import Rig
 
 TASKS = f"specs/{FEATURE}/tasks.md"
 THREE = """\

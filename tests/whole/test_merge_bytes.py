@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import rig as rigs
-from by_hand import attempt, writes
-from checkouts import remote_bytes, worktrees
-from rig import FEATURE, Rig
+from support import harness as rigs
+from support.git.checkouts import remote_bytes, worktrees
+from support.git.plain_git import attempt, writes
+from support.harness import FEATURE, Rig
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,9 +10,9 @@ import time
 
 import pytest
 
-from by_hand import attempt, writes
-from checkouts import hook, worktrees
-from rig import FEATURE, Rig, until
+from support.git.checkouts import hook, worktrees
+from support.git.plain_git import attempt, writes
+from support.harness import FEATURE, Rig, until
 
 TASKS = """\
     - [ ] T001 [P] [ASYNC] Write `one.txt`

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE, until
-from scenes import (
+from support.attempt_scenes import (
     BRANCH,
     BUNDLE,
     ONE,
@@ -24,9 +23,10 @@ from scenes import (
     verified,
     verified_elsewhere,
 )
+from support.harness import FEATURE, until
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 WRITE = "pathlib.Path('a.txt').write_text('work\\n')\n"
 GIT = """

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE, until
-from scenes import (
+from support.attempt_scenes import (
     BRANCH,
     BUNDLE,
     ONE,
@@ -25,9 +24,10 @@ from scenes import (
     verified,
     verified_elsewhere,
 )
+from support.harness import FEATURE, until
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 GIT_FILE = "pathlib.Path('a.txt').write_text('work')"
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pods
-import rig as rigs
-from agent_side import SPEC
-from fake_agent_server import IDLE, FakeServer, Listener, finish, part, tool
-from rig import FEATURE, Rig
-from sdlc_runner.attempt import AttemptTask
+from sdlc_runner.attempt.spec import AttemptTask
+from support import harness as rigs
+from support.agent_fixtures import SPEC
+from support.harness import FEATURE, Rig
+from support.kubernetes import local_pod
+from support.opencode.fake_agent_server import IDLE, FakeServer, Listener, finish, part, tool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ BRANCH = f"sdlc-runner/{FEATURE}/T001-1"
 
 
 @pytest.fixture
-def scene() -> Iterator[tuple[Rig, pods.Pod]]:
+def scene() -> Iterator[tuple[Rig, local_pod.Pod]]:
     """A rig and a pod that belong to somebody who is not root."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -39,7 +39,7 @@ def scene() -> Iterator[tuple[Rig, pods.Pod]]:
         tasks = (AttemptTask("T001", "Write", "T001 Write `T001.txt`"),)
         base = rig.git("rev-parse", "HEAD")
         spec = replace(SPEC, base=base, remote=str(rig.remote), tasks=tasks)
-        pod = pods.Pod(folder / "pod", spec.to_json(), pods.environment())
+        pod = local_pod.Pod(folder / "pod", spec.to_json(), local_pod.environment())
         if os.geteuid() == 0:
             pod.user = USER
             pod.python = shutil.which("python3", path="/usr/bin:/bin") or pod.python
@@ -48,7 +48,7 @@ def scene() -> Iterator[tuple[Rig, pods.Pod]]:
         pod.stop()
 
 
-def serve(pod: pods.Pod, work: Callable[[Listener], None]) -> int:
+def serve(pod: local_pod.Pod, work: Callable[[Listener], None]) -> int:
     """Run the runner with a server that plays the agent."""
 
     def play(listener: Listener) -> None:
@@ -63,7 +63,7 @@ def serve(pod: pods.Pod, work: Callable[[Listener], None]) -> int:
         return pod.run()
 
 
-def written(pod: pods.Pod, name: str, mode: int = 0o644) -> Path:
+def written(pod: local_pod.Pod, name: str, mode: int = 0o644) -> Path:
     """Write a file as the pod's user."""
     path = pod.workspace / name
     path.parent.mkdir(exist_ok=True)
@@ -83,7 +83,9 @@ def subprocess_git(rig: Rig, *args: str) -> str:
     return rig.git("-c", "safe.directory=*", *args, cwd=rig.remote)
 
 
-def test_unreadable_files_are_left_out_and_the_rest_is_kept(scene: tuple[Rig, pods.Pod]) -> None:
+def test_unreadable_files_are_left_out_and_the_rest_is_kept(
+    scene: tuple[Rig, local_pod.Pod],
+) -> None:
     rig, pod = scene
 
     def hide(_: Listener) -> None:
@@ -106,14 +108,14 @@ resource.prlimit(pid, resource.RLIMIT_NPROC, (soft, hard))
 """
 
 
-def crowd(pod: pods.Pod, limit: int) -> None:
+def crowd(pod: local_pod.Pod, limit: int) -> None:
     """Allow the runner so many processes of its user; that user itself may ask for it."""
     arguments = [pod.python, "-c", LIMIT, str(pod.running[-1].pid), str(limit)]
     user = pod.user
     subprocess.run(arguments, check=True, user=user, group=user, cwd="/", env=pod.env)
 
 
-def test_no_further_process_for_a_moment_is_waited_for(scene: tuple[Rig, pods.Pod]) -> None:
+def test_no_further_process_for_a_moment_is_waited_for(scene: tuple[Rig, local_pod.Pod]) -> None:
     rig, pod = scene
 
     def work(_: Listener) -> None:
@@ -125,7 +127,7 @@ def test_no_further_process_for_a_moment_is_waited_for(scene: tuple[Rig, pods.Po
 
 
 @pytest.mark.slow
-def test_no_further_process_for_good_is_an_interruption(scene: tuple[Rig, pods.Pod]) -> None:
+def test_no_further_process_for_good_is_an_interruption(scene: tuple[Rig, local_pod.Pod]) -> None:
     rig, pod = scene
     assert serve(pod, lambda _: crowd(pod, 0)) == 143
     assert (pod.claim["status"], pod.claim["code"]) == ("interrupted", "pids_exhausted")
@@ -136,7 +138,7 @@ def test_no_further_process_for_good_is_an_interruption(scene: tuple[Rig, pods.P
 
 @pytest.mark.slow
 def test_what_can_be_saved_is_saved_once_there_are_processes_again(
-    scene: tuple[Rig, pods.Pod],
+    scene: tuple[Rig, local_pod.Pod],
 ) -> None:
     rig, pod = scene
 

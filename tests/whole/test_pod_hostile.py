@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-import pod_scenes
-import pods
-import stored
-from fake_agent_server import Listener, part
-from pod_scenes import serve
-from rig import FEATURE, Rig
+from support.git import repo_scan
+from support.harness import FEATURE, Rig
+from support.kubernetes import local_pod, pod_scenes
+from support.kubernetes.pod_scenes import serve
+from support.opencode.fake_agent_server import Listener, part
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from pod_scenes import MakePod
+    from support.kubernetes.pod_scenes import MakePod
 
 
 REFS = f"refs/sdlc-runner/{FEATURE}/T001/1"
@@ -40,7 +39,7 @@ def test_secrets_in_files_are_masked_also_when_they_change(rig: Rig, make: MakeP
     pod.secret("git", "username", "somebody")
 
     def tell(listener: Listener) -> None:
-        for at, secret in enumerate((TOKEN, pods.PASSWORD, "fresh-token-value", "somebody")):
+        for at, secret in enumerate((TOKEN, local_pod.PASSWORD, "fresh-token-value", "somebody")):
             if secret.startswith("fresh"):
                 pod.secret("git", "token.new", secret).replace(pod.root / "secrets/git/token")
             said = part("text", f"prt_a{at}", text=f"I saw {secret}.", time={"end": 2})
@@ -50,9 +49,9 @@ def test_secrets_in_files_are_masked_also_when_they_change(rig: Rig, make: MakeP
     assert code == 0
     said = [event["text"] for event in pod.events() if event["type"] == "message"]
     assert said == ["I saw ***.", "I saw ***.", "I saw ***.", "I saw somebody.", "Done."]
-    assert b"I saw" in stored.objects(rig)
-    for secret in (TOKEN, pods.PASSWORD, "fresh-token-value"):
-        assert secret.encode() not in stored.objects(rig)
+    assert b"I saw" in repo_scan.objects(rig)
+    for secret in (TOKEN, local_pod.PASSWORD, "fresh-token-value"):
+        assert secret.encode() not in repo_scan.objects(rig)
 
 
 def test_work_with_a_secret_that_came_to_be_meanwhile_is_not_pushed(
@@ -67,10 +66,10 @@ def test_work_with_a_secret_that_came_to_be_meanwhile_is_not_pushed(
 
     assert serve(pod, leak)[0] == 1
     assert pod.claim["code"] == "secret_in_diff"
-    assert b"fresh-token-value" not in stored.objects(rig)
+    assert b"fresh-token-value" not in repo_scan.objects(rig)
 
 
-def odd_things(pod: pods.Pod) -> None:
+def odd_things(pod: local_pod.Pod) -> None:
     """Put into a work tree what no git expects."""
     work = pod.workspace
     for name in (".gitattributes", "sub/.gitignore", "inner/.git/HEAD", "pipe"):

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from by_hand import attempt, writes
-from checkouts import hook, picture, work_files
-from rig import FEATURE
+from support.git.checkouts import hook, picture, work_files
+from support.git.plain_git import attempt, writes
+from support.harness import FEATURE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rig import Rig
+    from support.harness import Rig
 
 TASKS = f"specs/{FEATURE}/tasks.md"
 TEXT = """\

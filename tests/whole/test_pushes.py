@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE, until
-from scenes import (
+from support.attempt_scenes import (
     BRANCH,
     BUNDLE,
     META,
@@ -27,11 +26,12 @@ from scenes import (
     verified,
     verified_elsewhere,
 )
+from support.harness import FEATURE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rig import Rig
+    from support.harness import Rig
 
 WORK = "pathlib.Path('a.txt').write_text('work')\n"
 

@@ -11,12 +11,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-import by_hand
-from rig import FEATURE
-from tracks import WRITE, agent, go, held
+from support.git import plain_git
+from support.harness import FEATURE
+from support.scripted_agents import WRITE, agent, go, held
 
 if TYPE_CHECKING:
-    from rig import Result, Rig
+    from support.harness import Result, Rig
 
 TASKS = """\
 # Tasks
@@ -135,8 +135,8 @@ def test_tokens_and_cost_are_told_by_task(rig: Rig) -> None:
         json.dumps({**names, "seq": at, "time": f"2026-01-31T09:30:0{at}.000Z", **fields})
         for at, fields in enumerate(told, 1)
     ]
-    change = by_hand.writes({"a.txt": "a"})
-    by_hand.attempt(rig, "T001", change, events="\n".join(lines).encode())
+    change = plain_git.writes({"a.txt": "a"})
+    plain_git.attempt(rig, "T001", change, events="\n".join(lines).encode())
     result = rig.run("report")
     row = rows(page(result))["T001"]
     assert (row["tokens"], row["cost"], row["time"]) == ("2,000", "\\$1.50", "2.0 s")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE, parse, until
-from tracks import WRITE, agent, go, runs
+from support.harness import FEATURE, parse, until
+from support.scripted_agents import WRITE, agent, go, runs
 
 if TYPE_CHECKING:
-    from rig import Event, Rig
+    from support.harness import Event, Rig
 
 PHASES = """\
 ## Phase 1: Setup

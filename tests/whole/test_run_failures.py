@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tracks import WRITE, agent, runs, slow_git
+from support.scripted_agents import WRITE, agent, runs, slow_git
 
 if TYPE_CHECKING:
-    from rig import Event, Rig
+    from support.harness import Event, Rig
 
 
 def summary(events: list[Event]) -> Event:

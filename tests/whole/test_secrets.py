@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE
-from scenes import BRANCH, BUNDLE, REFS, message, objects, spawn, stored, verdict, verified
-from sdlc_runner.wrapper import secrets
+from sdlc_runner.worker import secret_values
+from support.attempt_scenes import (
+    BRANCH,
+    BUNDLE,
+    REFS,
+    message,
+    objects,
+    spawn,
+    stored,
+    verdict,
+    verified,
+)
+from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from rig import Result, Rig
+    from support.harness import Result, Rig
 
 SECRET = "sk+Zq/very.secret-Value=0123456789"
 LINES = ["MIIEvQIBADANBgkqhkiG9w0BAQEF", "qL7mXk2vAASCBKcwggSjAgEAAoIB"]
@@ -176,6 +186,6 @@ def test_a_bundle_keeps_what_is_clean(keyed: Rig) -> None:
 
 
 def test_the_password_in_a_remotes_url_is_a_secret() -> None:
-    assert secrets.in_url("https://bot:tok3n%21x@example.invalid/app.git") == ("tok3n%21x",)
-    assert secrets.in_url("https://example.invalid/a:b@c.git") == ()
-    assert secrets.in_url("git@example.invalid:team/app.git") == ()
+    assert secret_values.in_url("https://bot:tok3n%21x@example.invalid/app.git") == ("tok3n%21x",)
+    assert secret_values.in_url("https://example.invalid/a:b@c.git") == ()
+    assert secret_values.in_url("git@example.invalid:team/app.git") == ()

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE, until
-from scenes import (
+from support.attempt_scenes import (
     BRANCH,
     BUNDLE,
     ONE,
@@ -26,9 +25,10 @@ from scenes import (
     verdict,
     verified,
 )
+from support.harness import FEATURE, until
 
 if TYPE_CHECKING:
-    from rig import Result, Rig
+    from support.harness import Result, Rig
 
 # Two files, one in git's own hands, and a child of its own; then it waits.
 BUSY = f"""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE, parse, until
-from tracks import ONE, WRITE, agent, go, runs, slow_git, whole
+from support.harness import FEATURE, parse, until
+from support.scripted_agents import ONE, WRITE, agent, go, runs, slow_git, whole
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Sequence
 
-    from rig import Event, Rig
+    from support.harness import Event, Rig
 
 TWO = ONE + "- [ ] T002 [P] [ASYNC] Write T002.txt\n"
 

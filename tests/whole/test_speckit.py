@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from checkouts import picture
-from rig import FEATURE
+from support.git.checkouts import picture
+from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from rig import Rig
+    from support.harness import Rig
 
 SPECIFY = Path(sys.executable).parent / "specify"
 SCRIPTS = ".specify/scripts/bash"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from rig import FEATURE, parse, until
-from tracks import ONE, WRITE, agent, go, held, seqs, talked, whole
+from support.harness import FEATURE, parse, until
+from support.scripted_agents import ONE, WRITE, agent, go, held, seqs, talked, whole
 
 if TYPE_CHECKING:
     import subprocess
 
-    from rig import Event, Rig
+    from support.harness import Event, Rig
 
 
 def row(rig: Rig, task: str = "T001") -> Event:

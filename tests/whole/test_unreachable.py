@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import closed_doors
-import pod_scenes
-from agent_side import python
-from fake_agent_server import FakeServer
-from pod_scenes import works
-from rig import Rig, until
+from support import unreachable_ports
+from support.agent_fixtures import python
+from support.harness import Rig, until
+from support.kubernetes import pod_scenes
+from support.kubernetes.pod_scenes import works
+from support.opencode.fake_agent_server import FakeServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pods
-    from pod_scenes import MakePod
+    from support.kubernetes import local_pod
+    from support.kubernetes.pod_scenes import MakePod
 
 WRITE = "open('T001.txt', 'w').write('done')"
 
@@ -36,7 +36,7 @@ def settings(url: object) -> dict[str, Any]:
     return {"provider": {"own": {"options": {"baseURL": url}}}}
 
 
-def rejected(pod: pods.Pod, rig: Rig) -> dict[str, Any]:
+def rejected(pod: local_pod.Pod, rig: Rig) -> dict[str, Any]:
     """Check that nothing was begun; return what the claim says of the task."""
     assert (pod.claim["status"], pod.claim["code"]) == ("rejected", "unreachable_host")
     assert not [ref for ref in rig.remote_refs() if "sdlc-runner" in ref]
@@ -47,7 +47,7 @@ def rejected(pod: pods.Pod, rig: Rig) -> dict[str, Any]:
 
 @pytest.mark.parametrize("role", ["runner", "single"])
 def test_a_git_host_that_drops_what_comes(rig: Rig, make: MakePod, role: str) -> None:
-    with closed_doors.silent() as port:
+    with unreachable_ports.silent() as port:
         pod = make(remote=f"http://user:pass@127.0.0.1:{port}/x.git", connect_seconds=1)
         began = time.monotonic()
         assert pod.run(role) == 1
@@ -58,7 +58,7 @@ def test_a_git_host_that_drops_what_comes(rig: Rig, make: MakePod, role: str) ->
 
 
 def test_waiting_for_a_git_host_can_be_broken_off(make: MakePod) -> None:
-    with closed_doors.silent() as port:
+    with unreachable_ports.silent() as port:
         pod = make(remote=f"http://127.0.0.1:{port}/x.git")
         child = pod.start("runner")
         until(lambda: bool(pod.events()))
@@ -69,7 +69,7 @@ def test_waiting_for_a_git_host_can_be_broken_off(make: MakePod) -> None:
 
 def test_a_served_agents_model_that_drops_what_comes(rig: Rig, make: MakePod) -> None:
     pod = make(model="own/m", connect_seconds=1)
-    with closed_doors.silent() as port, FakeServer([works(pod)]) as fake:
+    with unreachable_ports.silent() as port, FakeServer([works(pod)]) as fake:
         fake.answers["GET /config"] = (200, settings(f"http://127.0.0.1:{port}/v1"))
         pod.port = fake.port
         assert pod.run("runner") == 1
@@ -79,7 +79,7 @@ def test_a_served_agents_model_that_drops_what_comes(rig: Rig, make: MakePod) ->
 
 def test_a_direct_agents_model_that_drops_what_comes(rig: Rig, make: MakePod) -> None:
     pod = make(model="own/m", connect_seconds=1)
-    with closed_doors.silent() as port:
+    with unreachable_ports.silent() as port:
         content = json.dumps(settings(f"http://127.0.0.1:{port}/v1"))
         assert pod.run("single", OPENCODE_CONFIG_CONTENT=content) == 1
     assert f"The model endpoint 127.0.0.1:{port} did not connect in 1 s" in pod.claim["message"]
@@ -88,7 +88,7 @@ def test_a_direct_agents_model_that_drops_what_comes(rig: Rig, make: MakePod) ->
 
 def test_a_program_of_the_users_own_has_no_model_to_try(rig: Rig, make: MakePod) -> None:
     pod = make(model="own/m", connect_seconds=1, agent_command=python(WRITE))
-    with closed_doors.silent() as port:
+    with unreachable_ports.silent() as port:
         content = json.dumps(settings(f"http://127.0.0.1:{port}/v1"))
         assert pod.run("single", OPENCODE_CONFIG_CONTENT=content) == 0
     assert rig.remote_file("T001.txt", pod.claim["branch"]) == "done"
@@ -116,7 +116,7 @@ def test_odd_settings_of_a_server_stop_nothing(make: MakePod, answer: tuple[int,
 
 def test_without_seconds_nothing_is_tried(make: MakePod) -> None:
     pod = make(model="own/m", connect_seconds=0)
-    with closed_doors.silent() as port, FakeServer([works(pod)]) as fake:
+    with unreachable_ports.silent() as port, FakeServer([works(pod)]) as fake:
         fake.answers["GET /config"] = (200, settings(f"http://127.0.0.1:{port}/v1"))
         pod.port = fake.port
         assert pod.run("runner") == 0

@@ -21,7 +21,7 @@ from urllib.request import proxy_bypass_environment
 SECRETS = Path("/secrets")
 METADATA = ("169.254.169.254", 80)
 PROGRAMS = (["git", "--version"], ["ssh", "-V"], ["rg", "--version"], ["opencode", "--version"])
-MODULE = "import sdlc_runner.wrapper.pod"
+MODULE = "import sdlc_runner.worker.pod"
 
 
 def says(*argv: str) -> str:

@@ -21,17 +21,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner import attempt, naming, process
-from sdlc_runner.backends import Glimpse, Sighting
-from sdlc_runner.ending import Ending
+from sdlc_runner import process
+from sdlc_runner.attempt import naming
+from sdlc_runner.attempt import spec as attempt_spec
+from sdlc_runner.attempt.exit_state import Ending
+from sdlc_runner.backends.base import Glimpse, Sighting
+from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError, UsageError, disk_full
-from sdlc_runner.events import EventType, parse
+from sdlc_runner.events.codec import EventType, parse
+from sdlc_runner.git.remote_url import normalize_remote
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sdlc_runner.attempt import AttemptSpec
-    from sdlc_runner.backends import AgentServer
+    from sdlc_runner.attempt.spec import AttemptSpec
+    from sdlc_runner.backends.base import AgentServer
 
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _LOCK_TRIES = 10
@@ -54,7 +58,7 @@ class LocalBackend:
     @property
     def where(self) -> str:
         """This machine and state directory, without telling their names."""
-        return "local:" + naming.digest(socket.gethostname(), str(self.state))[:12]
+        return "local:" + digest(socket.gethostname(), str(self.state))[:12]
 
     @property
     def _attempts(self) -> Path:
@@ -88,7 +92,7 @@ class LocalBackend:
         env = {**self.environ, "PYTHONPATH": str(_PACKAGE_ROOT)}
         with (folder / "wrapper.log").open("ab") as log:
             process.start_detached(
-                (sys.executable, "-m", "sdlc_runner.wrapper", str(folder), self.where),
+                (sys.executable, "-m", "sdlc_runner.worker", str(folder), self.where),
                 cwd=folder,
                 env=env,
                 output=log,
@@ -97,11 +101,11 @@ class LocalBackend:
 
     def sightings(self, feature: str, remote: str) -> list[Sighting]:
         """Return the attempts of a feature that have a folder here."""
-        wanted = naming.normalize_remote(remote)
+        wanted = normalize_remote(remote)
         found = []
         for file in sorted(self._attempts.glob("*/spec.json")):
             try:
-                spec = attempt.load(file.read_text(encoding="utf-8"))
+                spec = attempt_spec.load(file.read_text(encoding="utf-8"))
             except (OSError, UnicodeDecodeError, RunnerError):
                 continue  # removed at this moment, or not ours
             if spec.key.feature == feature and _origin(spec) == wanted:
@@ -177,7 +181,7 @@ def _name(spec: AttemptSpec) -> str:
 
 
 def _origin(spec: AttemptSpec) -> str:
-    return naming.normalize_remote(spec.origin or spec.remote)
+    return normalize_remote(spec.origin or spec.remote)
 
 
 def _take(handle: int) -> bool:

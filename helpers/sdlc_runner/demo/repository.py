@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner.git import Git
+from sdlc_runner.git.command import Git
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sdlc_runner.project import Project
+    from sdlc_runner.orchestrator.project import Project
 
 FEATURE = "001-todo-app"
 FOLDER = f"specs/{FEATURE}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sdlc_runner.report import figures, timeline
+from sdlc_runner.report import timeline, units
 from sdlc_runner.report.escape import block, code, prose, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sdlc_runner.report.record import Attempt, Run, Task, Usage
+    from sdlc_runner.report.model import Attempt, Run, Task, Usage
 
 MARK = f"<!-- {timeline.MARK} -->"
 _COMMIT = 10  # characters that name a commit to people
@@ -47,7 +47,7 @@ def verdict(run: Run, *, markup: bool = False) -> str:
     sentence = "; ".join(parts) + "."
     if not markup:
         return sentence
-    return f"Branch {code(run.branch)}, as of {figures.moment(run.now)} UTC. {text(sentence, 2000)}"
+    return f"Branch {code(run.branch)}, as of {units.moment(run.now)} UTC. {text(sentence, 2000)}"
 
 
 def _ids(tasks: Sequence[Task], most: int = 8) -> str:
@@ -55,8 +55,8 @@ def _ids(tasks: Sequence[Task], most: int = 8) -> str:
 
 
 def _spent(usage: Usage) -> str:
-    count = figures.tokens(usage.tokens)
-    parts = (f"{count} tokens" if count else "", figures.cost(usage.cost))
+    count = units.tokens(usage.tokens)
+    parts = (f"{count} tokens" if count else "", units.cost(usage.cost))
     return ", ".join(filter(None, parts))
 
 
@@ -70,9 +70,9 @@ def _task_row(task: Task) -> tuple[str, ...]:
         text(task.title, 100),
         text(task.state),
         str(len(task.attempts) or ""),
-        figures.duration(task.seconds),
-        figures.tokens(task.usage.tokens),
-        figures.cost(task.usage.cost).replace("$", "\\$"),
+        units.duration(task.seconds),
+        units.tokens(task.usage.tokens),
+        units.cost(task.usage.cost).replace("$", "\\$"),
         " ".join(commits) + (" …" if len(task.commits) > _COMMITS else ""),
         code(task.merged[:_COMMIT]),
     )
@@ -118,11 +118,11 @@ def _attempt_row(item: Attempt) -> tuple[str, ...]:
         text(item.name),
         text(", ".join(item.tasks)),
         text(item.outcome) + (f" ({code(item.code, 60)})" if known else ""),
-        figures.moment(item.began, exact=True) if item.began is not None else "",
-        figures.duration(item.seconds),
-        figures.tokens(item.usage.input_tokens),
-        figures.tokens(item.usage.output_tokens),
-        figures.cost(item.usage.cost).replace("$", "\\$"),
+        units.moment(item.began, exact=True) if item.began is not None else "",
+        units.duration(item.seconds),
+        units.tokens(item.usage.input_tokens),
+        units.tokens(item.usage.output_tokens),
+        units.cost(item.usage.cost).replace("$", "\\$"),
         f"{code(item.branch)} ({text(item.backend)})" if item.branch else text(item.backend),
     )
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner.events import PhaseName
-from sdlc_runner.report import axis, figures
+from sdlc_runner.events.codec import PhaseName
+from sdlc_runner.report import axis, units
 from sdlc_runner.report.escape import xml
-from sdlc_runner.report.record import Mood
+from sdlc_runner.report.model import Mood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sdlc_runner.report.axis import Axis
-    from sdlc_runner.report.record import Attempt, Run
+    from sdlc_runner.report.model import Attempt, Run
 
 MARK = "Written by sdlc-runner report"
 _WIDTH, _LEFT, _RIGHT = 960, 120, 750
@@ -78,7 +78,7 @@ def _when(run: Run) -> str:
     times = [time for item in run.attempts for time in (item.began, item.ended) if time is not None]
     if not times:
         return ""
-    return f"from {figures.moment(min(times))} to {figures.moment(max(times))} UTC"
+    return f"from {units.moment(min(times))} to {units.moment(max(times))} UTC"
 
 
 def _head(run: Run, height: int) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _grid(scale: Axis, bottom: int) -> Iterator[str]:
     exact = scale.step % 60 != 0
     for at in scale.ticks(_TICK_ROOM):
         x = scale.x(at)
-        label = figures.moment(at, date=False, exact=exact)
+        label = units.moment(at, date=False, exact=exact)
         yield f'<path class="grid" d="M{x:.1f} {top}V{bottom}"/>'
         yield _text(x, top - 6, label, "dim", 'text-anchor="middle" font-size="11"')
     for x in scale.cuts:
@@ -114,7 +114,7 @@ def _grid(scale: Axis, bottom: int) -> Iterator[str]:
 def _attempt(item: Attempt, now: float, scale: Axis, row: _Row, top: int) -> Iterator[str]:
     base, bar = top + row.height * 0.7, top + (row.height - row.bar) / 2
     more = f" +{len(item.tasks) - 1}" if len(item.tasks) > 1 else ""
-    lasted = figures.duration(item.seconds)
+    lasted = units.duration(item.seconds)
     said = f"{item.outcome}{f' · {lasted}' if lasted else ''}"
     yield f'<g font-size="{row.font}"><title>{xml(_tooltip(item, said))}</title>'
     yield _text(_LEFT - 10, base, (item.name + more)[:22], "text", _TO_THE_LEFT)
@@ -130,7 +130,7 @@ def _attempt(item: Attempt, now: float, scale: Axis, row: _Row, top: int) -> Ite
 
 
 def _tooltip(item: Attempt, said: str) -> str:
-    began = f", began {figures.moment(item.began, exact=True)} UTC" if item.began else ""
+    began = f", began {units.moment(item.began, exact=True)} UTC" if item.began else ""
     return f"{item.name} ({', '.join(item.tasks)}): {said}{began}"
 
 

@@ -1,0 +1,279 @@
+"""Attempts as Jobs of Kubernetes: nothing is kept here that the cluster and the remote lack.
+
+Creating the Job is the lock within one namespace: a Job of that name is adopted, never replaced
+while it lives.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdlc_runner.backends.base import Sighting
+from sdlc_runner.backends.kubernetes import (
+    agent_endpoint,
+    job_spec,
+    jobs,
+    pod_template,
+    template_validation,
+)
+from sdlc_runner.backends.kubernetes.errors import ApiError
+from sdlc_runner.backends.kubernetes.feature_watch import Observer
+from sdlc_runner.backends.kubernetes.job_spec import (
+    CANCELLED,
+    GIVEN_UP,
+    TEMPLATE,
+    Clocks,
+    PodTemplate,
+)
+from sdlc_runner.backends.kubernetes.job_state import PodState, Stage
+from sdlc_runner.backends.kubernetes.job_tail import JobTail
+from sdlc_runner.backends.kubernetes.kubeconfig import Access, open_api
+from sdlc_runner.backends.kubernetes.object_fields import created, notes_of
+from sdlc_runner.digest import digest
+from sdlc_runner.errors import Code, RunnerError, UsageError
+from sdlc_runner.events.vocabulary import PhaseName
+from sdlc_runner.git.remote_url import without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sdlc_runner.attempt.spec import AttemptSpec
+    from sdlc_runner.backends.base import AgentServer
+    from sdlc_runner.backends.kubernetes.api import KubeApi
+    from sdlc_runner.backends.kubernetes.jobs import Found
+    from sdlc_runner.backends.kubernetes.pending_reasons import Trouble
+    from sdlc_runner.config.settings import Settings
+
+_NEWEST_LINES = "60"
+_TEMPLATE_SECONDS = 2.0
+
+
+class KubernetesBackend:
+    """The Jobs of one namespace."""
+
+    kind = "kubernetes"
+    starts_at_once = 16
+
+    def __init__(self, api: KubeApi, settings: Settings) -> None:
+        self.api = api
+        self._settings = settings
+        self._observers: dict[str, Observer] = {}
+        self._template: tuple[float, PodTemplate | None] = (0.0, None)
+        self.clocks = Clocks(
+            settings.limits_queue_seconds,
+            settings.limits_start_seconds,
+            settings.limits_create_seconds,
+        )
+
+    @cached_property
+    def where(self) -> str:
+        """This namespace of this cluster, without telling their names."""
+        try:
+            found = self.api.get(f"/api/v1/namespaces/{self.api.namespace}")
+            return "kubernetes:" + digest(found["metadata"]["uid"])[:12]
+        except ApiError:  # whoever may not read it has no better name for the cluster
+            return "kubernetes:" + digest(self.api.server, self.api.namespace)[:12]
+
+    @property
+    def template(self) -> PodTemplate:
+        """The pod template that attempts are made from; a change takes effect within seconds."""
+        now = time.monotonic()
+        read, found = self._template
+        if found is None or now - read > _TEMPLATE_SECONDS:
+            found = self._read_template()
+            self._template = (now, found)
+        return found
+
+    def _read_template(self) -> PodTemplate:
+        settings = self._settings
+        if settings.kubernetes_template_file:
+            return pod_template.from_file(Path(settings.kubernetes_template_file))
+        try:
+            if settings.kubernetes_release:
+                return pod_template.from_release(self.api, Path(settings.kubernetes_release))
+            return pod_template.from_namespace(self.api, settings.kubernetes_pod_template)
+        except ApiError as error:
+            raise error.to_error("The pod template cannot be read") from None
+
+    def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[Sighting, bool]:
+        """Create the Job; one of that name is adopted, or with ``renew`` replaced if it ended."""
+        if spec.agent_command and not self.template.is_single:
+            raise RunnerError(
+                Code.UNSUPPORTED_BACKEND,
+                "agent.command needs a pod of one container: this template's agent is OpenCode.",
+                "Unset agent.command, or render the chart with `agent.form: single`.",
+            )
+        template_validation.require(self.template)
+        # Whoever may read pods reads this, and git gets its credentials from the Secret.
+        spec = replace(spec, remote=without_credentials(spec.remote))
+        ttl, secret = self._settings.kubernetes_ttl_seconds, self._settings.kubernetes_git_secret
+        job = job_spec.build_job(self.template, spec, self.where, self.clocks, ttl, secret)
+        try:
+            found, made = jobs.create(self.api, job, renew=renew)
+        except ApiError as error:
+            raise error.to_error(f"No Job was created for {spec.key}") from None
+        return self._sighting(found, spec), made
+
+    def _sighting(self, found: Found, spec: AttemptSpec) -> Sighting:
+        place = f"{self.api.namespace}/{found.name}"
+        since, digest = created(found.source), notes_of(found.source).get(TEMPLATE, "")
+        state = found.state
+        waits = state.trouble.message if state.trouble else state.detail
+        begins = state.ending.alive and state.stage is not Stage.RUNNING
+        phase = (state.stage.phase or PhaseName.PENDING) if begins else None
+        return Sighting(
+            found.name, place, spec, state.ending, since, found.uid, digest, phase, waits
+        )
+
+    def sightings(self, feature: str, remote: str) -> list[Sighting]:
+        """Return the feature's Jobs; where they are followed, the watch has them."""
+        scope = job_spec.scope_of(remote, feature)
+        observer = self._observers.get(scope)
+        try:
+            watched = observer.attempts() if observer else None
+            found = jobs.list_all(self.api, scope) if watched is None else watched
+        except ApiError as error:
+            raise error.to_error("The attempts cannot be listed") from None
+        specs = ((item, job_spec.spec_of(item.source)) for item in found)
+        return [
+            self._sighting(item, spec)
+            for item, spec in specs
+            if spec is not None and spec.key.feature == feature
+        ]
+
+    def look(self, sighting: Sighting) -> Sighting:
+        """Look at its Job and pod again; where it is followed, the watch has the newest."""
+        observer = self._observers.get(_scope(sighting.spec))
+        try:
+            watched = observer.state(sighting.id) if observer else None
+            if watched is not None and watched.stage is not Stage.GONE:
+                return replace(sighting, ending=watched.ending)
+            found = jobs.find(self.api, sighting.name)
+        except ApiError as error:
+            raise error.to_error(f"{sighting.place} cannot be looked at") from None
+        if found is None or found.uid != sighting.id:
+            return replace(sighting, ending=PodState(Stage.GONE).ending)
+        return replace(sighting, ending=found.state.ending)
+
+    def moved(self, sighting: Sighting) -> str:
+        """Say that the pod template is another one now."""
+        try:
+            now = self.template
+        except RunnerError:
+            return ""
+        same = sighting.template in {"", now.digest}
+        return "" if same else f"The pod template {now.source} has changed since it began."
+
+    def _observe(self, scope: str) -> Observer:
+        """Watch the Jobs of a feature; one watch serves all of them."""
+        if scope not in self._observers:
+            self._observers[scope] = Observer(self.api, scope)
+        return self._observers[scope]
+
+    def tail(self, sighting: Sighting) -> JobTail:
+        """Follow its states and the log of its runner."""
+        observer = self._observe(_scope(sighting.spec))
+        return JobTail(sighting, self.api, observer, self.clocks, self._give_up)
+
+    def log(self, sighting: Sighting) -> Iterator[bytes]:
+        """Yield what the kubelet still has of the runner's log."""
+        yield self._read_log(sighting, {})
+
+    def newest(self, sighting: Sighting) -> bytes:
+        """Return the last lines of the runner's log."""
+        return self._read_log(sighting, {"tailLines": _NEWEST_LINES})
+
+    def _read_log(self, sighting: Sighting, query: Mapping[str, str]) -> bytes:
+        """Read a log; empty where there is no container, or none any more."""
+        try:
+            found = jobs.find(self.api, sighting.name)
+            pod = found.state.pod if found else ""
+            if not pod:
+                return b""
+            path = self.api.path("pods", pod, "log")
+            return self.api.text(path, {"container": job_spec.RUNNER, **query})
+        except ApiError as error:
+            if error.status in {400, 404}:
+                return b""
+            raise error.to_error(f"The log of {sighting.place} cannot be read") from None
+
+    def wait(self, seconds: float) -> None:
+        """Wait until a watch or a log brings something."""
+        observer = next(iter(self._observers.values()), None)
+        if observer is None:
+            time.sleep(seconds)
+            return
+        observer.wait(seconds)
+
+    def agent_server(self, sighting: Sighting) -> AgentServer:
+        """Find the server in the attempt's pod, and its password."""
+        try:
+            found = jobs.find(self.api, sighting.name)
+            state = found.state if found else PodState(Stage.GONE)
+            if state.stage is not Stage.RUNNING:
+                raise agent_endpoint.not_running(sighting.spec.key, state.stage)
+            return agent_endpoint.find(self.api, state.pod)
+        except ApiError as error:
+            raise error.to_error(f"No way to the agent of {sighting.place}") from None
+
+    def spec_in(self, pod: str) -> AttemptSpec:
+        """Read the specification of the attempt in a pod."""
+        try:
+            found = job_spec.spec_of(self.api.get(self.api.path("pods", pod)))
+        except ApiError as error:
+            raise error.to_error(f"The pod {pod} cannot be read") from None
+        if found is None:
+            raise UsageError(
+                Code.NO_ATTEMPT,
+                f"The pod {self.api.namespace}/{pod} holds no attempt.",
+                "`kubectl get pods -l app.kubernetes.io/managed-by=sdlc-runner` lists ours.",
+            )
+        return found
+
+    def cancel(self, sighting: Sighting) -> None:
+        """Have its Job end with a note that the user wanted it: its runner saves the work."""
+        self._end(sighting, {CANCELLED: datetime.now(timezone.utc).isoformat(timespec="seconds")})
+
+    def _give_up(self, sighting: Sighting, trouble: Trouble) -> None:
+        """End an attempt that cannot begin; the reason stays on the Job."""
+        cause = {"code": trouble.code, "message": trouble.message, "hint": trouble.hint}
+        self._end(sighting, {GIVEN_UP: json.dumps(cause)})
+
+    def _end(self, sighting: Sighting, notes: Mapping[str, str]) -> None:
+        try:
+            jobs.end(self.api, sighting.name, notes)
+        except ApiError as error:
+            raise error.to_error(f"{sighting.place} cannot be ended") from None
+
+    def remove(self, sighting: Sighting) -> None:
+        """Delete the Job and its pod."""
+        key = sighting.spec.key
+        try:
+            found = jobs.find(self.api, sighting.name)
+            if found is None:
+                return
+            if found.state.ending.alive:
+                text, hint = f"Attempt {key} is running.", f"`sdlc-runner cancel {key.task}` first."
+                raise RunnerError(Code.ATTEMPT_ALIVE, text, hint)
+            jobs.remove(self.api, found)
+        except ApiError as error:
+            raise error.to_error(f"{sighting.place} cannot be removed") from None
+
+
+def _scope(spec: AttemptSpec) -> str:
+    return job_spec.scope_of(spec.origin, spec.key.feature)
+
+
+def open_backend(settings: Settings, environ: Mapping[str, str]) -> KubernetesBackend:
+    """Open the backend that the settings name."""
+    access = Access(
+        environ.get("KUBECONFIG", ""), settings.kubernetes_context, settings.kubernetes_namespace
+    )
+    api = open_api(access, settings.kubernetes_requests_per_second)
+    return KubernetesBackend(api, settings)

@@ -1,0 +1,225 @@
+"""The Job of an attempt: the administrator's pod template, with the attempt laid over it.
+
+Pure. The chart owns the pod; only names, labels, the specification and the deadlines are ours.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner.attempt import naming
+from sdlc_runner.attempt import spec as attempt_spec
+from sdlc_runner.backends.kubernetes import template_shape
+from sdlc_runner.digest import digest, slug
+from sdlc_runner.errors import Code, RunnerError, UsageError
+from sdlc_runner.git.remote_url import normalize_remote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sdlc_runner.attempt.spec import AttemptSpec
+
+RUNNER, AGENT = "runner", "agent"
+MANAGED = {"app.kubernetes.io/managed-by": "sdlc-runner"}
+SCOPE, TASK, NUMBER, IDENTITY = (
+    f"sdlc-runner/{name}" for name in ("scope", "task", "attempt", "identity")
+)
+SPEC, TEMPLATE, CANCELLED, GIVEN_UP = (
+    f"sdlc-runner/{name}" for name in ("spec", "template", "cancelled", "given-up")
+)
+WHERE_VARIABLE = "SDLC_RUNNER_WHERE"
+GIT_VOLUME = "git-credentials"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+# So that the Job still tells it from a plain deletion when the pod is gone.
+_FAILURE_POLICY = {
+    "rules": [
+        {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    ]
+}
+_LABEL_LIMIT = 63
+_SPEC_LIMIT = 200 * 1024  # the API takes 256 KiB of annotations in all
+_MARGIN_SECONDS = 600  # for the clone, the commit and the pushes
+_LONGEST = 2**31 - 1  # seconds that the API takes for a pod
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """How long each stage may take, in seconds; 0: no limit."""
+
+    queue: float = 86_400
+    start: float = 900
+    grace: float = 30
+    """For what may pass by itself: image pulls, volumes, the creation of a container."""
+
+
+@dataclass(frozen=True)
+class PodTemplate:
+    """A core/v1 PodTemplate and where it came from."""
+
+    source: str
+    content: Mapping[str, Any]
+
+    @property
+    def pod(self) -> Mapping[str, Any]:
+        """Its ``template``: metadata and spec of the pod."""
+        found: Mapping[str, Any] = self.content["template"]
+        return found
+
+    @property
+    def digest(self) -> str:
+        """A hash that changes when the pods it makes do."""
+        return digest(json.dumps(self.pod, sort_keys=True))[:16]
+
+    @property
+    def is_single(self) -> bool:
+        """Whether one container is both runner and agent."""
+        return not any(item["name"] == AGENT for item in _containers(self.pod))
+
+
+def parse_template(found: object, source: str) -> PodTemplate:
+    """Check that an object is a pod template that attempts can run in."""
+    problem = _problem(found)
+    if problem or not isinstance(found, dict):
+        raise UsageError(
+            Code.BAD_POD_TEMPLATE,
+            f"The pod template {source} {problem}.",
+            "Take the one that the chart agentic-sdlc-agent-runner makes.",
+        )
+    return PodTemplate(source, found)
+
+
+def _problem(found: object) -> str:
+    if not isinstance(found, dict) or found.get("kind") != "PodTemplate":
+        return "is no PodTemplate of core/v1"
+    problem = template_shape.misfit(found.get("template"))
+    if problem:
+        return problem
+    named = [item["name"] for item in found["template"]["spec"]["containers"]]
+    return "" if RUNNER in named else f"has no container named {RUNNER}"
+
+
+def scope_of(remote: str, feature: str) -> str:
+    """Return the label that all attempts of one feature of one repository share."""
+    return digest(normalize_remote(remote), feature)[:40]
+
+
+def name_of(spec: AttemptSpec) -> str:
+    """Return the name of the attempt's Job: creating it is the lock within a namespace."""
+    text = "\n".join(task.text for task in spec.tasks)
+    return naming.Identity(spec.origin, spec.key, spec.task_ids, text).name
+
+
+def build_job(
+    template: PodTemplate,
+    spec: AttemptSpec,
+    where: str,
+    clocks: Clocks,
+    ttl: int,
+    git_secret: str = "",
+) -> dict[str, Any]:
+    """Lay one attempt over the template; ``git_secret`` takes the place of the template's."""
+    own, notes = _labels(spec), _annotations(template, spec)
+    pod = _pod(template, own, notes[SPEC], where, git_secret)
+    job_spec: dict[str, Any] = {
+        "backoffLimit": 0,
+        "completions": 1,
+        "parallelism": 1,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": _FAILURE_POLICY,
+        "ttlSecondsAfterFinished": ttl,
+        "template": pod,
+    }
+    _set_deadlines(job_spec, spec, clocks)
+    labels = pod["metadata"]["labels"]
+    queue = {QUEUE_LABEL: labels[QUEUE_LABEL]} if QUEUE_LABEL in labels else {}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name_of(spec), "labels": {**own, **queue}, "annotations": notes},
+        "spec": job_spec,
+    }
+
+
+def _pod(
+    template: PodTemplate, own: Mapping[str, str], spec_text: str, where: str, git_secret: str
+) -> dict[str, Any]:
+    """Lay labels, the specification and what the runner is told over the template's pod."""
+    pod = copy.deepcopy(dict(template.pod))
+    for volume in pod["spec"].get("volumes") or [] if git_secret else []:
+        if volume.get("name") == GIT_VOLUME:
+            volume["secret"] = {**(volume.get("secret") or {}), "secretName": git_secret}
+    given = pod.get("metadata") or {}
+    pod["metadata"] = {
+        "labels": {**(given.get("labels") or {}), **own},
+        "annotations": {**(given.get("annotations") or {}), SPEC: spec_text},
+    }
+    pod["spec"]["restartPolicy"] = "Never"
+    runner = next(item for item in pod["spec"]["containers"] if item["name"] == RUNNER)
+    kept = [item for item in runner.get("env") or [] if item.get("name") != WHERE_VARIABLE]
+    runner["env"] = [*kept, {"name": WHERE_VARIABLE, "value": where}]
+    return pod
+
+
+def _labels(spec: AttemptSpec) -> dict[str, str]:
+    return {
+        **MANAGED,
+        "app.kubernetes.io/name": "agentic-sdlc-agent-runner",
+        SCOPE: scope_of(spec.origin, spec.key.feature),
+        TASK: slug(spec.key.task, _LABEL_LIMIT),
+        NUMBER: str(spec.key.number),
+        IDENTITY: spec.identity[:_LABEL_LIMIT],
+    }
+
+
+def _annotations(template: PodTemplate, spec: AttemptSpec) -> dict[str, str]:
+    text = spec.to_json()
+    if not _is_utf8(text):  # of a file name that was none; escaped, it comes back as it was
+        text = json.dumps(json.loads(text))
+    if len(text.encode()) > _SPEC_LIMIT:
+        raise RunnerError(
+            Code.FILE_TOO_LARGE,
+            f"Task {spec.key.task} is described by more than {_SPEC_LIMIT // 1024} KiB.",
+            "Put the details into a file of the feature, and name it in the task.",
+        )
+    return {SPEC: text, TEMPLATE: template.digest}
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _set_deadlines(job: dict[str, Any], spec: AttemptSpec, clocks: Clocks) -> None:
+    """Set the backstops: the wrapper's own clocks come first, so that its work is pushed.
+
+    The pod's deadline keeps pod and log; a template's own is kept where it is shorter. The Job's
+    counts from its creation and removes both, so it stands behind all the others.
+    """
+    run, own = spec.limits.run_seconds, job["template"]["spec"].get("activeDeadlineSeconds")
+    if not (run and clocks.start):
+        return
+    verify = spec.verify_seconds * len(spec.tasks) if spec.verify_commands else 0
+    pod = min(int(clocks.start + run + verify + _MARGIN_SECONDS), _LONGEST)
+    job["template"]["spec"]["activeDeadlineSeconds"] = min(pod, own or pod)
+    if clocks.queue:
+        job["activeDeadlineSeconds"] = int(clocks.queue) + pod + _MARGIN_SECONDS
+
+
+def spec_of(job: Mapping[str, Any]) -> AttemptSpec | None:
+    """Read the specification back from a Job; None if it holds none of ours."""
+    notes = job["metadata"].get("annotations") or {}
+    try:
+        return attempt_spec.load(notes.get(SPEC, ""))
+    except RunnerError:
+        return None
+
+
+def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    spec = pod.get("spec") or {}
+    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]

@@ -1,0 +1,42 @@
+"""When to give up on an attempt that does not begin: by the cluster's clock, whoever looks."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sdlc_runner.backends.kubernetes.pending_reasons import Clock, Trouble
+
+if TYPE_CHECKING:
+    from sdlc_runner.backends.kubernetes.job_spec import Clocks
+    from sdlc_runner.backends.kubernetes.job_state import PodState
+    from sdlc_runner.backends.kubernetes.server_clock import ServerClock
+
+
+class Patience:
+    """One attempt's; where the cluster does not say since when it waits, the first look counts."""
+
+    def __init__(self, clocks: Clocks, clock: ServerClock) -> None:
+        self._clocks = clocks
+        self._clock = clock
+        self._seen: dict[object, float] = {}
+
+    def is_over(self, state: PodState) -> Trouble | None:
+        """Return why the attempt has to be given up now, if it has."""
+        what = state.trouble.code if state.trouble else state.clock
+        seen = self._seen.setdefault(what, time.monotonic())
+        most = state.clock.seconds(self._clocks)
+        now = self._clock.now()
+        if state.since is None or now is None:
+            waited = time.monotonic() - seen
+        else:
+            waited = now - state.since
+        return (state.trouble or _slow(state)) if 0 < most <= waited else None
+
+
+def _slow(state: PodState) -> Trouble:
+    if state.clock is Clock.QUEUE:
+        text = f"It waited for too long: {state.detail or 'it is queued'}."
+        return Trouble("queued_too_long", text, "Raise limits.queue_seconds.", Clock.QUEUE)
+    text = f"Its pod did not get to run in time; it was {state.stage.value}."
+    return Trouble("pending_too_long", text, "Raise limits.start_seconds.", Clock.START)

@@ -1,0 +1,106 @@
+"""The packages that some calls need, in an environment of the runner's own.
+
+Only for the copy inside a repository, whose users install nothing: plain Python is enough unless
+attempts run on Kubernetes or a settings file has more than plain lines.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdlc_runner import process
+from sdlc_runner.__main__ import start as start_here
+from sdlc_runner.digest import digest
+from sdlc_runner.errors import Code, RunnerError
+from sdlc_runner.events.codec import EventType
+from sdlc_runner.output.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+PACKAGES = ("kubernetes>=31", "pyyaml>=6")
+_MODULES = ("kubernetes", "yaml")
+_NEVER = frozenset({"install", "uninstall", "demo"})
+_SECONDS = 600.0
+
+
+def start() -> None:
+    """Run the command with the packages that it needs."""
+    argv = sys.argv[1:]
+    try:
+        if _lacks(argv, os.environ):
+            python = _environment(os.environ)
+            process.become((str(python), sys.argv[0], *argv), cwd=Path.cwd(), env=dict(os.environ))
+    except RunnerError as error:
+        output = Output(sys.stdout.buffer, sys.stderr, json=not sys.stdout.isatty())
+        output.tell(EventType.ERROR, code=error.code.value, message=error.message, hint=error.hint)
+        sys.exit(int(error.exit_code))
+    start_here()
+
+
+def _lacks(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Whether the call needs a package that is not here; a wrong call is told of later."""
+    if not argv or argv[0] in _NEVER or all(map(find_spec, _MODULES)):
+        return False
+    from sdlc_runner.cli.commands import Call  # noqa: PLC0415
+    from sdlc_runner.cli.parser import Arguments, build_parser  # noqa: PLC0415
+
+    args = build_parser(argv[0]).parse_args(argv, namespace=Arguments())
+    output = Output(sys.stdout.buffer, sys.stderr)
+    call = Call(args, output, environ, Path(environ.get("HOME") or Path.home()))
+    try:
+        return bool(getattr(args, "pod", None)) or call.open().settings.backend == "kubernetes"
+    except ModuleNotFoundError:  # a settings file that only PyYAML can read
+        return True
+    except (RunnerError, OSError):
+        return False
+
+
+def _environment(environ: Mapping[str, str]) -> Path:
+    """Return the Python of the environment; the first call makes it, and others wait for it."""
+    from sdlc_runner.orchestrator.project import state_folder  # noqa: PLC0415
+
+    version = ".".join(map(str, sys.version_info[:2]))
+    name = f"python{version}-{digest(*PACKAGES)}"
+    home = Path(environ.get("HOME") or Path.home())
+    folder = state_folder(environ, home) / "packages" / name
+    python, stamp = folder / "bin" / "python", folder / ".complete"
+    with _locked(folder.with_name(f"{name}.lock")):
+        if not stamp.is_file():
+            _make(folder, python)
+            stamp.touch()
+    return python
+
+
+def _make(folder: Path, python: Path) -> None:
+    names = " and ".join(PACKAGES)
+    sys.stderr.write(f"First use: installing {names} into {folder}; this is done once.\n")
+    sys.stderr.flush()
+    _step((sys.executable, "-m", "venv", "--clear", str(folder)))
+    quiet = ("--quiet", "--no-input", "--disable-pip-version-check")
+    _step((str(python), "-m", "pip", "install", *quiet, *PACKAGES))
+
+
+def _step(argv: Sequence[str]) -> None:
+    done = process.run(argv, timeout=_SECONDS)
+    if not done.ok:
+        said = (done.error_text or done.text).rpartition("\n")[2]
+        raise RunnerError(
+            Code.NO_PACKAGES,
+            f"The packages cannot be installed: {said}",
+            f"`uv run {sys.argv[0]} …` finds them by itself, or install {' '.join(PACKAGES)}.",
+        )
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

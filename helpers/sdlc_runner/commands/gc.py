@@ -1,0 +1,115 @@
+"""``gc``: removes what was merged, from the remote and from this machine, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sdlc_runner.attempt import naming
+from sdlc_runner.errors import ExitCode
+from sdlc_runner.events.codec import AttemptKey, EventType
+from sdlc_runner.git.command import PushStatus
+from sdlc_runner.orchestrator import registry
+from sdlc_runner.output.render import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdlc_runner.orchestrator.project import Project
+    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.output.output import Output
+    from sdlc_runner.verify.evidence import RemoteRefs
+
+
+def collect(project: Project, output: Output, *, dry_run: bool) -> ExitCode:
+    """Remove branch, refs and local state of every attempt whose tasks are all ticked."""
+    refs, known = registry.find(project)
+    project.repo.fetch_feature(project.branch)
+    ticked = project.published() or frozenset()
+    done = [item for item in known if _is_over(project, item, ticked)]
+    count = sum(_remove(project, item, refs, output, dry_run=dry_run) for item in done)
+    verb = "would be removed" if dry_run else "removed"
+    output.tell(
+        EventType.SUMMARY,
+        verb="gc",
+        verdict=f"{counted(count, 'thing')} of {counted(len(done), 'merged attempt')} {verb}."
+        if done
+        else "Nothing to remove: no merged attempt is left.",
+        ok=True,
+        exit=int(ExitCode.OK),
+        counts={"attempts": len(done), "removed": count},
+    )
+    return ExitCode.OK
+
+
+def _is_over(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> bool:
+    """Its tasks are ticked on the remote, and what is on its branch is in the feature branch."""
+    if known.alive or not all(task in ticked for task in known.tasks):
+        return False
+    head = known.evidence.branch_head
+    return head is None or project.repo.is_ancestor(head, project.tracking)
+
+
+def _remove(
+    project: Project, known: KnownAttempt, refs: RemoteRefs, output: Output, *, dry_run: bool
+) -> int:
+    count = 0
+    branch = f"refs/heads/{known.branch}"
+    # Its start could name any branch; one of ours ends like this.
+    if branch in refs.refs and branch.endswith(naming.branch("", known.key)):
+        count += _delete(project, known, [branch], refs, "branch", output, dry_run=dry_run)
+    own = [ref for ref in _refs_of(known) if ref in refs.refs]
+    if own:
+        count += _delete(project, known, own, refs, "refs", output, dry_run=dry_run)
+    if known.sighting is not None:
+        if not dry_run:
+            project.backend.remove(known.sighting)
+        _tell(known, "state", known.sighting.place, output, dry_run=dry_run)
+        count += 1
+    return count
+
+
+def _refs_of(known: KnownAttempt) -> list[str]:
+    """Return the attempt's refs; ``start`` stands once for each task of a bundle."""
+    root = known.evidence.refs.root
+    starts = [
+        naming.AttemptRefs.of(AttemptKey(known.key.feature, task, known.key.number), root).start
+        for task in known.tasks
+    ]
+    mine = naming.AttemptRefs.of(known.key, root)
+    return [*starts, mine.transcript, mine.checkpoint]
+
+
+def _delete(
+    project: Project,
+    known: KnownAttempt,
+    names: Sequence[str],
+    refs: RemoteRefs,
+    what: str,
+    output: Output,
+    *,
+    dry_run: bool,
+) -> int:
+    """Delete refs that are still what we saw; a refusal is a warning, the rest goes on."""
+    if not dry_run:
+        leases = {name: refs.refs[name] for name in names}
+        result = project.repo.git.push(project.repo.remote, [f":{name}" for name in names], leases)
+        if result.status is not PushStatus.DONE:
+            output.tell(
+                EventType.WARNING,
+                known.key,
+                code="not_removed",
+                message=f"The remote keeps {names[0]}: {result.message}",
+            )
+            return 0
+    _tell(
+        known,
+        what,
+        names[0] if what == "branch" else names[0].rpartition("/")[0],
+        output,
+        dry_run=dry_run,
+    )
+    return 1
+
+
+def _tell(known: KnownAttempt, what: str, name: str, output: Output, *, dry_run: bool) -> None:
+    output.tell(EventType.REMOVED, known.key, what=what, name=name, dry_run=dry_run or None)

@@ -1,0 +1,67 @@
+"""``plan``: what would run, in which order, and why the rest would not. Touches nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sdlc_runner.errors import ExitCode
+from sdlc_runner.events.codec import AttemptKey, EventType, client_event
+from sdlc_runner.orchestrator import planning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdlc_runner.events.codec import Event
+    from sdlc_runner.orchestrator.project import Project
+    from sdlc_runner.output.output import Output
+    from sdlc_runner.plan.planner import Plan, PlanItem
+    from sdlc_runner.tasks.parser import TaskFile
+
+
+_NAMED = 12  # of the tasks that one waits for; a barrier may be hundreds
+
+
+def show(project: Project, words: Sequence[str], output: Output, *, bundle: bool) -> ExitCode:
+    """Print the plan: one ``planned`` event a task, an ``error`` for each problem, a summary."""
+    made, task_file = planning.make(project, planning.Request(tuple(words), bundle))
+    planning.tell_problems(made, output)
+    output.emit(*(_planned(project, item, task_file) for item in made.items))
+    return _summarize(made, output)
+
+
+def _planned(project: Project, item: PlanItem, task_file: TaskFile) -> Event:
+    task = item.task
+    return client_event(
+        EventType.PLANNED,
+        AttemptKey(project.feature.name, task.id, 0),
+        disposition=item.disposition.value,
+        reason=item.reason,
+        line=task.line,
+        mode=task.mode.value,
+        title=task.title,
+        phase=task_file.phases[task.phase].title,
+        story=task.story,
+        wave=item.wave,
+        bundle=item.bundle,
+        files=list(task.files) or None,
+        waits_for=list(item.waits_for[:_NAMED]) or None,
+        warnings=[warning.message for warning in item.warnings] or None,
+    )
+
+
+def _summarize(made: Plan, output: Output) -> ExitCode:
+    counts = Counter(item.disposition.value for item in made.items)
+    attempts, waves = sum(map(len, made.waves)), len(made.waves)
+    parts = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    code = ExitCode.USAGE if made.problems else ExitCode.OK
+    output.tell(
+        EventType.SUMMARY,
+        verb="plan",
+        verdict=f"{len(made.items)} tasks: {parts}. {attempts} attempts in {waves} waves.",
+        ok=code is ExitCode.OK,
+        exit=int(code),
+        counts=dict(counts),
+        next="sdlc-runner run" if attempts else None,
+    )
+    return code

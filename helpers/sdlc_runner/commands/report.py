@@ -1,0 +1,107 @@
+"""``report``: the run as Markdown with its timeline, in a folder outside of the checkout."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from sdlc_runner.digest import digest, slug
+from sdlc_runner.errors import Code, ExitCode, UsageError
+from sdlc_runner.events.codec import EventType
+from sdlc_runner.report import collect, markdown, timeline
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sdlc_runner.orchestrator.project import Project
+    from sdlc_runner.output.output import Output
+    from sdlc_runner.report.model import Run
+
+_PAGE, _PICTURE = "report.md", "timeline.svg"
+_HEAD_BYTES = 1000
+_PRINTED_BYTES = 39_000
+
+
+def report(
+    project: Project, folder: Path | None, output: Output, *, printed: bool = False
+) -> ExitCode:
+    """Write page and picture into ``folder``; by default into one of the runner's own.
+
+    ``printed``: what goes to stdout is the page itself.
+    """
+    run = collect.recall(project, output)
+    folder = folder or _own_folder(project)
+    page, picture = folder / _PAGE, folder / _PICTURE
+    _refuse_foreign(page, picture)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _write(picture, timeline.draw(run))
+    _write(page, markdown.write(run, _PICTURE))
+    if printed:
+        text = markdown.write(run, str(picture)).encode("utf-8", "replace")
+        output.stdout.write(_bounded(text, page))
+        output.stdout.flush()
+        return ExitCode.OK
+    output.tell(
+        EventType.REPORT,
+        markdown=str(page),
+        timeline=str(picture),
+        attempts=len(run.attempts),
+        **{name: value for name, value in run.usage._asdict().items() if value},
+    )
+    _summarize(run, output)
+    return ExitCode.OK
+
+
+def _bounded(text: bytes, page: Path) -> bytes:
+    """Cut a page at the end of a line where it is more than a model should read."""
+    if len(text) <= _PRINTED_BYTES:
+        return text
+    whole = text[:_PRINTED_BYTES].rpartition(b"\n")[0]
+    return whole + f"\n\nThe rest is in {page}\n".encode("utf-8", "replace")
+
+
+def _own_folder(project: Project) -> Path:
+    name, root = project.feature.name, str(project.repo.root)
+    return project.state / "reports" / f"{slug(name)}-{digest(root, name)[:8]}"
+
+
+def _refuse_foreign(*paths: Path) -> None:
+    """Raise ``foreign_file`` where something lies that was not written here."""
+    for path in paths:
+        if path.is_symlink() or (path.exists() and not _is_ours(path)):
+            raise UsageError(
+                Code.FOREIGN_FILE,
+                f"{path} is there and is no report of ours.",
+                "Move it away, or name another folder: --output DIR",
+            )
+
+
+def _is_ours(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return timeline.MARK.encode() in file.read(_HEAD_BYTES)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file at once: whoever reads it meanwhile has the old one."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
+
+
+def _summarize(run: Run, output: Output) -> None:
+    troubled = run.troubled
+    output.tell(
+        EventType.SUMMARY,
+        verb="report",
+        verdict=markdown.verdict(run),
+        ok=True,
+        exit=int(ExitCode.OK),
+        counts={
+            "tasks": len(run.tasks),
+            "done": sum(task.is_done for task in run.tasks),
+            "attempts": len(run.attempts),
+            "troubled": len(troubled),
+        },
+    )

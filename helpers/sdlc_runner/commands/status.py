@@ -1,0 +1,118 @@
+"""``status`` and ``watch``: every attempt of the feature, from the backend and the remote."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner.errors import ExitCode
+from sdlc_runner.events.codec import Event, EventType, client_event, parse, seconds
+from sdlc_runner.orchestrator import registry
+from sdlc_runner.output import render
+from sdlc_runner.output.render import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sdlc_runner.backends.base import Sighting
+    from sdlc_runner.orchestrator.project import Project
+    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.output.output import Output
+
+_PAUSE_SECONDS = 2.0
+_CLEAR = "\x1b[H\x1b[J"
+
+
+def rows(project: Project) -> list[Event]:
+    """Return one ``row`` for each attempt."""
+    _, found = registry.find(project)
+    project.repo.fetch_feature(project.branch)
+    ticked = project.published() or frozenset()
+    return [_row(project, known, ticked) for known in found]
+
+
+def _row(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> Event:
+    judgements = known.judge()
+    judged = next((item for item in judgements if not item.outcome.is_success), judgements[0])
+    merged = all(task in ticked for task in known.tasks)
+    seen = _progress(project, known)
+    state = "running" if known.alive else "merged" if merged else "ended"
+    return client_event(
+        EventType.ROW,
+        known.key,
+        state=state,
+        outcome=None if known.alive else judged.outcome.value,
+        code=None if known.alive else judged.code,
+        backend=known.evidence.start.backend if known.evidence.start else project.backend.kind,
+        where=known.sighting.place if known.sighting else None,
+        branch=known.branch or None,
+        tasks=list(known.tasks),
+        **seen,
+    )
+
+
+def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
+    """Read the end of the log, or what the remote knows better: phase, age, newest event, use."""
+    result, sighting = known.evidence.result, known.sighting
+    if sighting is None or (result and not known.alive):
+        return {"elapsed": registry.number(result.get("duration")), **registry.usage_of(result)}
+    since = sighting.since
+    if sighting.phase is not None:
+        return {
+            "phase": sighting.phase.value,
+            "elapsed": None if since is None else round(max(0.0, time.time() - since), 1),
+            "last": sighting.waiting[:200] or None,
+        }
+    events = _events(project, sighting)
+    if not events:
+        return {}
+    phases = [event.fields["phase"] for event in events if event.type is EventType.PHASE]
+    used: list[Mapping[str, Any]] = [
+        event.fields for event in events if event.type is EventType.USAGE
+    ]
+    usage = used[-1] if used else {}
+    end = (None if known.alive else seconds(events[-1].time)) or time.time()
+    return {
+        "phase": phases[-1] if phases else None,
+        "elapsed": None if since is None else round(max(0.0, end - since), 1),
+        "last": render.line(events[-1]._replace(key=None))[:200],
+        **{
+            name: usage[name] for name in ("input_tokens", "output_tokens", "cost") if name in usage
+        },
+    }
+
+
+def _events(project: Project, sighting: Sighting) -> list[Event]:
+    lines = project.backend.newest(sighting).splitlines()
+    parsed = (parse(line, sighting.spec.key) for line in lines)
+    return [event for event in parsed if event is not None]
+
+
+def show(project: Project, output: Output) -> ExitCode:
+    """Print the rows once."""
+    found = rows(project)
+    for row in found:
+        output.emit(row)
+    running = sum(row.fields["state"] == "running" for row in found)
+    verdict = f"{counted(len(found), 'attempt')}, {running} running."
+    output.tell(
+        EventType.SUMMARY,
+        verb="status",
+        verdict=verdict if found else "No attempts yet.",
+        ok=True,
+        exit=int(ExitCode.OK),
+        counts={"attempts": len(found), "running": running},
+    )
+    return ExitCode.OK
+
+
+def watch_table(project: Project, output: Output) -> ExitCode:
+    """Show a live table on a terminal until nothing runs."""
+    while True:
+        found = rows(project)
+        output.stdout.write(_CLEAR.encode())
+        for row in found:
+            output.emit(row)
+        if not any(row.fields["state"] == "running" for row in found):
+            return ExitCode.OK
+        time.sleep(_PAUSE_SECONDS)

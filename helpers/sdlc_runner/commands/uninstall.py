@@ -1,0 +1,126 @@
+"""``uninstall``: takes the bundle out again, and leaves the repository as it was."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from sdlc_runner.errors import Code, ExitCode, UsageError
+from sdlc_runner.events.codec import EventType
+from sdlc_runner.install import (
+    bundle_files,
+    command_wrapper,
+    live_titles,
+    manifest,
+    permissions,
+    spec_kit_preset,
+)
+from sdlc_runner.install.worktree import Target, sha256
+from sdlc_runner.output.render import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from sdlc_runner.install.manifest import Entry, Ledger
+    from sdlc_runner.output.output import Output
+
+
+def uninstall(root: Path, environ: Mapping[str, str], output: Output, *, dry_run: bool) -> ExitCode:
+    """Remove what has the hash that we wrote, and bring back what stood there before."""
+    target = Target(root)
+    known = manifest.read(target.root)
+    if known == manifest.EMPTY:
+        raise UsageError(
+            Code.NOT_INSTALLED, f"The bundle is not installed in {target.root}.", "Nothing to do."
+        )
+    live_titles.take_out(target, output, dry_run=dry_run)
+    if not dry_run:
+        _take_out(target, known, environ, output)
+    count = tell(output, EventType.REMOVED, known.files, dry_run=dry_run)
+    if known.preset:
+        output.tell(
+            EventType.REMOVED, what="preset", name=bundle_files.PRESET, dry_run=dry_run or None
+        )
+    verb = "would be removed or restored" if dry_run else "removed or restored; restart OpenCode"
+    output.tell(
+        EventType.SUMMARY,
+        verb="uninstall",
+        verdict=f"{counted(count, 'file')} {verb}.",
+        ok=True,
+        exit=int(ExitCode.OK),
+        counts={"files": count},
+    )
+    return ExitCode.OK
+
+
+def tell(output: Output, type_: EventType, files: Mapping[str, Entry], *, dry_run: bool) -> int:
+    """Tell of files one by one, of those in our own folder all at once; return how many."""
+    inside = [name for name in files if name.startswith(f"{bundle_files.HOME}/")]
+    for name, entry in files.items():
+        if name not in inside:
+            output.tell(type_, what=entry.what, name=name, dry_run=dry_run or None)
+    if inside:
+        name = f"{bundle_files.HOME} ({counted(len(inside), 'file')})"
+        output.tell(type_, what="file", name=name, dry_run=dry_run or None)
+    return len(files)
+
+
+def _take_out(target: Target, known: Ledger, environ: Mapping[str, str], output: Output) -> None:
+    if known.preset:
+        take_out_preset(target, known, environ)
+    for name, entry in known.files.items():
+        of_preset = known.preset and entry.before and entry.what == "command"
+        if of_preset or undo(target, name, entry, output):
+            target.remove(f"{manifest.BEFORE}/{name}")
+    target.remove(manifest.FILE)
+    target.prune([*known.folders, *_folders(known)])
+
+
+def take_out_preset(target: Target, known: Ledger, environ: Mapping[str, str]) -> None:
+    """Unregister the preset; its commands become what they were."""
+    names = (name for name, entry in known.files.items() if entry.what == "command")
+    stood = ((name, target.read(f"{manifest.BEFORE}/{name}")) for name in names)
+    spec_kit_preset.remove(target, {name: content for name, content in stood if content}, environ)
+
+
+def undo(target: Target, name: str, entry: Entry, output: Output) -> bool:
+    """Bring one file back to what it was, unless a person changed it: then False."""
+    current = target.read(name)
+    before = target.read(f"{manifest.BEFORE}/{name}") if entry.before else None
+    if current is None:
+        return True
+    if sha256(current) == entry.sha256 and not entry.before:
+        target.remove(name)
+        return True
+    if sha256(current) == entry.sha256 and before is not None:
+        target.write(name, before)
+        return True
+    if _undo_in_part(target, name, entry, current.decode("utf-8", "replace")):
+        return True
+    output.tell(
+        EventType.WARNING,
+        code="changed_since",
+        message=f"{name} was changed since it was installed, and stays as it is.",
+        hint=f"What stood there before is in {manifest.BEFORE}/{name}" if before else None,
+    )
+    return False
+
+
+def _undo_in_part(target: Target, name: str, entry: Entry, text: str) -> bool:
+    """Of a changed file take out what is ours beyond doubt; whether nothing of ours is left."""
+    if entry.what == "command":
+        return entry.before and not command_wrapper.is_ours(
+            text
+        )  # an upgrade of spec-kit wrote it anew
+    taken = permissions.take_out(text, entry.inserted) if entry.inserted else None
+    if taken is not None:
+        target.write(name, taken.encode())
+    return taken is not None
+
+
+def _folders(known: Ledger) -> set[str]:
+    """Return the folders below our own, in which Python may have left its caches."""
+    names = [*known.files, *(f"{manifest.BEFORE}/{name}" for name in known.files)]
+    parents = {str(folder) for name in names for folder in PurePosixPath(name).parents}
+    return {name for name in parents if name.startswith(bundle_files.HOME)}

@@ -1,0 +1,137 @@
+"""``watch``: every running attempt of the feature in one stream, those that start later too.
+
+Tasks that are named are waited for: whoever starts them may need a while, as a model does.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sdlc_runner.attempt import naming
+from sdlc_runner.errors import ExitCode
+from sdlc_runner.events.codec import AttemptKey, EventType
+from sdlc_runner.orchestrator import planning, registry
+from sdlc_runner.orchestrator.follower import Follower
+from sdlc_runner.orchestrator.registry import KnownAttempt
+from sdlc_runner.output.render import counted
+from sdlc_runner.plan.planner import Disposition
+from sdlc_runner.verify.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdlc_runner.orchestrator.follower import Patience
+    from sdlc_runner.orchestrator.project import Project
+    from sdlc_runner.orchestrator.registry import Positions
+    from sdlc_runner.output.output import Output
+
+_LOOK_SECONDS = 1.0
+_LINGER_SECONDS = 5.0
+_START_SECONDS = 120.0  # from a model's call of a subagent to that one's first own call
+_PAUSE = 0.1
+
+
+def watch(
+    project: Project,
+    tasks: Sequence[str],
+    output: Output,
+    patience: Patience,
+    positions: Positions,
+) -> ExitCode:
+    """Follow what runs until nothing has run for some seconds, and what is named to its end."""
+    named = _startable(project, tasks) if tasks else frozenset()
+    settled = _settled(project) if named else frozenset()
+    follower = Follower(project, output, positions, patience)
+    looked = busy = time.monotonic()
+    _add_new(project, follower, named - settled, positions)
+    while follower.running or time.monotonic() - busy < _lingers(follower, named, settled):
+        if time.monotonic() - looked >= _LOOK_SECONDS:
+            looked = time.monotonic()
+            _add_new(project, follower, named - settled)
+        if follower.tired:
+            break
+        ran, moved = follower.running, follower.step()
+        if ran:
+            busy = time.monotonic()  # a step may take long, where much was said
+        if not moved:
+            project.backend.wait(_PAUSE)
+    if follower.running:
+        return _stop(project, follower, output)
+    return _summarize(follower, output)
+
+
+def _summarize(follower: Follower, output: Output) -> ExitCode:
+    judged = follower.judgements.values()
+    bad = sum(not item.outcome.is_success for item in judged)
+    code = ExitCode.TASK_FAILED if bad else ExitCode.OK
+    output.tell(
+        EventType.SUMMARY,
+        verb="watch",
+        verdict=f"{_ended(len(judged), bad)}; nothing runs." if judged else "Nothing runs.",
+        ok=not bad,
+        exit=int(code),
+    )
+    return code
+
+
+def _startable(project: Project, words: Sequence[str]) -> frozenset[str]:
+    """Return the tasks that are named and that somebody may start: others are refused there."""
+    items = planning.make(project, planning.Request())[0].items
+    ready = frozenset(item.task.id for item in items if item.disposition is Disposition.READY)
+    ids = [item.task.id for item in items]
+    return ready & {registry.canonical(word, ids) for word in words}
+
+
+def _settled(project: Project) -> frozenset[str]:
+    """Return the tasks whose newest attempt has ended: whoever named them is told so elsewhere."""
+    newest = registry.latest(registry.find(project)[1])
+    return frozenset(task for task, known in newest.items() if not known.alive)
+
+
+def _lingers(follower: Follower, named: frozenset[str], settled: frozenset[str]) -> float:
+    """For how long to wait while nothing runs: not at all once all that are named have ended."""
+    if not named:
+        return _LINGER_SECONDS
+    seen = {task for known in follower.known for task in known.tasks}
+    return 0.0 if named <= seen | settled else _START_SECONDS
+
+
+def _ended(count: int, bad: int) -> str:
+    return f"{counted(count, 'task')} ended, {f'{bad} without success' if bad else 'all well'}"
+
+
+def _stop(project: Project, follower: Follower, output: Output) -> ExitCode:
+    cursor = follower.cursor(ended=False)
+    more = f" --cursor {cursor}" if cursor else ""
+    output.tell(
+        EventType.CONTINUE,
+        AttemptKey(project.feature.name, "", 0),
+        cursor=cursor,
+        hint=f"What runs goes on: `sdlc-runner watch{more}`",
+    )
+    return ExitCode.TIME_LIMIT
+
+
+def _add_new(
+    project: Project,
+    follower: Follower,
+    wanted: frozenset[str],
+    positions: Positions | None = None,
+) -> None:
+    """Find attempts that began to run since the last look; the backend knows them first.
+
+    One that ``positions`` name was running when its consumer stopped: its end is still to be told,
+    as is that of a task that is named.
+    """
+    followed = {known.key for known in follower.known}
+    sightings = project.backend.sightings(project.feature.name, project.url)
+    numbers = [(task, item.spec.key.number) for item in sightings for task in item.spec.task_ids]
+    newest = {task: number for task, number in sorted(numbers) if task in wanted}
+    for sighting in sightings:
+        key, ids = sighting.spec.key, sighting.spec.task_ids
+        named = any(newest.get(task) == key.number for task in ids)
+        due = named or str(key) in (positions or ()) or sighting.ending.alive
+        if key not in followed and due:
+            evidence = Evidence(naming.AttemptRefs.of(key))
+            follower.add(KnownAttempt(key, ids, evidence, sighting))

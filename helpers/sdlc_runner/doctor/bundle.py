@@ -1,0 +1,74 @@
+"""What ``install`` put into the repository: whether it is there, and in force."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from sdlc_runner.doctor.finding import Finding
+from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.install import command_wrapper, manifest, spec_kit_variant
+from sdlc_runner.install.worktree import Target, sha256
+from sdlc_runner.output.render import counted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sdlc_runner.install.manifest import Ledger
+
+_AGAIN = "`sdlc-runner install`, and restart OpenCode"
+
+
+def is_installed(root: Path) -> bool:
+    """Whether there is a bundle to look at."""
+    return (root / manifest.FILE).exists()
+
+
+def whole(root: Path) -> Finding:
+    """Check the files of the bundle, and that one implement command is live and it is ours."""
+    target = Target(root)
+    known = manifest.read(root)
+    command = _command(target)
+    now = {name: target.read(name) for name in known.files}
+    gone = [name for name, content in now.items() if content is None]
+    if gone:
+        raise UsageError(
+            Code.NOT_INSTALLED,
+            f"{counted(len(gone), 'file')} of the bundle gone, such as {gone[0]}.",
+            f"{_AGAIN}.",
+        )
+    changed = _changed(known, now)
+    if changed:
+        message = f"/{command}; {counted(len(changed), 'file')} changed since: {changed[0]}"
+        return Finding(message, "Yours to keep; remove it and install again for the bundle's.")
+    return Finding(f"/{command}, {counted(len(now), 'file')}")
+
+
+def _changed(known: Ledger, now: dict[str, bytes | None]) -> list[str]:
+    """Return what a person changed: what is merged into others' files may change with them."""
+    return [
+        name
+        for name, entry in known.files.items()
+        if not entry.before and sha256(now[name] or b"") != entry.sha256
+    ]
+
+
+def _command(target: Target) -> str:
+    live = list(spec_kit_variant.implement_commands(target.root))
+    names = {PurePosixPath(name).stem for name in live}
+    if len({spec_kit_variant.NAMES[name] for name in names}) > 1:
+        raise UsageError(
+            Code.SECOND_COMMAND,
+            f"There are two implement commands: {' and '.join(live)}.",
+            f"Remove the one that you do not use, then {_AGAIN}.",
+        )
+    for name in live:
+        if not command_wrapper.is_ours((target.read(name) or b"").decode("utf-8", "replace")):
+            raise UsageError(
+                Code.STOCK_COMMAND,
+                f"{name} is the stock command: something, such as an upgrade, put it back.",
+                f"{_AGAIN}.",
+            )
+    if not live:
+        raise UsageError(Code.NOT_INSTALLED, "There is no implement command.", f"{_AGAIN}.")
+    return PurePosixPath(live[0]).stem

@@ -1,0 +1,132 @@
+"""The Secrets that attempts mount, as far as one may read them; values are never shown."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner.backends.kubernetes import agent_endpoint
+from sdlc_runner.backends.kubernetes.errors import ApiError
+from sdlc_runner.backends.kubernetes.job_spec import GIT_VOLUME
+from sdlc_runner.backends.kubernetes.object_fields import conditions, newest, said
+from sdlc_runner.backends.kubernetes.pending_reasons import tells_cause
+from sdlc_runner.doctor import clone_url
+from sdlc_runner.doctor.finding import Finding
+from sdlc_runner.errors import Code, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sdlc_runner.backends.kubernetes.api import KubeApi
+    from sdlc_runner.orchestrator.project import Project
+
+_MODEL_VOLUME = "model-keys"
+_EXTERNAL = "/apis/external-secrets.io/v1"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_FORBIDDEN, _NOT_FOUND = 403, 404
+_FILES = {
+    GIT_VOLUME: "--from-file=token=FILE",
+    _MODEL_VOLUME: "--from-file=ANTHROPIC_API_KEY=FILE",
+    agent_endpoint.VOLUME: f"--from-file={agent_endpoint.KEY}=FILE",
+}
+
+
+def examine(project: Project, api: KubeApi, job: Mapping[str, Any]) -> Finding:
+    """Check that each Secret is there with the keys that attempts read."""
+    named = dict(_named(job["spec"]["template"]["spec"]))
+    seen, unread = [], []
+    for volume, secret in named.items():
+        try:
+            found = api.get(api.path("secrets", secret))
+        except ApiError as error:
+            if error.status == _NOT_FOUND:
+                raise _absent(api, volume, secret) from None
+            if error.status != _FORBIDDEN:
+                raise error.to_error(f"The Secret {secret} cannot be read") from None
+            unread.append(secret)
+            continue
+        problem = _problem(volume, found, project)
+        if problem:
+            raise UsageError(
+                Code.BAD_CREDENTIALS,
+                f"The Secret {secret} {problem}.",
+                _remedy(api, volume, secret, " --dry-run=client -o yaml | kubectl apply -f -"),
+            )
+        seen.append(secret)
+    return _told(api, named, seen, unread)
+
+
+def _named(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for volume in spec.get("volumes") or []:
+        secret = (volume.get("secret") or {}).get("secretName")
+        if secret and volume.get("name") in _FILES:
+            yield volume["name"], secret
+
+
+def _problem(volume: str, secret: Mapping[str, Any], project: Project) -> str:
+    keys = {key for key, value in (secret.get("data") or {}).items() if value}
+    if volume == GIT_VOLUME:
+        scheme, _ = clone_url.address(project.settings.clone_url or project.url)
+        needed = {"ssh-privatekey", "known_hosts"} if scheme == "ssh" else {"token"}
+        lacking = sorted(needed - keys)
+        by = "SSH" if scheme == "ssh" else "HTTP"
+        absent = f"has no {' and no '.join(lacking)}, which cloning by {by} needs"
+        return f"{absent} (it has {', '.join(sorted(keys)) or 'nothing'})" if lacking else ""
+    if volume == _MODEL_VOLUME:
+        odd = sorted(key for key in keys if not _VARIABLE.match(key))
+        if odd:
+            return f"has keys that name no environment variable: {', '.join(odd)}"
+        return "" if keys else "is empty"
+    return "" if agent_endpoint.KEY in keys else f"has no {agent_endpoint.KEY}"
+
+
+def _absent(api: KubeApi, volume: str, secret: str) -> UsageError:
+    return UsageError(
+        Code.BAD_CREDENTIALS,
+        f"There is no Secret {secret} in {api.namespace}: attempts would wait for {volume}.",
+        _remedy(api, volume, secret),
+    )
+
+
+def _remedy(api: KubeApi, volume: str, secret: str, replacing: str = "") -> str:
+    """Say how to make a Secret, or to replace it; one that is fetched is its store's matter."""
+    where = f"kubectl -n {api.namespace}"
+    try:
+        found = api.get(f"{_EXTERNAL}/namespaces/{api.namespace}/externalsecrets/{secret}")
+    except ApiError:  # there is none, or it is not for us to see
+        files = _FILES[volume]
+        return f"`{where} create secret generic {secret} {files}{replacing}`"
+    ready = conditions(found, wanted="False").get("Ready", {})
+    why = said(ready.get("message")) or "its operator has not said anything"
+    return f"ExternalSecret {secret}: {why}; `{where} describe externalsecret {secret}` tells more."
+
+
+def _told(api: KubeApi, named: Mapping[str, str], seen: list[str], unread: list[str]) -> Finding:
+    parts = [f"what is needed is in {', '.join(seen)}"] if seen else []
+    if unread:
+        parts.append(
+            f"{', '.join(unread)} cannot be read by you (a missing one shows as volume_not_mounted)"
+        )
+    text = "; ".join(parts) or "the template names none"
+    trouble = _mount_trouble(api, unread)
+    if trouble:
+        return Finding(f"{text}; lately: {trouble}", "If that was since mended, all is well.")
+    if GIT_VOLUME not in named:
+        hint = "Name a Secret in the chart's value secrets.git.existingSecret."
+        return Finding(f"{text}; without git credentials attempts cannot push", hint)
+    return Finding(text)
+
+
+def _mount_trouble(api: KubeApi, secrets: list[str]) -> str:
+    """Return what a pod of the last hour said of a Secret that we may not read."""
+    try:
+        events = api.get(api.path("events")).get("items", [])
+    except ApiError:
+        return ""
+    about = [event for event in events if any(f'"{name}"' in _text(event) for name in secrets)]
+    found = newest(filter(tells_cause, about), "FailedMount")
+    return said(found.get("message")) if found else ""
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    return str(event.get("message", ""))

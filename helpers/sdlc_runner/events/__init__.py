@@ -1,0 +1,1 @@
+"""Events: their types, their wire format, and reading them from a hostile log."""

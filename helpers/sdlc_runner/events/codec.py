@@ -1,0 +1,271 @@
+"""Events: making them, writing them as lines, and reading lines that may be hostile.
+
+``check`` is the hand-written form of ``event.schema.json``; a property test proves them equal.
+A line that is not exactly an event of the attempt it came from is a ``log``, never an error.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sdlc_runner.events.schema import (
+    ENVELOPE,
+    FIELDS,
+    FROM_ATTEMPT,
+    LINE_LIMIT,
+    NUMBER_LIMIT,
+    TEXT_LIMIT,
+    TIME_LENGTH,
+    TIME_PATTERN,
+    VERSION,
+    EventType,
+    Field,
+    Kind,
+    Outcome,
+    PhaseName,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "AttemptKey",
+    "Event",
+    "EventType",
+    "Outcome",
+    "PhaseName",
+    "check",
+    "clean",
+    "client_event",
+    "now",
+    "parse",
+    "reread",
+    "seconds",
+]
+
+_CONTROL = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_BREAKS = re.compile("[\r\n\t\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_TIME = re.compile(TIME_PATTERN)
+_DEPTH_LIMIT = 8
+
+
+class AttemptKey(NamedTuple):
+    """Names one attempt: feature ``001-demo``, task ``T001``, and a number from 1 on."""
+
+    feature: str
+    task: str
+    number: int
+
+    def __str__(self) -> str:
+        """Write it as people and cursors do: ``T001-1``."""
+        return f"{self.task}-{self.number}"
+
+
+class Event(NamedTuple):
+    """One event; ``fields`` holds what its type adds to the envelope."""
+
+    type: EventType
+    time: str
+    fields: Mapping[str, Any]
+    key: AttemptKey | None = None
+    seq: int | None = None
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the wire form, its first keys in the documented order, unknowns absent."""
+        record: dict[str, Any] = {"v": VERSION}
+        if self.seq is not None:
+            record["seq"] = self.seq
+        record["time"] = self.time
+        if self.key is not None:
+            record["feature"] = self.key.feature
+            if self.key.task:
+                record["task"] = self.key.task
+            if self.key.number:
+                record["attempt"] = self.key.number
+        record["type"] = self.type.value
+        if self.seq is None:
+            record["origin"] = "client"
+        record.update((name, value) for name, value in self.fields.items() if value is not None)
+        return record
+
+    def to_line(self) -> str:
+        """Return one JSON line, without its newline."""
+        return json.dumps(self.to_record(), ensure_ascii=False, separators=(",", ":"))
+
+
+def now() -> str:
+    """Return the time as events write it: RFC 3339, UTC, milliseconds."""
+    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{milliseconds:03}Z"
+
+
+def seconds(time_text: str) -> float | None:
+    """Return an event's time in seconds of the epoch; None if there is no such moment."""
+    from datetime import datetime  # noqa: PLC0415 - what only plans need not wait for it
+
+    try:
+        return datetime.fromisoformat(time_text.replace("Z", "+00:00")).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def client_event(type_: EventType, key: AttemptKey | None = None, /, **fields: Any) -> Event:  # noqa: ANN401
+    """Make an event of the client's own: no ``seq``, texts cleaned and bounded."""
+    cleaned = {name: _clean_value(value) for name, value in fields.items() if value is not None}
+    return Event(type_, now(), cleaned, key)
+
+
+def clean(text: str, limit: int = TEXT_LIMIT) -> str:
+    """Make hostile text one safe line: no control or ANSI sequences, bounded to ``limit``."""
+    text = _BREAKS.sub(" ", _CONTROL.sub("", text[: limit * 4]))
+    text = text.encode("utf-8", "replace").decode("utf-8")  # lone surrogates cannot be written
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _clean_value(value: Any, depth: int = 0) -> Any:  # noqa: ANN401
+    if depth > _DEPTH_LIMIT:
+        raise ValueError("nested too deeply")
+    if isinstance(value, str):
+        return value if value.isprintable() and len(value) <= TEXT_LIMIT else clean(value)
+    if isinstance(value, (list, tuple)):
+        return [_clean_value(item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {
+            clean(str(name), 200): _clean_value(item, depth + 1) for name, item in value.items()
+        }
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number too large for JSON")
+    return value
+
+
+def parse(line: bytes | str, key: AttemptKey, *, is_clean: bool = False) -> Event | None:
+    """Read one line from the attempt ``key``; None if it is anything but one of its events.
+
+    ``is_clean`` promises that nothing in the line needs cleaning, and saves the time for it.
+    """
+    if len(line) > LINE_LIMIT:
+        return None
+    try:
+        record = _DECODER.decode(line if isinstance(line, str) else line.decode("utf-8"))
+        if not _is_event_of(record, key):
+            return None
+        fields = {name: value for name, value in record.items() if name not in ENVELOPE}
+        if not is_clean:
+            fields = {name: _clean_value(value) for name, value in fields.items()}
+    except (ValueError, RecursionError):
+        return None
+    return Event(_TYPES[record["type"]], record["time"], fields, key, record["seq"])
+
+
+def reread(line: bytes, key: AttemptKey | None) -> Event:
+    """Read a line that is known to be an event."""
+    record = json.loads(line)
+    fields = {name: value for name, value in record.items() if name not in ENVELOPE}
+    return Event(_TYPES[record["type"]], record["time"], fields, key, record.get("seq"))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def _is_event_of(record: object, key: AttemptKey) -> bool:
+    if type(record) is not dict or check(record) is not None or "seq" not in record:
+        return False
+    if not all(map(str.isprintable, record)):  # cleaned, such a key could become another one
+        return False
+    named = (record.get("feature"), record.get("task"), record.get("attempt"))
+    return named == (key.feature, key.task, key.number) and record["type"] in _FROM_ATTEMPT
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value <= NUMBER_LIMIT
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value <= NUMBER_LIMIT  # type: ignore[operator]
+
+
+def _is_text(value: object) -> bool:
+    return type(value) is str and len(value) <= TEXT_LIMIT
+
+
+def _is_texts(value: object) -> bool:
+    return type(value) is list and all(map(_is_text, value))
+
+
+def _is_records(value: object) -> bool:
+    return type(value) is list and all(type(item) is dict for item in value)
+
+
+_PREDICATES: Mapping[Kind, Callable[[object], bool]] = {
+    Kind.TEXT: _is_text,
+    Kind.COUNT: _is_count,
+    Kind.NUMBER: _is_number,
+    Kind.FLAG: lambda value: type(value) is bool,
+    Kind.TEXTS: _is_texts,
+    Kind.RECORDS: _is_records,
+    Kind.ANY: lambda _: True,
+}
+_TYPES = {member.value: member for member in EventType}
+_FROM_ATTEMPT = frozenset(member.value for member in FROM_ATTEMPT)
+
+
+def _compile(fields: Mapping[str, Field]) -> dict[str, Callable[[object], bool]]:
+    """Turn the table into one predicate a name, so that the hot path does one look-up each."""
+
+    def predicate(spec: Field) -> Callable[[object], bool]:
+        if spec.values:
+            allowed = frozenset(spec.values)
+            return lambda value: type(value) is str and value in allowed
+        return _PREDICATES[spec.kind]
+
+    return {name: predicate(spec) for name, spec in fields.items()}
+
+
+_CHECKS: dict[str, dict[str, Callable[[object], bool]]] = {}
+_REQUIRED: dict[str, tuple[str, ...]] = {}
+
+
+def _compile_all() -> None:
+    """Fill both when the first line is read: who only writes events need not wait for it."""
+    whole = {type_.value: {**ENVELOPE, **fields} for type_, fields in FIELDS.items()}
+    for type_, fields in whole.items():
+        _REQUIRED[type_] = tuple(name for name, spec in fields.items() if spec.required)
+    _CHECKS.update({type_: _compile(fields) for type_, fields in whole.items()})
+
+
+def check(record: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a record as an event, or None; unknown keys are allowed."""
+    if not _CHECKS:
+        _compile_all()
+    type_ = record.get("type")
+    checks = _CHECKS.get(type_) if type(type_) is str else None
+    if checks is None:
+        return "type is unknown"
+    for name in _REQUIRED[type_]:  # type: ignore[index]
+        if name not in record:
+            return f"{name} is missing"
+    for name, value in record.items():
+        predicate = checks.get(name)
+        if predicate is not None and not predicate(value):
+            return f"{name} has a wrong value"
+    return _check_envelope(record)
+
+
+def _check_envelope(record: Mapping[str, Any]) -> str | None:
+    if record["v"] != VERSION:
+        return "v is another version"
+    if len(record["time"]) != TIME_LENGTH or not _TIME.match(record["time"]):
+        return "time is not RFC 3339 in UTC with milliseconds"
+    if ("seq" in record) == ("origin" in record):
+        return "an event has either seq or origin"
+    if record.get("seq") == 0 or record.get("attempt") == 0:
+        return "seq and attempt count from 1"
+    return None

@@ -1,0 +1,154 @@
+"""What each file of a repository should become, and whether it is ours to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.install import bundle_files, command_wrapper, permissions
+from sdlc_runner.install.manifest import BEFORE, Entry
+from sdlc_runner.install.spec_kit_variant import PLAIN
+from sdlc_runner.install.worktree import sha256
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sdlc_runner.install.manifest import Ledger
+    from sdlc_runner.install.spec_kit_variant import Found
+    from sdlc_runner.install.worktree import Target
+
+
+class Piece(NamedTuple):
+    """One file as it should be, and what it was before, if it was there."""
+
+    what: str
+    content: bytes
+    before: bytes | None = None
+    inserted: tuple[str, ...] = ()
+
+    @property
+    def entry(self) -> Entry:
+        """What the ledger says of it."""
+        return Entry(self.what, sha256(self.content), self.before is not None, self.inserted)
+
+
+class Pieces(NamedTuple):
+    """All of them, those to write, what stood there before, and what a person changed and keeps."""
+
+    entries: dict[str, Entry]
+    writes: dict[str, Piece]
+    before: dict[str, bytes]
+    kept: list[str]
+
+    def add(self, name: str, piece: Piece, current: bytes | None) -> None:
+        """Want a file to be so."""
+        self.entries[name] = piece.entry
+        if piece.before is not None:
+            self.before[name] = piece.before
+        if current != piece.content:
+            self.writes[name] = piece
+
+    def keep(self, name: str, entry: Entry | None) -> None:
+        """Leave a file as a person changed it."""
+        self.kept.append(name)
+        if entry is not None:
+            self.entries[name] = entry
+
+
+def collect(target: Target, known: Ledger, found: Found, *, in_place: bool) -> Pieces:
+    """Look at every file; raises ``not_ours`` where a stranger's is in the way."""
+    pieces = Pieces({}, {}, {}, [])
+    for name, content in bundle_files.files().items():
+        _file(target, known, pieces, name, Piece("file", content))
+    _permissions(target, known, pieces)
+    if not found.commands:
+        own = Piece("command", bundle_files.implement().encode())
+        _file(target, known, pieces, PLAIN, own)
+    elif in_place:
+        for name, ours in _wrapped(target, found):
+            _command(target, known, pieces, name, ours)
+    return pieces
+
+
+def _file(target: Target, known: Ledger, pieces: Pieces, name: str, piece: Piece) -> None:
+    current, entry = target.read(name), known.files.get(name)
+    ours = entry is not None and current is not None and sha256(current) == entry.sha256
+    if current is None or ours or current == piece.content:
+        pieces.add(name, piece, current)
+    elif entry is not None:
+        pieces.keep(name, entry)
+    else:
+        raise UsageError(
+            Code.NOT_OURS,
+            f"{name} is there already, and is not of this bundle.",
+            "Rename it or move it away, then install again.",
+        )
+
+
+def _wrapped(target: Target, found: Found) -> Iterator[tuple[str, str]]:
+    for name in found.commands:
+        yield name, bundle_files.implement()
+    for name in found.tasks_commands:
+        if target.read(name) is not None:
+            yield name, bundle_files.tasks()
+
+
+def _command(target: Target, known: Ledger, pieces: Pieces, name: str, ours: str) -> None:
+    """Put our text around a stock command: what it was before is kept beside the ledger."""
+    current, entry = target.read(name) or b"", known.files.get(name)
+    base = current
+    if command_wrapper.is_ours(current.decode("utf-8", "replace")):
+        before = target.read(f"{BEFORE}/{name}")
+        if before is None or not _is_untouched(current, before, entry, ours):
+            pieces.keep(name, entry)
+            return
+        base = before
+    content = command_wrapper.around(_text(base, name), ours).encode()
+    pieces.add(name, Piece("command", content, base), current)
+
+
+def _is_untouched(current: bytes, before: bytes, entry: Entry | None, ours: str) -> bool:
+    """Whether a wrapped command is as we wrote it, also where the ledger was not written any more.
+
+    That is so after an installation that was killed.
+    """
+    if entry is not None:
+        return sha256(current) == entry.sha256
+    return current == command_wrapper.around(before.decode("utf-8", "replace"), ours).encode()
+
+
+def _permissions(target: Target, known: Ledger, pieces: Pieces) -> None:
+    for name in permissions.FILES:
+        current = target.read(name)
+        if current is None:
+            continue
+        base = _without_ours(target, known, name, current)
+        try:
+            merged, inserted = permissions.merge(_text(base, name))
+        except ValueError as error:
+            raise UsageError(
+                Code.BAD_CONFIG, f"{name}: {error}.", "Mend it, then install again."
+            ) from None
+        if inserted:
+            piece = Piece("permissions", merged.encode(), base, inserted)
+            pieces.add(name, piece, current)
+            return
+
+
+def _without_ours(target: Target, known: Ledger, name: str, current: bytes) -> bytes:
+    """Return a configuration as it would be had we never touched it."""
+    entry = known.files.get(name)
+    if entry is None:
+        return current
+    before = target.read(f"{BEFORE}/{name}")
+    if before is not None and sha256(current) == entry.sha256:
+        return before
+    taken = permissions.take_out(_text(current, name), entry.inserted)
+    return current if taken is None else taken.encode()
+
+
+def _text(content: bytes, name: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise UsageError(Code.NOT_UTF8, f"{name} is not UTF-8.", "Save it as UTF-8.") from None

@@ -1,0 +1,1 @@
+"""From a plan to merged work: waves, starts, following, merging, and the registry of attempts."""

@@ -1,0 +1,173 @@
+"""The bridge to the spec-kit fork: where it keeps files of delegated tasks, they are kept true.
+
+Nothing is made where none of them is there. Whatever goes wrong here is told and stops nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner.digest import digest
+from sdlc_runner.events.codec import EventType, clean
+from sdlc_runner.orchestrator import delegation_files
+from sdlc_runner.orchestrator.delegation_files import (
+    COMPLETED,
+    ERRORS,
+    META,
+    PROMPTS,
+    STATE,
+    Delegate,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sdlc_runner.orchestrator.delegation_files import Entry
+    from sdlc_runner.orchestrator.project import Project
+    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.output.output import Output
+    from sdlc_runner.verify.verdict import Judgement
+
+    Change = Callable[[Entry], Entry | None]
+
+_TITLE = 200
+
+
+def tell_started(project: Project, known: KnownAttempt, output: Output) -> None:
+    """Note that an attempt works on its tasks."""
+    if known.sighting is None or not known.alive or not _is_there(project):
+        return
+    now = time.time()
+    for task in known.sighting.spec.tasks:
+        delegate = Delegate(known.sighting.name, clean(task.title, _TITLE))
+        text = delegation_files.prompt(task.id, delegate, now)
+
+        def change(entry: Entry, delegate: Delegate = delegate) -> Entry:
+            return delegation_files.started(entry, delegate, now)
+
+        _keep(project, task.id, change, {PROMPTS: text}, output)
+
+
+def tell_ended(project: Project, known: KnownAttempt, judgement: Judgement, output: Output) -> None:
+    """Note how one task ended, once it has."""
+    if known.alive or not delegation_files.is_end(judgement) or not _is_there(project):
+        return
+    head = known.evidence.branch_head
+    work = f"Branch {known.branch} at {head}." if head else ""
+    _end(project, judgement, work, output)
+
+
+def tell_conflict(project: Project, task: str, message: str, output: Output) -> None:
+    """Note that a task's verified work does not go in."""
+    if _is_there(project):
+        _end(project, delegation_files.conflict(task, message), "", output)
+
+
+def _end(project: Project, judgement: Judgement, work: str, output: Output) -> None:
+    now = time.time()
+    text = delegation_files.summary(judgement, work) + "\n"
+    state = {COMPLETED if judgement.outcome.is_success else ERRORS: text}
+    _keep(
+        project,
+        judgement.task,
+        lambda entry: delegation_files.ended(entry, judgement, work, now),
+        state,
+        output,
+    )
+
+
+def _is_there(project: Project) -> bool:
+    folder = project.feature.directory
+    return any(os.path.lexists(folder / name) for name in (META, STATE))
+
+
+def _keep(
+    project: Project, task: str, change: Change, state: dict[str, str], output: Output
+) -> None:
+    """Change the task's entry, and let the state say what ``state`` says and no more."""
+    folder = project.feature.directory
+    try:
+        with _alone(project):
+            if (folder / META).exists() and not _rewrite(folder / META, task, change):
+                return
+            _note(folder / STATE, task, state)
+    except (OSError, ValueError, RecursionError) as error:
+        output.tell(
+            EventType.WARNING,
+            code="bridge_failed",
+            message=f"The fork's files of {task} were left as they are: {error}",
+            hint=f"`sdlc-runner verify {task}` writes them once that is mended.",
+        )
+
+
+@contextmanager
+def _alone(project: Project) -> Iterator[None]:
+    """Be the only one of us who writes; the lock lies outside of the checkout."""
+    folder = project.state / "bridge"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    name = digest(str(project.feature.directory.resolve()))[:16]
+    with (folder / name).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _rewrite(path: Path, task: str, change: Change) -> bool:
+    """Change one entry, False if it is not ours; begin again if the file changed meanwhile."""
+    _refuse_link(path)
+    while True:
+        old = path.read_bytes()
+        record = _load(old)
+        entries = record.setdefault("tasks", {})
+        entry = entries.get(task, {})
+        if not isinstance(entry, dict):
+            raise ValueError(f"{META} has no object for {task}")  # noqa: TRY004
+        new = change(entry)
+        if new is None or new == entry:
+            return new is not None
+        entries[task] = new
+        text = json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+        if path.read_bytes() == old:
+            _replace(path, text)
+            return True
+
+
+def _load(data: bytes) -> dict[str, Any]:
+    record = json.loads(data)
+    if not isinstance(record, dict) or not isinstance(record.get("tasks", {}), dict):
+        raise ValueError(f"{META} is not an object with tasks")  # noqa: TRY004
+    return record
+
+
+def _note(folder: Path, task: str, state: dict[str, str]) -> None:
+    """Write the files of ``state``; an end takes the place of the other end, a start of both."""
+    for name in (PROMPTS, COMPLETED, ERRORS):
+        _refuse_link(folder, folder / name)
+    for name in {COMPLETED, ERRORS} - state.keys():
+        (folder / name / f"{task}.txt").unlink(missing_ok=True)
+    for name, text in state.items():
+        path = folder / name / f"{task}{'.md' if name == PROMPTS else '.txt'}"
+        _refuse_link(path)
+        if not path.exists() or (name != PROMPTS and path.read_text(encoding="utf-8") != text):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _replace(path, text)
+
+
+def _refuse_link(*paths: Path) -> None:
+    for path in paths:
+        if path.is_symlink():
+            raise ValueError(f"{path.name} is a link")
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file at once, as readable as it was."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    new.write_text(text, encoding="utf-8")
+    if path.exists():
+        new.chmod(path.stat().st_mode & 0o777)
+    new.replace(path)

@@ -1,0 +1,270 @@
+"""Starting attempts: what must be true before, what the attempt is told, and never twice."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdlc_runner.attempt import naming
+from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits
+from sdlc_runner.config import consent
+from sdlc_runner.errors import Code, RunnerError, UsageError
+from sdlc_runner.events.codec import AttemptKey, EventType
+from sdlc_runner.git.remote_url import without_credentials
+from sdlc_runner.orchestrator import delegation_bridge, registry
+from sdlc_runner.orchestrator.registry import KnownAttempt
+from sdlc_runner.verify import evidence as verify_evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdlc_runner.config.settings import Settings
+    from sdlc_runner.orchestrator.project import Project
+    from sdlc_runner.output.output import Output
+    from sdlc_runner.tasks.parser import Task
+    from sdlc_runner.verify.evidence import RemoteRefs
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What attempts start from: the remote's names, the base, and the attempts there are."""
+
+    refs: RemoteRefs
+    base: str
+    known: tuple[KnownAttempt, ...]
+
+
+def survey(project: Project) -> Ground:
+    """Look at the remote and refuse what cannot work, before anything is started."""
+    refs, known = registry.find(project)
+    return Ground(refs, require_published(project, refs), tuple(known))
+
+
+def require_published(project: Project, refs: RemoteRefs) -> str:
+    """Return the commit that attempts begin from; raises if the remote has not what they need."""
+    refuse_default_branch(project, refs)
+    base = refs.branch(project.branch)
+    if base is None:
+        raise UsageError(
+            Code.FEATURE_NOT_PUSHED,
+            f"The feature branch {project.branch} is not on the remote.",
+            "`sdlc-runner publish` commits and pushes it.",
+        )
+    project.repo.fetch_feature(project.branch)
+    _require_spec(project, base)
+    return base
+
+
+def refuse_default_branch(project: Project, refs: RemoteRefs) -> None:
+    """Raise ``on_default_branch`` where the checked-out branch is, or may be, the default one."""
+    names = {project.settings.default_branch, refs.default_branch} - {"", None}
+    verify_evidence.refuse_default_branch(project.branch, names)
+
+
+def _require_spec(project: Project, base: str) -> None:
+    """Raise ``spec_not_pushed``: the attempt reads these files in its clone."""
+    folder = project.feature.relative
+    local = [name for name in ("tasks.md", "spec.md", "plan.md") if _exists(project, name)]
+    missing = [name for name in local if project.repo.read(base, f"{folder}/{name}") is None]
+    if missing:
+        raise UsageError(
+            Code.SPEC_NOT_PUSHED,
+            f"{', '.join(missing)} of {folder} are not on the remote's {project.branch}.",
+            "`sdlc-runner publish` commits and pushes them.",
+        )
+
+
+def _exists(project: Project, name: str) -> bool:
+    return (project.feature.directory / name).exists()
+
+
+def start(project: Project, ground: Ground, tasks: Sequence[Task], output: Output) -> KnownAttempt:
+    """Start an attempt at the tasks, or return the one there is; tells where it runs."""
+    newest = registry.latest(ground.known)
+    existing = next((newest[task.id] for task in tasks if task.id in newest), None)
+    if existing is not None:
+        return resume(project, ground, existing, tasks, output)
+    key = AttemptKey(project.feature.name, tasks[0].id, 1)
+    return launch(project, ground, build_spec(project, ground, key, tasks), output)
+
+
+def resume(
+    project: Project, ground: Ground, known: KnownAttempt, tasks: Sequence[Task], output: Output
+) -> KnownAttempt:
+    """Re-attach to an attempt; one whose agent never began is started again.
+
+    ``tasks`` are its tasks as tasks.md has them now.
+    """
+    if known.alive:
+        _tell(project, EventType.ATTACHED, known, output)
+        _warn_of_changes(project, ground, known, tasks, output)
+    if known.alive or known.began or known.sighting is None:
+        return known
+    old, by_id = known.sighting.spec, {task.id: task for task in tasks}
+    current = [by_id.get(task.id, task) for task in old.tasks]
+    spec = build_spec(project, ground, known.key, current)
+    if spec.identity != old.identity:
+        project.backend.remove(known.sighting)  # it had the old text, and so another name
+    return launch(project, ground, spec, output, renew=True)
+
+
+def _warn_of_changes(
+    project: Project, ground: Ground, known: KnownAttempt, tasks: Sequence[Task], output: Output
+) -> None:
+    """Say what has changed since a live attempt began; it is adopted all the same."""
+    spec_tasks = known.sighting.spec.tasks if known.sighting else ()
+    began_with = {task.id: task.text for task in spec_tasks}
+    changed = [task for task in tasks if began_with.get(task.id, task.text) != task.text]
+    again = f"`sdlc-runner cancel {known.key.task}`, then `sdlc-runner retry {known.key.task}`"
+    for task in changed:
+        output.tell(
+            EventType.WARNING,
+            known.key,
+            code="task_changed",
+            message=f"{task.id} was edited after this attempt began; it works on the old text.",
+            hint=f"To begin anew: {again}.",
+            line=task.line,
+        )
+    moved = project.backend.moved(known.sighting) if known.sighting else ""
+    if moved:
+        output.tell(
+            EventType.WARNING,
+            known.key,
+            code="template_moved",
+            message=moved,
+            hint=f"It goes on with the old one. To begin anew: {again}.",
+        )
+    if known.base != ground.base:
+        output.tell(
+            EventType.WARNING,
+            known.key,
+            code="base_moved",
+            message=f"It began from {known.base[:10]}; {project.branch} has moved on since.",
+            hint=f"`merge` brings both together. To begin from the new commit: {again}.",
+        )
+
+
+def start_new(
+    project: Project, ground: Ground, units: Sequence[Sequence[Task]], output: Output
+) -> list[KnownAttempt]:
+    """Start the first attempts at tasks that have none, as many at once as the backend takes.
+
+    One that cannot be started does not keep the others from it: its error is raised at the end.
+    """
+    name = project.feature.name
+    specs = [
+        build_spec(project, ground, AttemptKey(name, tasks[0].id, 1), tasks) for tasks in units
+    ]
+    found: list[KnownAttempt] = []
+    failed: RunnerError | None = None
+    with ThreadPoolExecutor(project.backend.starts_at_once) as pool:
+        for begun in [pool.submit(_hand_over, project, ground, spec) for spec in specs]:
+            try:
+                known, started = begun.result()
+            except RunnerError as error:
+                failed = failed or error
+                continue
+            _tell(project, EventType.SPAWNED if started else EventType.ATTACHED, known, output)
+            found.append(known)
+    if failed is not None:
+        raise failed
+    return found
+
+
+def launch(
+    project: Project, ground: Ground, spec: AttemptSpec, output: Output, *, renew: bool = False
+) -> KnownAttempt:
+    """Hand an attempt to the backend; ``renew`` one that ended before its agent began."""
+    found, started = _hand_over(project, ground, spec, renew=renew)
+    _tell(project, EventType.SPAWNED if started else EventType.ATTACHED, found, output)
+    return found
+
+
+def _hand_over(
+    project: Project, ground: Ground, spec: AttemptSpec, *, renew: bool = False
+) -> tuple[KnownAttempt, bool]:
+    clash = naming.clashes(spec.branch, ground.refs.branches)
+    if clash is not None:
+        raise UsageError(
+            Code.BRANCH_CLASH,
+            f"git cannot hold a branch {spec.branch} beside the branch {clash} on the remote.",
+            "Choose another `branch.prefix`, or delete that branch.",
+        )
+    from_repository = project.configuration.sources["verify.commands"] == "repository file"
+    if from_repository and spec.backend == "local":
+        consent.require(project.state, project.repo.root, spec.verify_commands)
+    sighting, started = project.backend.start(spec, renew=renew)
+    evidence = verify_evidence.Evidence(naming.AttemptRefs.of(spec.key))
+    return KnownAttempt(spec.key, spec.task_ids, evidence, sighting), started
+
+
+def _tell(project: Project, type_: EventType, known: KnownAttempt, output: Output) -> None:
+    delegation_bridge.tell_started(project, known, output)
+    sighting = known.sighting
+    output.tell(
+        type_,
+        known.key,
+        backend=sighting.spec.backend if sighting else "elsewhere",
+        where=sighting.place if sighting else "another machine",
+        branch=known.branch,
+        base=known.base,
+        tasks=list(known.tasks),
+    )
+
+
+def build_spec(
+    project: Project,
+    ground: Ground,
+    key: AttemptKey,
+    tasks: Sequence[Task | AttemptTask],
+    from_checkpoint: KnownAttempt | None = None,
+) -> AttemptSpec:
+    """Tell the attempt all it needs; ``from_checkpoint`` names one whose work it goes on with.
+
+    Such an attempt keeps that one's base: its unfinished tree on a newer base would undo what
+    was merged in between.
+    """
+    settings = project.settings
+    branch, lease = _target(project, ground, key)
+    text = "\n".join(task.text for task in tasks)
+    return AttemptSpec(
+        key=key,
+        identity=naming.Identity(project.url, key, tuple(task.id for task in tasks), text).hash,
+        tasks=tuple(AttemptTask(t.id, t.title, t.text, t.story, t.files) for t in tasks),
+        origin=without_credentials(project.url),
+        remote=settings.clone_url or project.url,
+        feature_dir=project.feature.relative,
+        feature_branch=project.branch,
+        base=from_checkpoint.base if from_checkpoint else ground.base,
+        branch=branch,
+        lease=lease,
+        backend=project.backend.kind,
+        clone_depth=settings.clone_depth,
+        from_checkpoint=from_checkpoint.evidence.checkpoint if from_checkpoint else None,
+        agent_command=settings.agent_command,
+        model=settings.agent_model or None,
+        limits=_limits(settings),
+        checkpoint_seconds=settings.checkpoint_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        verify_commands=settings.verify_commands,
+        verify_seconds=settings.verify_seconds,
+        connect_seconds=settings.limits_connect_seconds,
+    )
+
+
+def _target(project: Project, ground: Ground, key: AttemptKey) -> tuple[str, str]:
+    """Return the branch that is pushed, and the commit it must be at then (empty: it is new)."""
+    if project.settings.branch_onto_feature:
+        return project.branch, ground.base
+    return naming.branch(project.settings.branch_prefix, key), ""
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        settings.limits_run_seconds,
+        settings.limits_idle_seconds,
+        settings.limits_tokens,
+        settings.limits_cost,
+        settings.limits_grace_seconds,
+    )

@@ -1,0 +1,279 @@
+"""``merge``: verified branches go into the feature branch in plan order, then their boxes tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
+from sdlc_runner.events.codec import AttemptKey, EventType, Outcome, client_event
+from sdlc_runner.git import protected_paths
+from sdlc_runner.git.command import PushStatus
+from sdlc_runner.git.merge_tree import Conflict, MergeTree, merge_tree, tidy
+from sdlc_runner.orchestrator import delegation_bridge, launcher, registry
+from sdlc_runner.tasks import checkboxes, parser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sdlc_runner.events.codec import Event
+    from sdlc_runner.orchestrator.project import Project
+    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.output.output import Output
+    from sdlc_runner.verify.verdict import Judgement
+
+_PUSH_TRIES = 5
+_FAST_FORWARD = ("merge", "--ff-only", "--no-overwrite-ignore", "--no-verify-signatures", "--quiet")
+_FILES_TOLD = 100
+_CONFLICT = "The branch is left whole; it is SYNC work now."
+
+
+@dataclass
+class Integration:
+    """What one merge did: the tasks ticked or not, in conflict, and the events to tell of it."""
+
+    ticked: list[str] = field(default_factory=list)
+    unticked: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An attempt and those of its tasks that the remote shows to be done."""
+
+    known: KnownAttempt
+    tasks: tuple[str, ...]
+
+
+def candidates(
+    known: Sequence[KnownAttempt], judgements: Sequence[Judgement], order: Sequence[str]
+) -> list[Candidate]:
+    """Choose the attempts with verified tasks, in plan order."""
+    good = {item.task for item in judgements if item.outcome.is_success}
+    place = {task: number for number, task in enumerate(order)}
+    chosen = [
+        Candidate(item, tuple(task for task in item.tasks if task in good and task in place))
+        for item in known
+    ]
+    wanted = [item for item in chosen if item.tasks]
+    return sorted(wanted, key=lambda item: place[item.tasks[0]])
+
+
+def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> Integration:
+    """Merge, tick and push; events are told once the remote has taken it."""
+    if not wanted:
+        tidy(project.repo, project.state)
+        return Integration()
+    launcher.refuse_default_branch(project, registry.look(project))
+    for _ in range(_PUSH_TRIES):
+        base = _base(project)
+        done = Integration()
+        with merge_tree(project.repo, project.state, base, project.feature.relative) as tree:
+            for candidate in wanted:
+                _merge_one(project, tree, candidate, done)
+            _tick(project, tree, done)
+            if tree.head == base or _push(project, tree):
+                for event in done.events:
+                    output.emit(event)
+                for task in done.conflicts:
+                    delegation_bridge.tell_conflict(project, task, _CONFLICT, output)
+                _fast_forward(project, output)
+                return done
+    raise RunnerError(
+        Code.FEATURE_MOVED,
+        f"{project.branch} moves on the remote faster than work can be merged into it.",
+        "Do it again: `sdlc-runner merge`.",
+    )
+
+
+def forecast(project: Project, wanted: Sequence[Candidate]) -> list[tuple[Candidate, Event]]:
+    """Try the merges, and push nothing: those that would conflict, and what would be told."""
+    base = project.repo.fetch_feature(project.branch)
+    if base is None or not wanted:
+        return []
+    found = []
+    with merge_tree(project.repo, project.state, base, project.feature.relative) as tree:
+        for candidate in wanted:
+            done = Integration()
+            _merge_one(project, tree, candidate, done)
+            found += [(candidate, event) for event in done.events if done.conflicts]
+    return found
+
+
+def _base(project: Project) -> str:
+    """Fetch the feature branch; raises ``feature_not_pushed``."""
+    base = project.repo.fetch_feature(project.branch)
+    if base is None:
+        raise UsageError(
+            Code.FEATURE_NOT_PUSHED,
+            f"The feature branch {project.branch} is not on the remote.",
+            "`sdlc-runner publish` commits and pushes it.",
+        )
+    return base
+
+
+def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: Integration) -> None:
+    known, head = candidate.known, candidate.known.evidence.branch_head
+    if head is not None and not project.repo.is_ancestor(head, tree.head):
+        title = f"Merge {', '.join(candidate.tasks)} (attempt {known.key})"
+        result = tree.merge(head, f"{title}\n\nBranch: {known.branch}\n")
+        if isinstance(result, Conflict):
+            done.conflicts += candidate.tasks
+            done.events.append(_conflict(project, known, result))
+            return
+        done.events.append(
+            client_event(
+                EventType.MERGED,
+                known.key,
+                branch=known.branch,
+                into=project.branch,
+                commit=result.commit,
+                stripped=list(result.stripped[:_FILES_TOLD]) or None,
+            )
+        )
+    done.ticked += candidate.tasks
+
+
+def _conflict(project: Project, known: KnownAttempt, result: Conflict) -> Event:
+    return client_event(
+        EventType.CONFLICT,
+        known.key,
+        branch=known.branch,
+        files=list(result.files[:_FILES_TOLD]),
+        message=_CONFLICT,
+        hint=f"`git fetch {project.repo.remote} {known.branch} && git merge FETCH_HEAD`, resolve, "
+        f"tick {', '.join(known.tasks)}, then `sdlc-runner publish`.",
+    )
+
+
+def _tick(project: Project, tree: MergeTree, done: Integration) -> None:
+    """Change one character for each task, in one commit."""
+    old = tree.read(project.tasks_path)
+    if old is None or not done.ticked:
+        return
+    lines: dict[str, list[int]] = {}
+    for task in parser.parse(old.decode("utf-8", "replace")).tasks:
+        lines.setdefault(task.id, []).append(task.line)
+    for each in done.ticked:
+        if len(lines.get(each, ())) > 1:
+            done.unticked.append(each)
+            done.events.append(_ambiguous(project, each, lines[each]))
+    done.ticked = [each for each in done.ticked if len(lines.get(each, ())) == 1]
+    new = checkboxes.tick(old, done.ticked)
+    commit = tree.head
+    if new != old:
+        commit = tree.commit_file(project.tasks_path, new, f"Tick {', '.join(done.ticked)}")
+    for each in done.ticked:
+        key = AttemptKey(project.feature.name, each, 0)
+        done.events.append(client_event(EventType.TICKED, key, line=lines[each][0], commit=commit))
+
+
+def _ambiguous(project: Project, task: str, lines: Sequence[int]) -> Event:
+    return client_event(
+        EventType.WARNING,
+        AttemptKey(project.feature.name, task, 0),
+        code=Code.DUPLICATE_TASK.value,
+        message=f"{task} is on line {lines[0]} and again on line {lines[1]}, so no box is ticked; "
+        "the work is merged.",
+        hint=f"Give each task an id of its own, and tick {task}.",
+    )
+
+
+def _push(project: Project, tree: MergeTree) -> bool:
+    """Push the feature branch without force; False if it moved meanwhile."""
+    refspec = f"{tree.head}:refs/heads/{project.branch}"
+    result = project.repo.git.push(project.repo.remote, [refspec], {})
+    match result.status:
+        case PushStatus.DONE:
+            project.repo.fetch_feature(project.branch)
+            return True
+        case PushStatus.STALE:
+            return False
+        case PushStatus.REFUSED:
+            raise RunnerError(
+                Code.PUSH_REJECTED,
+                f"The remote refuses the push to {project.branch}: {result.message}",
+                "The verified branches are left as they are; `sdlc-runner merge` tries again.",
+            )
+        case PushStatus.UNREACHABLE:
+            raise UnreachableError(
+                Code.REMOTE_UNREACHABLE,
+                f"The remote cannot be reached: {result.message}",
+                "Nothing is lost; `sdlc-runner merge` tries again.",
+            )
+
+
+def _fast_forward(project: Project, output: Output) -> None:
+    """Bring the user's checkout along if that touches no work of theirs."""
+    repo = project.repo
+    target = repo.resolve(project.tracking)
+    if target is None or repo.is_ancestor(target, "HEAD"):
+        return
+    why = _obstacle(project, target)
+    if why is None and repo.git.try_run(*_FAST_FORWARD, target).ok:
+        return
+    output.tell(
+        EventType.WARNING,
+        code="not_fast_forwarded",
+        message=f"Your checkout {why or 'cannot be fast-forwarded'}, so it was left as it is; "
+        "the work is on the remote.",
+        hint="`sdlc-runner publish` brings both together; or commit, then `git pull`.",
+    )
+
+
+def _obstacle(project: Project, target: str) -> str | None:
+    """Say why the checkout must be left as it is; it may have changed since the verb began."""
+    git = project.repo.git
+    if git.try_run("symbolic-ref", "--quiet", "--short", "HEAD").text != project.branch:
+        return f"is not on {project.branch} now"
+    # The fork's files change with every attempt, and nothing that is merged touches them.
+    others = protected_paths.all_but_delegations(project.feature.relative)
+    if git.run("status", "--porcelain", "--untracked-files=no", "--", *others):
+        return "has uncommitted changes"
+    if not project.repo.is_ancestor("HEAD", target):
+        return "has commits that are not published"
+    # Asked beforehand, since a merge that refuses has already moved ORIG_HEAD.
+    if not git.try_run("read-tree", "--dry-run", "-m", "-u", "HEAD", target).ok:
+        return "has files of yours in the way"
+    return None
+
+
+def merge(project: Project, words: Sequence[str], output: Output) -> ExitCode:
+    """Merge what is verified: all, or the tasks named."""
+    refs, found = registry.find(project)
+    launcher.refuse_default_branch(project, refs)
+    _base(project)
+    newest = registry.latest(found)
+    for task in words:
+        registry.require(newest, task)
+    open_tasks = set(newest) - (project.published() or frozenset())
+    wanted = [task for task in (words or newest) if task in open_tasks]
+    judged = [item for task in wanted for item in newest[task].judge() if item.task == task]
+    _, task_file = project.load_tasks()
+    known = list({newest[task].key: newest[task] for task in wanted}.values())
+    done = integrate(
+        project, candidates(known, judged, [task.id for task in task_file.tasks]), output
+    )
+    return _summarize(done, judged, output)
+
+
+def _summarize(done: Integration, judged: Sequence[Judgement], output: Output) -> ExitCode:
+    left = [item.task for item in judged if not item.outcome.is_success]
+    code = ExitCode.TASK_FAILED if done.conflicts or done.unticked or left else ExitCode.OK
+    parts = [f"{len(done.ticked)} merged and ticked"]
+    if done.conflicts:
+        parts.append(f"{len(done.conflicts)} in conflict: {', '.join(done.conflicts)}")
+    if done.unticked:
+        parts.append(f"{len(done.unticked)} merged but not ticked: {', '.join(done.unticked)}")
+    if left:
+        parts.append(f"{len(left)} not verified: {', '.join(left)}")
+    output.tell(
+        EventType.SUMMARY,
+        verb="merge",
+        verdict="; ".join(parts) + ".",
+        ok=code is ExitCode.OK,
+        exit=int(code),
+        counts={"ticked": len(done.ticked), Outcome.CONFLICT.value: len(done.conflicts)},
+    )
+    return code

@@ -1,0 +1,188 @@
+"""The attempts of a feature, from the remote and the backend together, and how they ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner.attempt import naming
+from sdlc_runner.attempt.exit_state import Ending
+from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.events.cursor import Position
+from sdlc_runner.events.schema import NUMBER_LIMIT
+from sdlc_runner.tasks import task_ids
+from sdlc_runner.verify import evidence as verify_evidence
+from sdlc_runner.verify import verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sdlc_runner.backends.base import Sighting
+    from sdlc_runner.events.codec import AttemptKey
+    from sdlc_runner.orchestrator.project import Project
+    from sdlc_runner.verify.evidence import Evidence, RemoteRefs
+    from sdlc_runner.verify.verdict import Judgement
+
+
+Positions = Mapping[str, Position]
+"""Attempts (``T001-1``) → how far a consumer has read them."""
+
+
+@dataclass(frozen=True)
+class KnownAttempt:
+    """One attempt: what the remote shows of it, and where the backend has it."""
+
+    key: AttemptKey
+    tasks: tuple[str, ...]
+    evidence: Evidence
+    sighting: Sighting | None = None
+    elsewhere: bool = False
+
+    @property
+    def ending(self) -> Ending:
+        """What its backend knows of its end."""
+        return self.sighting.ending if self.sighting else Ending(elsewhere=self.elsewhere)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the backend says that it runs."""
+        return self.ending.alive
+
+    @property
+    def began(self) -> bool:
+        """Whether the remote says that the agent had begun."""
+        return self.evidence.start is not None
+
+    @property
+    def branch(self) -> str:
+        """The branch that it pushes."""
+        if self.evidence.start:
+            return self.evidence.start.branch
+        return self.sighting.spec.branch if self.sighting else ""
+
+    @property
+    def base(self) -> str:
+        """The commit it began from."""
+        if self.evidence.start:
+            return self.evidence.start.base
+        return self.sighting.spec.base if self.sighting else ""
+
+    def judge(self, ending: Ending | None = None) -> tuple[Judgement, ...]:
+        """Say how each of its tasks ended; ``ending`` takes the place of what its backend said."""
+        ending = ending or self.ending
+        return tuple(verdict.judge(task, self.evidence, ending) for task in self.tasks)
+
+
+def usage_of(result: Mapping[str, Any]) -> dict[str, int | float]:
+    """Return tokens and cost that an attempt reports; only what is a number that events hold."""
+    used = {
+        "input_tokens": _count(result.get("input_tokens")),
+        "output_tokens": _count(result.get("output_tokens")),
+        "cost": number(result.get("cost")),
+    }
+    return {name: value for name, value in used.items() if value is not None}
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= NUMBER_LIMIT else None
+
+
+def number(value: object) -> float | None:
+    """Return what an attempt reports as a number, if it is one that an event can hold."""
+    if type(value) not in {int, float}:
+        return None
+    return value if 0 <= value <= NUMBER_LIMIT else None  # type: ignore[operator,return-value]
+
+
+def look(project: Project) -> RemoteRefs:
+    """Ask the remote for every name that matters: the branches and the refs of the feature."""
+    project.require_remote()
+    prefix = project.settings.branch_prefix
+    parts = prefix.split("/")
+    ancestors = ["/".join(parts[: count + 1]) for count in range(len(parts))]
+    feature = naming.ref_part(project.feature.name)
+    wanted = [project.branch, *ancestors, f"{prefix}/{feature}", f"{prefix}/{feature}/*"]
+    return verify_evidence.list_refs(project.repo, project.feature.name, wanted)
+
+
+def find(project: Project, *, remote_only: bool = False) -> tuple[RemoteRefs, list[KnownAttempt]]:
+    """Return the remote's names, and every attempt of the feature in order of task and number.
+
+    The backend is asked first: what has ended by then has pushed all that it ever will.
+    With ``remote_only`` it is not asked, and what has no result may run anywhere.
+    """
+    project.require_remote()
+    backend = None if remote_only else project.backend
+    sightings = backend.sightings(project.feature.name, project.url) if backend else []
+    where = backend.where if backend else ""
+    refs = look(project)
+    evidence = verify_evidence.collect(project.repo, refs, refs.attempts(project.feature.name))
+    by_key = {item.start.key: item for item in evidence if item.start}
+    seen = {sighting.spec.key: sighting for sighting in sightings}
+    found = [_known(key, by_key.get(key), seen.get(key), where) for key in sorted({*by_key, *seen})]
+    return refs, [item for item in found if item.tasks]
+
+
+def _known(
+    key: AttemptKey, evidence: Evidence | None, sighting: Sighting | None, where: str
+) -> KnownAttempt:
+    evidence = evidence or verify_evidence.Evidence(naming.AttemptRefs.of(key))
+    tasks = evidence.start.tasks if evidence.start else ()
+    if sighting is None:
+        began = evidence.start.where if evidence.start else None
+        return KnownAttempt(key, tasks, evidence, elsewhere=began != where)
+    return KnownAttempt(key, tasks or sighting.spec.task_ids, evidence, sighting)
+
+
+def renewed(
+    project: Project, attempts: Iterable[KnownAttempt]
+) -> tuple[RemoteRefs, list[KnownAttempt]]:
+    """Look again, at the backend first: how they ended, and what the remote shows now."""
+    seen = [(known, known.sighting and project.backend.look(known.sighting)) for known in attempts]
+    refs = look(project)
+    return refs, [_renewed(project, known, sighting, refs) for known, sighting in seen]
+
+
+def _renewed(
+    project: Project, known: KnownAttempt, sighting: Sighting | None, refs: RemoteRefs
+) -> KnownAttempt:
+    evidence = verify_evidence.collect(project.repo, refs, _roots(known, refs), known.branch)
+    found = next((item for item in evidence if item.start), None)
+    return _known(known.key, found, sighting, project.backend.where)
+
+
+def _roots(known: KnownAttempt, refs: RemoteRefs) -> Iterable[naming.AttemptRefs]:
+    candidates = (naming.AttemptRefs.of(known.key, root) for root in verify_evidence.ROOTS)
+    return [item for item in candidates if item.start in refs.refs]
+
+
+def latest(attempts: Iterable[KnownAttempt]) -> dict[str, KnownAttempt]:
+    """Return the newest attempt of each task."""
+    newest: dict[str, KnownAttempt] = {}
+    for item in attempts:
+        for task in item.tasks:
+            if task not in newest or newest[task].key.number < item.key.number:
+                newest[task] = item
+    return newest
+
+
+def canonical(word: str, known: Iterable[str]) -> str:
+    """Find a task id however it was typed: ``t003``, ``task-003``, ``3``; else the word itself."""
+    ids = {task_ids.key(task): task for task in known}
+    plain = re.sub(r"\Atask[-_]?", "", word, flags=re.IGNORECASE)
+    tried = (word, plain, f"T{plain}")
+    return next((ids[key] for key in map(task_ids.key, tried) if key in ids), word)
+
+
+def require(newest: dict[str, KnownAttempt], word: str) -> KnownAttempt:
+    """Return a task's newest attempt; raises ``no_attempt``."""
+    task = canonical(word, newest)
+    if task not in newest:
+        raise UsageError(
+            Code.NO_ATTEMPT,
+            f"There is no attempt at {task}, neither on the remote nor here.",
+            f"`sdlc-runner spawn {task}` starts one.",
+        )
+    return newest[task]

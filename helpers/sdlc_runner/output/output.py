@@ -1,0 +1,116 @@
+"""Where events go: JSON lines on stdout, or people's words there when it is a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import IO, TYPE_CHECKING, Any
+
+from sdlc_runner.events import log_reader
+from sdlc_runner.events.codec import AttemptKey, Event, EventType, client_event
+from sdlc_runner.output import render
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from sdlc_runner.events.log_reader import Sighted
+
+_ALWAYS_ON_STDERR = frozenset({EventType.ERROR, EventType.WARNING})
+
+
+class Output:
+    """One verb's output; ``summary`` leaves out an attempt's chatter."""
+
+    def __init__(
+        self,
+        stdout: IO[bytes],
+        stderr: IO[str],
+        *,
+        json: bool = True,
+        colour: bool = False,
+        live: bool = False,
+        summary: bool = False,
+    ) -> None:
+        """``live``: people watch stderr while stdout is JSON."""
+        self.stdout = stdout
+        self.stderr = stderr
+        self.json = json
+        self.colour = colour
+        self.live = live
+        self.summary = summary
+
+    def emit(self, *events: Event) -> None:
+        """Write events, all at once."""
+        if self.summary:
+            events = tuple(event for event in events if event.type in render.SUMMARY_TYPES)
+        if events:
+            self._write([event.to_line().encode() for event in events] if self.json else [])
+            self._show([event for event in events if self._is_for_people(event.type)])
+
+    def tell(self, type_: EventType, key: AttemptKey | None = None, /, **fields: Any) -> None:  # noqa: ANN401
+        """Make a client event and write it."""
+        self.emit(client_event(type_, key, **fields))
+
+    def pass_on(self, sighted: Sequence[Sighted]) -> int:
+        """Write events that were read, each by the line it came in; return how many."""
+        if self.summary:
+            sighted = [item for item in sighted if item.type in render.SUMMARY_TYPES]
+        if sighted:
+            self._write([item.line for item in sighted] if self.json else [])
+            shown = (item for item in sighted if self._is_for_people(item.type))
+            self._show([item.event for item in log_reader.singly(shown)])
+        return sum(item.size for item in sighted)
+
+    def _is_for_people(self, type_: EventType) -> bool:
+        return not self.json or self.live or type_ in _ALWAYS_ON_STDERR
+
+    def _write(self, lines: Sequence[bytes]) -> None:
+        """Write lines for machines."""
+        if lines:
+            self.stdout.write(b"\n".join(lines) + b"\n")
+            self.stdout.flush()
+
+    def _show(self, events: Sequence[Event]) -> None:
+        """Show people events: on stdout, or on stderr where machines read that."""
+        if self.json:
+            for event in events:
+                self.note(render.line(event, colour=self.colour))
+            return
+        text = "".join(render.line(event, colour=self.colour) + "\n" for event in events)
+        self.stdout.write(text.encode("utf-8", "replace"))
+        self.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Tell people something, if there are any: a terminal may be gone."""
+        with contextlib.suppress(OSError, ValueError):
+            self.stderr.write(text + "\n")
+            self.stderr.flush()
+
+    def close(self) -> None:
+        """Write what was kept for the end, if anything was."""
+
+    def continue_file(self, path: Path) -> None:
+        """End the half line of a consumer that was killed, where we append to its very file."""
+        with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
+            if not os.path.samestat(os.fstat(file.fileno()), os.fstat(self.stdout.fileno())):
+                return
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                self.stdout.write(b"\n")
+
+    def table(self, rows: Sequence[Sequence[str]]) -> None:
+        """Show people a table; machines have the events."""
+        if not rows or (self.json and not self.live):
+            return
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+        text = "\n".join(
+            "  ".join(
+                [*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]
+            )
+            for row in rows
+        )
+        if self.json:
+            self.note(f"\n{text}\n")
+        else:
+            self.stdout.write(f"\n{text}\n\n".encode("utf-8", "replace"))

@@ -1,0 +1,1 @@
+"""How an attempt ended: the evidence on the git remote, and the table that decides."""

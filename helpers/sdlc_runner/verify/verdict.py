@@ -1,0 +1,213 @@
+"""How an attempt ended: one table, first row that fits decides.
+
+What the attempt and its backend say are claims. A claim of failure is believed; a claim of
+success is not: only what the git remote shows makes ``succeeded`` or ``no_change``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdlc_runner.events.codec import Outcome
+from sdlc_runner.verify.outcome_facts import Case
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sdlc_runner.attempt.exit_state import Cause, Ending
+    from sdlc_runner.verify.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The witnessed end of one task of an attempt."""
+
+    task: str
+    outcome: Outcome
+    code: str
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: when it fits, the outcome, its code, and what to say and do."""
+
+    code: str
+    outcome: Outcome
+    fits: Callable[[Case], bool]
+    message: str
+    hint: str = ""
+
+
+_STOPPED = (None, Outcome.INTERRUPTED, Outcome.CANCELLED)
+_LOOK = "`sdlc-runner logs {task}` shows what happened; `sdlc-runner retry {task}` tries again."
+_RESUME = "`sdlc-runner retry {task} --from-checkpoint` goes on; without the flag it begins anew."
+
+TABLE: tuple[Row, ...] = (
+    Row(
+        "history_rewritten",
+        Outcome.UNVERIFIED,
+        lambda case: case.rewritten,
+        "The branch on the remote does not descend from the commit the attempt began from.",
+        _LOOK,
+    ),
+    Row(
+        "head_mismatch",
+        Outcome.UNVERIFIED,
+        lambda case: case.moved,
+        "The branch on the remote is at another commit than the attempt reported.",
+        "Compare the branch with the transcript: `sdlc-runner logs {task}`.",
+    ),
+    Row(
+        "foreign_commits",
+        Outcome.UNVERIFIED,
+        lambda case: case.foreign,
+        "The branch on the remote holds commits that do not name this attempt.",
+        _LOOK,
+    ),
+    Row(
+        "verified",
+        Outcome.SUCCEEDED,
+        lambda case: case.delivered and bool(case.result),
+        "The remote shows the work.",
+    ),
+    Row(
+        "verified_without_result",
+        Outcome.SUCCEEDED,
+        lambda case: case.delivered,
+        "The remote shows the work, though the attempt ended before it could report.",
+    ),
+    Row(
+        "no_change",
+        Outcome.NO_CHANGE,
+        lambda case: case.status is Outcome.NO_CHANGE and case.evident,
+        "The agent finished and there was nothing to change; the transcript holds its evidence.",
+    ),
+    Row(
+        "no_evidence",
+        Outcome.UNVERIFIED,
+        lambda case: case.status is Outcome.NO_CHANGE,
+        "It says that there was nothing to change, but the remote holds no evidence of it.",
+        _LOOK,
+    ),
+    Row(
+        "nothing_pushed",
+        Outcome.UNVERIFIED,
+        lambda case: case.status is Outcome.SUCCEEDED,
+        "It says that it succeeded, but the remote shows no such work.",
+        _LOOK,
+    ),
+    Row(
+        "cancelled",
+        Outcome.CANCELLED,
+        lambda case: case.ending.cancelled and case.status in _STOPPED and not case.ending.alive,
+        "Cancelled by the user.",
+        _RESUME,
+    ),
+    Row(
+        "already_started",
+        Outcome.REJECTED,
+        lambda case: case.refused,
+        "It was started elsewhere at the same time; here nothing was done.",
+        "`sdlc-runner verify {task}` tells how it ended.",
+    ),
+    Row(
+        "caused",
+        Outcome.INTERRUPTED,  # replaced by the cause
+        lambda case: case.explained,
+        "",
+        _RESUME,
+    ),
+    Row(
+        "claimed",
+        Outcome.FAILED,  # replaced by the claim
+        lambda case: case.status is not None,
+        "",
+        _LOOK,
+    ),
+    Row(
+        "still_running",
+        Outcome.UNVERIFIED,
+        lambda case: case.ending.alive,
+        "It is still running.",
+        "`sdlc-runner follow {task}` shows it.",
+    ),
+    Row(
+        "nothing_pushed",
+        Outcome.UNVERIFIED,
+        lambda case: case.ending.exit_code == 0,
+        "It ended well by its exit code, but the remote shows nothing of it.",
+        _LOOK,
+    ),
+    Row(
+        "ended_before_start",
+        Outcome.INTERRUPTED,
+        lambda case: case.evidence.start is None,
+        "It ended before the agent began; nothing is lost.",
+        "`sdlc-runner spawn {task}` starts it again.",
+    ),
+    Row(
+        "killed",
+        Outcome.INTERRUPTED,
+        lambda case: case.ending.known,
+        "It was killed before it could report.",
+        _RESUME,
+    ),
+    Row(
+        "no_result",
+        Outcome.UNVERIFIED,
+        lambda case: case.ending.elsewhere,
+        "It began on another machine, and the remote has no result of it yet.",
+        "Ask there, or again later; if that machine is gone: `sdlc-runner retry {task} --force`.",
+    ),
+    Row(
+        "no_trace",
+        Outcome.LOST,
+        lambda _: True,
+        "It began, and neither the remote nor this machine knows how it ended.",
+        "`sdlc-runner retry {task}` tries again.",
+    ),
+)
+"""Order matters: what the remote shows comes before what anybody says."""
+
+
+def judge(task: str, evidence: Evidence, ending: Ending) -> Judgement:
+    """Decide how one task of an attempt ended."""
+    case = Case(task, evidence, ending)
+    row = next(row for row in TABLE if row.fits(case))
+    if row.code == "claimed":
+        return _claimed(case, row)
+    if row.code == "caused" and ending.cause is not None:
+        return _caused(case, ending.cause)
+    hint = row.hint if row.hint is not _RESUME or evidence.checkpoint else _LOOK
+    return Judgement(task, row.outcome, row.code, row.message, hint.format(task=task))
+
+
+def _caused(case: Case, cause: Cause) -> Judgement:
+    """Take over what the backend says ended it; before the agent began, nothing is lost."""
+    if case.evidence.start is None:
+        begin, resume = (
+            "The agent had not begun, so nothing is lost.",
+            "spawn {task}` starts it again",
+        )
+    else:
+        begin, resume = "", "retry {task}` tries again"
+        if case.evidence.checkpoint:
+            resume = "retry {task} --from-checkpoint` goes on"
+    hint = f"{cause.hint} `sdlc-runner {resume.format(task=case.task)}.".strip()
+    return Judgement(case.task, cause.outcome, cause.code, f"{cause.message} {begin}".strip(), hint)
+
+
+def _claimed(case: Case, row: Row) -> Judgement:
+    """Take over a claim of failure, in its own words."""
+    status = case.status or Outcome.FAILED
+    source = case.record if "message" in case.record else case.result
+    code = case.record.get("code") or case.result.get("code") or status.value
+    text = source.get("message") or f"The attempt ended as {status.value}."
+    resume = _RESUME if case.evidence.checkpoint else row.hint
+    hint = resume.replace("{task}", case.task)
+    if case.record.get("hint"):
+        hint = f"{str(case.record['hint']).rstrip('.')}. {hint}"
+    return Judgement(case.task, status, str(code), str(text), hint)

@@ -1,0 +1,185 @@
+"""One child process, followed to its end: fed, heard and checked without ever blocking."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import time
+from typing import IO, TYPE_CHECKING, TypeVar
+
+from sdlc_runner import process
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sdlc_runner.worker.masking import Masker, MaskStream
+
+LINE_LIMIT = 64 * 1024
+"""A longer line is cut into pieces."""
+JSON_LINE_LIMIT = 1024 * 1024
+"""The same for a line that begins as a JSON object: a tool's output makes these long."""
+_CHUNK = 16 * 1024  # small, so that even a flood lets the limits be checked many times a second
+_TICK = 0.05
+_DRAIN_SECONDS = 1.0
+
+Cause = TypeVar("Cause")
+
+
+class Lines:
+    """Cuts a masked stream of bytes into lines of bounded length."""
+
+    def __init__(self, mask: MaskStream) -> None:
+        self._mask = mask
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> Iterator[str]:
+        """Return the lines that a piece completes."""
+        *whole, self._rest = (self._rest + self._mask.feed(chunk)).split(b"\n")
+        for line in whole:
+            yield _decode(line)
+        while len(self._rest) > _limit(self._rest):
+            cut = _border(self._rest, _limit(self._rest))
+            yield _decode(self._rest[:cut])
+            self._rest = self._rest[cut:]
+
+    def flush(self) -> Iterator[str]:
+        """Return the rest: nothing comes any more."""
+        yield from self.feed(self._mask.flush())
+        rest, self._rest = self._rest, b""
+        if rest:
+            yield _decode(rest)
+
+
+def _limit(rest: bytes) -> int:
+    return JSON_LINE_LIMIT if rest.startswith(b"{") else LINE_LIMIT
+
+
+def _border(text: bytes, limit: int) -> int:
+    """Return a place at or just before ``limit`` where no UTF-8 character is cut in two."""
+    for cut in range(limit, limit - 4, -1):
+        if text[cut] & 0xC0 != 0x80:  # noqa: PLR2004 - 10xxxxxx continues a character
+            return cut
+    return limit
+
+
+def _decode(line: bytes) -> str:
+    return line.rstrip(b"\r").decode("utf-8", "replace")
+
+
+class _Pump:
+    """The pipes of one child."""
+
+    def __init__(self, child: process.Process[bytes], stdin: bytes, masker: Masker) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._stdin = memoryview(stdin)
+        self._lines: dict[str, Lines] = {}
+        for name, pipe in (
+            ("stdin", child.stdin),
+            ("stdout", child.stdout),
+            ("stderr", child.stderr),
+        ):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                side = selectors.EVENT_WRITE if name == "stdin" else selectors.EVENT_READ
+                self._selector.register(pipe, side, name)
+                self._lines[name] = Lines(masker.stream())
+
+    @property
+    def hears(self) -> bool:
+        """Whether the child, or something it started, can still say something."""
+        return any(key.data != "stdin" for key in self._selector.get_map().values())
+
+    def round(self, timeout: float) -> Iterator[tuple[str, str]]:
+        """Wait a little; write what can be written, and return the lines that came."""
+        if not self._selector.get_map():
+            time.sleep(timeout)
+        for key, _ in self._selector.select(timeout):
+            pipe: IO[bytes] = key.fileobj  # type: ignore[assignment]
+            if key.data == "stdin":
+                self._write(pipe)
+            else:
+                yield from self._read(pipe, key.data)
+
+    def _write(self, pipe: IO[bytes]) -> None:
+        with contextlib.suppress(BlockingIOError):
+            try:
+                self._stdin = self._stdin[os.write(pipe.fileno(), self._stdin[:_CHUNK]) :]
+            except BrokenPipeError:
+                self._stdin = self._stdin[:0]
+            if not self._stdin:
+                self._close(pipe)
+
+    def _read(self, pipe: IO[bytes], name: str) -> Iterator[tuple[str, str]]:
+        try:
+            chunk = os.read(pipe.fileno(), _CHUNK)
+        except BlockingIOError:
+            return
+        if not chunk:
+            self._close(pipe)
+        for line in self._lines[name].feed(chunk) if chunk else self._lines[name].flush():
+            yield name, line
+
+    def _close(self, pipe: IO[bytes]) -> None:
+        self._selector.unregister(pipe)
+        pipe.close()
+
+    def close(self) -> Iterator[tuple[str, str]]:
+        """Close what is still open, and return what was held back."""
+        for key in list(self._selector.get_map().values()):
+            pipe: IO[bytes] = key.fileobj  # type: ignore[assignment]
+            self._close(pipe)
+            for line in self._lines[key.data].flush():
+                yield key.data, line
+        self._selector.close()
+
+
+def follow(
+    child: process.Process[bytes],
+    *,
+    stdin: bytes,
+    masker: Masker,
+    hear: Callable[[str, str], None],
+    check: Callable[[], Cause | None],
+    grace: float,
+) -> Cause | None:
+    """Follow a child until it ends or ``check`` names a cause to end it; nothing of it is left.
+
+    ``hear`` gets the stream's name and each line. A background child that keeps the pipes open is
+    ended too, or, if it left the group, no longer heard.
+    """
+    pump = _Pump(child, stdin, masker)
+    try:
+        cause = _until_end(child, pump, hear, check)
+        process.end_group(child, grace)
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while pump.hears and time.monotonic() < deadline:
+            _hear_all(pump.round(_TICK), hear)
+    except BaseException:
+        process.end_group(child, 0)
+        raise
+    finally:
+        held = list(pump.close())
+    _hear_all(iter(held), hear)
+    return cause
+
+
+def _until_end(
+    child: process.Process[bytes],
+    pump: _Pump,
+    hear: Callable[[str, str], None],
+    check: Callable[[], Cause | None],
+) -> Cause | None:
+    while True:
+        ended = child.poll() is not None
+        _hear_all(pump.round(0 if ended else _TICK), hear)
+        if ended:
+            return None
+        cause = check()
+        if cause is not None:
+            return cause
+
+
+def _hear_all(lines: Iterator[tuple[str, str]], hear: Callable[[str, str], None]) -> None:
+    for name, line in lines:
+        hear(name, line)

@@ -1,0 +1,255 @@
+"""One attempt from clone to result: the order of things, and what each failure means.
+
+Whatever happens, the end is the same: finished tasks are on the branch, unfinished work is in the
+checkpoint, the result is in the transcript, and the last event says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner.errors import Code, RunnerError
+from sdlc_runner.events.codec import EventType, Outcome, PhaseName
+from sdlc_runner.git.command import PushStatus
+from sdlc_runner.worker import prompt, task_result
+from sdlc_runner.worker.git.workspace import message
+from sdlc_runner.worker.shutdown import Stop, StopRequested
+from sdlc_runner.worker.task_result import TaskEnd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sdlc_runner.attempt.spec import AttemptTask
+    from sdlc_runner.worker.agents.agent_result import AgentEnd
+    from sdlc_runner.worker.agents.base import AgentSide
+    from sdlc_runner.worker.budget import Budget
+    from sdlc_runner.worker.git.checkpoints import Checkpoints
+    from sdlc_runner.worker.git.push import Delivery
+    from sdlc_runner.worker.git.workspace import Staged, Workspace
+    from sdlc_runner.worker.journal import Journal
+    from sdlc_runner.worker.masking import Masker
+
+_MOST_NAMES = 10
+
+
+@dataclass
+class AttemptRun:
+    """The parts of one attempt, and how far it has come."""
+
+    workspace: Workspace
+    delivery: Delivery
+    checkpoints: Checkpoints
+    journal: Journal
+    masker: Masker
+    stop: Stop
+    agent: AgentSide
+    is_cancelled: Callable[[], bool]
+    budget: Budget
+    before_clone: Callable[[], None] = lambda: None
+    head: str = ""
+    ends: list[TaskEnd] = field(default_factory=list)
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    result: dict[str, Any] = field(default_factory=dict)
+    _locked: bool = False
+
+    def run(self) -> Outcome:
+        """Do all of it; returns the attempt's own claim, which proves nothing."""
+        spec = self.workspace.spec
+        self.head = spec.base
+        try:
+            self._prepare()
+            for number, task in enumerate(spec.tasks):
+                self.ends.append(self._do(task, spec.task_ids[:number]))
+                if self.ends[-1].status not in task_result.GOOD:
+                    self._skip_rest(self.ends[-1])
+                    break
+        except StopRequested:
+            self._fail(*self._stopped())
+        except (RunnerError, OSError) as error:
+            why = error if isinstance(error, RunnerError) else task_result.of_system(error)
+            self._fail(task_result.outcome_of(why), why.code.value, why.message, why.hint)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the work
+            text = f"The agent wrapper failed: {type(error).__name__}: {error}"
+            self._fail(Outcome.FAILED, Code.INTERNAL.value, text)
+        return self._finish()
+
+    def _prepare(self) -> None:
+        self._phase(PhaseName.CLONING)
+        with self.stop.may_break_in():
+            if self.is_cancelled():
+                raise StopRequested
+            self.before_clone()
+            self.workspace.clone()
+            self.agent.get_ready()
+        if self.stop.asked.is_set():
+            raise StopRequested
+        self.delivery.take_lock()
+        self._locked = True
+
+    def _do(self, task: AttemptTask, done: tuple[str, ...]) -> TaskEnd:
+        """Work on one task: agent, verify commands, commit."""
+        spec, work = self.workspace.spec, self.workspace.work
+        packet = prompt.build(spec, task, work, done)
+        self.journal.last_words = ""  # the task before said those
+        self._phase(PhaseName.WORKING, detail=task.id, context_bytes=packet.bytes)
+        with self.agent.turn(), self.checkpoints.while_working(self.head):
+            emit = self.budget.totals(self.journal.emit)
+            end = self.agent.run(self.budget.left(), packet.text, emit)
+            self.budget.add(end.usage)
+            said = end.last_message or self.journal.last_words
+            if end.status is Outcome.SUCCEEDED:
+                end = self._verify(task, end)
+        if end.status is not Outcome.SUCCEEDED:
+            status, code, text = (
+                self._stopped()
+                if end.status is Outcome.INTERRUPTED
+                else (end.status, end.code, end.message)
+            )
+            return TaskEnd(task.id, status, code, text, hint=end.hint)
+        if said:
+            self.evidence.append({"task": task.id, "message": said})
+        return self._commit(task)
+
+    def _verify(self, task: AttemptTask, end: AgentEnd) -> AgentEnd:
+        records = self.agent.verify(self.journal.emit)
+        if self.stop.asked.is_set():
+            return replace(end, status=Outcome.INTERRUPTED)
+        self.evidence += [{"task": task.id, **record} for record in records]
+        failed = next((item for item in records if item["exit"] != 0), None)
+        if failed is None:
+            return end
+        text = f"A verify command ended with {failed['exit']}: {failed['command']}"
+        return replace(end, status=Outcome.FAILED, code="verify_failed", message=text)
+
+    def _commit(self, task: AttemptTask) -> TaskEnd:
+        self._phase(PhaseName.COMMITTING, detail=task.id)
+        staged = self.workspace.stage(self.masker, self.head)
+        self._warn_left_out(staged)
+        if staged.secrets:
+            text = f"A known secret is in {', '.join(staged.secrets)}; nothing of it was pushed."
+            return TaskEnd(task.id, Outcome.FAILED, "secret_in_diff", text)
+        if staged.tree == self.workspace.tree_of(self.head):
+            if staged.unread:
+                text = "Nothing of the agent's work could be committed."
+                return TaskEnd(task.id, Outcome.FAILED, "not_committed", text)
+            text = "The agent finished and changed nothing."
+            return TaskEnd(task.id, Outcome.NO_CHANGE, "no_change", text)
+        key = self.workspace.spec.key
+        trailers = {
+            "Feature": key.feature,
+            "Task": task.id,
+            "Attempt": key.number,
+            "Agent-Status": Outcome.SUCCEEDED.value,
+        }
+        subject = message(f"{task.id}: {task.title}"[:200], trailers)
+        self.head = self.workspace.commit(staged.tree, (self.head,), self.masker.mask(subject))
+        return TaskEnd(task.id, Outcome.SUCCEEDED, "committed", "Committed.", self.head)
+
+    def _warn_left_out(self, staged: Staged) -> None:
+        if staged.protected:
+            self._warn(
+                "protected_file",
+                f"Left out, they belong to the main session: {', '.join(staged.protected)}",
+            )
+        if staged.unread:
+            names = ", ".join(staged.unread[:_MOST_NAMES])
+            text = f"Left out, unreadable, too large or refused by git: {names}"
+            self._warn("not_committed", text)
+
+    def _finish(self) -> Outcome:
+        """Push what there is and tell the result, also when there is no room on the disk."""
+        if self.head != self.workspace.spec.base:
+            self._push()
+        worst = next((end for end in self.ends if end.status not in task_result.GOOD), None)
+        if worst is not None and self._locked and worst.code != "secret_in_diff":
+            with contextlib.suppress(OSError):
+                self.checkpoints.save(self.head, task_result.checkpoint_reason(worst.status))
+        end = worst or next(
+            (end for end in self.ends if end.status is Outcome.SUCCEEDED), self.ends[-1]
+        )
+        self.result = self._result(end)
+        self.journal.emit(EventType.RESULT, self.result)
+        if self._locked:
+            with contextlib.suppress(OSError):
+                self._push_transcript(self.result)
+        return end.status
+
+    def _push(self) -> None:
+        try:
+            self._phase(PhaseName.PUSHING, detail=self.workspace.spec.branch)
+            result = self.delivery.push_branch(self.head)
+        except (RunnerError, OSError) as error:
+            why = error if isinstance(error, RunnerError) else task_result.of_system(error)
+            self._not_pushed(why.code.value, why.message)
+            return
+        away = Code.REMOTE_FORBIDDEN if result.is_shut_out else Code.REMOTE_UNREACHABLE
+        codes = {
+            PushStatus.STALE: "branch_exists",
+            PushStatus.REFUSED: Code.PUSH_REJECTED.value,
+            PushStatus.UNREACHABLE: away.value,
+        }
+        if result.status in codes:
+            text = f"The branch was not pushed: {result.message}"
+            self._not_pushed(codes[result.status], text)
+
+    def _not_pushed(self, code: str, text: str) -> None:
+        """Take back that tasks succeeded."""
+        self.ends = [
+            replace(end, status=Outcome.PUSH_FAILED, code=code, message=text)
+            if end.status is Outcome.SUCCEEDED
+            else end
+            for end in self.ends
+        ]
+
+    def _push_transcript(self, result: Mapping[str, Any]) -> None:
+        try:
+            text = json.dumps(result, ensure_ascii=False)
+            pushed = self.delivery.push_transcript(self.journal.path, self.masker.mask(text))
+        except (RunnerError, OSError) as error:
+            self._warn("transcript_failed", f"The transcript was not pushed: {error}")
+            return
+        if pushed.status is not PushStatus.DONE:
+            self._warn("transcript_failed", f"The transcript was not pushed: {pushed.message}")
+
+    def _result(self, end: TaskEnd) -> dict[str, Any]:
+        spec = self.workspace.spec
+        return {
+            "status": end.status.value,
+            "code": end.code,
+            "message": end.message,
+            "base": spec.base,
+            "head": self.head,
+            "branch": spec.branch,
+            "tasks": [item.to_record() for item in self.ends],
+            "evidence": self.evidence,
+            "input_tokens": self.budget.used.input_tokens,
+            "output_tokens": self.budget.used.output_tokens,
+            "cost": self.budget.used.cost,
+            "duration": self.budget.seconds,
+        }
+
+    def _skip_rest(self, end: TaskEnd) -> None:
+        """End the tasks whose turn did not come as the one before them ended."""
+        text = f"{end.task} ended as {end.status.value}, so its turn did not come."
+        self._fail(end.status, "not_reached", text)
+
+    def _fail(self, status: Outcome, code: str, text: str, hint: str = "") -> None:
+        """End every task that has not ended with the same failure."""
+        ended = {end.task for end in self.ends}
+        for task in self.workspace.spec.task_ids:
+            if task not in ended:
+                self.ends.append(TaskEnd(task, status, code, text, hint=hint))
+
+    def _stopped(self) -> tuple[Outcome, str, str]:
+        if self.is_cancelled():
+            return Outcome.CANCELLED, "cancelled", "Cancelled by the user."
+        return Outcome.INTERRUPTED, "signal", "The attempt was told to stop before it was done."
+
+    def _phase(self, phase: PhaseName, **fields: Any) -> None:  # noqa: ANN401
+        self.journal.emit(EventType.PHASE, {"phase": phase.value, **fields})
+
+    def _warn(self, code: str, text: str) -> None:
+        self.journal.emit(EventType.WARNING, {"code": code, "message": text})

@@ -1,0 +1,95 @@
+"""Credentials for git, from files that are read anew whenever git asks: never in argv or a URL."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.worker import secret_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_WEB = re.compile(r"(https?://)(?:([^/@]*)@)?([^/]+)", re.IGNORECASE)
+_SSH = re.compile(r"ssh://|[^/:]+:(?!//)", re.IGNORECASE)
+_MOST_NAMES = 5
+_SSH_OPTIONS = "-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes"
+
+
+class Access(NamedTuple):
+    """What git gets on calls that reach the remote: options before the verb, and variables."""
+
+    options: tuple[str, ...] = ()
+    env: Mapping[str, str] = {}
+
+
+class Credentials(NamedTuple):
+    """A folder of credentials for one remote; without one, whatever git finds by itself."""
+
+    folder: Path | None = None
+    remote: str = ""
+
+    def access(self) -> Access:
+        """Take the token or the SSH key, as the remote's address needs it.
+
+        Raises ``UsageError`` for credentials that lack what is needed, or that ssh could not read.
+        """
+        web, ssh = _WEB.match(self.remote), _SSH.match(self.remote)
+        if self.folder is None or not secret_files.names(self.folder):
+            return Access()
+        if web:
+            return _token(self.folder, web)
+        return _key(self.folder) if ssh else Access()
+
+
+NONE = Credentials()
+
+
+def _token(folder: Path, web: re.Match[str]) -> Access:
+    """Make a helper for the remote's own host: a redirect elsewhere gets nothing."""
+    _require(folder, "token", "HTTP")
+    token, username = (shlex.quote(str(folder / name)) for name in ("token", "username"))
+    user = shlex.quote(web[2].partition(":")[0] if web[2] else "x-access-token")
+    helper = (
+        '!f() { test "$1" = get || exit 0;'
+        f" t=$(head -n 1 {token}) && u=$(head -n 1 {username} 2>/dev/null || echo {user}) &&"
+        ' printf "username=%s\\npassword=%s\\n" "$u" "$t"; }; f'
+    )
+    scope = f"credential.{web[1]}{web[3]}"
+    # The first, empty value takes away every helper that other settings name.
+    return Access(("-c", "credential.helper=", "-c", f"{scope}.helper={helper}"))
+
+
+def _require(folder: Path, name: str, by: str) -> None:
+    """Raise ``bad_credentials`` where the one file that counts goes by another name."""
+    if not (folder / name).exists():
+        there = ", ".join(secret_files.names(folder)[:_MOST_NAMES])
+        raise UsageError(
+            Code.BAD_CREDENTIALS,
+            f"The git Secret has no {name}, which {by} needs (it has {there}).",
+            f"Put it there under the key {name}; `sdlc-runner doctor` names the Secret.",
+        )
+
+
+def _key(folder: Path) -> Access:
+    _require(folder, "ssh-privatekey", "SSH")
+    key, hosts = folder / "ssh-privatekey", folder / "known_hosts"
+    if not hosts.exists():
+        raise UsageError(
+            Code.NO_KNOWN_HOSTS,
+            "There is an SSH key, but no known_hosts: nobody could tell who answers.",
+            "Put the output of `ssh-keyscan HOST`, compared with what the host publishes, into"
+            " the git Secret as known_hosts.",
+        )
+    if not key.read_bytes().endswith(b"\n"):
+        raise UsageError(
+            Code.BAD_CREDENTIALS,
+            "The SSH key's last line has no end, so ssh cannot read it.",
+            "Store the key's file as it is, with its last line break.",
+        )
+    command = f"ssh {_SSH_OPTIONS} -i {shlex.quote(str(key))}"
+    command += f" -o UserKnownHostsFile={shlex.quote(str(hosts))} -o GlobalKnownHostsFile=/dev/null"
+    return Access(env={"GIT_SSH_COMMAND": command, "GIT_SSH_VARIANT": "ssh"})

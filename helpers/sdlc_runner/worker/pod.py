@@ -1,0 +1,147 @@
+"""``python -m sdlc_runner.worker.pod ROLE``: one container of an attempt's pod.
+
+``agent`` becomes OpenCode's server; ``runner`` does all the rest and never runs what the agent
+wrote; ``single`` is both in one, for clusters without native sidecars. Events go to the journal
+and to stdout. Exit: 0 a good claim, 1 a bad one, 143 told to stop, 2 no specification.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sdlc_runner import process
+from sdlc_runner.attempt import spec as attempt_spec
+from sdlc_runner.errors import Code, ExitCode, RunnerError
+from sdlc_runner.events.codec import Outcome
+from sdlc_runner.worker import masking, secret_files, secret_values, termination_message
+from sdlc_runner.worker.agents import opencode_config
+from sdlc_runner.worker.agents.opencode_server.agent import ServedAgent
+from sdlc_runner.worker.agents.opencode_server.client import Server
+from sdlc_runner.worker.agents.single_container import SingleAgent
+from sdlc_runner.worker.assembly import Place, assemble, exit_code
+from sdlc_runner.worker.git.credentials import Credentials
+from sdlc_runner.worker.pod_paths import PodPlaces
+from sdlc_runner.worker.preflight.preflight import Reach
+from sdlc_runner.worker.shutdown import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sdlc_runner.attempt.spec import AttemptSpec
+    from sdlc_runner.worker.agents.base import AgentSide
+    from sdlc_runner.worker.attempt import AttemptRun
+
+    MakeAgent = Callable[[PodPlaces, AttemptSpec, Stop, masking.Masker], AgentSide]
+
+_BACKEND = "kubernetes"
+
+
+def main(arguments: list[str]) -> int:
+    """Play one role; an agent's never returns."""
+    places = PodPlaces.of(os.environ)
+    roles = {"runner": _served, "single": _direct}
+    role = arguments[0] if len(arguments) == 1 else ""
+    if role != "agent" and role not in roles:
+        sys.stderr.write("usage: python -m sdlc_runner.worker.pod runner|agent|single\n")
+        return ExitCode.USAGE
+    try:
+        spec = attempt_spec.load(places.spec.read_text(encoding="utf-8"))
+    except (OSError, RunnerError) as error:
+        return _leave_early(places, Code.BAD_ARGUMENT, f"{places.spec}: {error}", ExitCode.USAGE)
+    spec = replace(spec, backend=_BACKEND)
+    try:
+        return _run(places, spec, roles[role]) if role in roles else _serve(places, spec)
+    except OSError as error:
+        text = f"The attempt broke off: {error.strerror}: {error.filename}."
+        return _leave_early(places, Code.INTERNAL, text, ExitCode.TASK_FAILED)
+
+
+def _serve(places: PodPlaces, spec: AttemptSpec) -> int:
+    """Become the agent's server; it listens on the loopback interface only."""
+    environ = opencode_config.environment(spec, places.workspace, _agent_environ(places))
+    environ["OPENCODE_SERVER_PASSWORD"] = places.password()
+    argv = opencode_config.serve_command(places.port)
+    return process.become(argv, cwd=places.workspace, env=environ)
+
+
+def _agent_environ(places: PodPlaces) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+    keys = secret_files.environment(places.model_secrets)
+    return {**kept, **keys, "HOME": str(places.home)}
+
+
+def _served(places: PodPlaces, spec: AttemptSpec, stop: Stop, masker: masking.Masker) -> AgentSide:
+    server = Server(places.port, places.password(), str(places.workspace))
+    return ServedAgent(spec, places.workspace, server, stop.asked, masker, _reach(spec))
+
+
+def _direct(places: PodPlaces, spec: AttemptSpec, stop: Stop, masker: masking.Masker) -> AgentSide:
+    environ = _agent_environ(places)
+    return SingleAgent(spec, places.workspace, environ, stop.asked, masker, _reach(spec))
+
+
+def _reach(spec: AttemptSpec) -> Reach:
+    return Reach(spec.connect_seconds, os.environ)
+
+
+def _run(places: PodPlaces, spec: AttemptSpec, make_agent: MakeAgent) -> int:
+    stop = Stop()
+    stop.listen()
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    _use_own_home(places)
+    run = _assemble(places, spec, stop, make_agent)
+    outcome = run.run()
+    run.journal.close()
+    _claim(places, run.journal.seq, run.result)
+    return exit_code(outcome)
+
+
+def _use_own_home(places: PodPlaces) -> None:
+    """Give git folders of the attempt's own volume, and no settings but the image's."""
+    for name, variable in (("home", "HOME"), ("tmp", "TMPDIR")):
+        folder = places.attempt / name
+        folder.mkdir(exist_ok=True)
+        os.environ[variable] = str(folder)
+
+
+def _assemble(
+    places: PodPlaces, spec: AttemptSpec, stop: Stop, make_agent: MakeAgent
+) -> AttemptRun:
+    folders = (places.git_secrets, places.model_secrets, places.server_secrets)
+    found = (*secret_values.secrets_from(os.environ, ()), *secret_values.in_url(spec.remote))
+    masker = masking.Masker(found, secret_files.SecretFiles(*folders).news)
+    own = places.attempt
+    place = Place(own / "events.jsonl", own / "git", places.workspace, places.where)
+    agent = make_agent(places, spec, stop, masker)
+    given = Credentials(places.git_secrets, spec.remote)
+    # Who cancels tells it to Kubernetes; in here it is a request to stop like any other.
+    run = assemble(place, spec, agent, masker, stop, lambda: False, given, sys.stdout)
+
+    def look_ahead() -> None:
+        given.access()  # what is wrong with the credentials shows at once
+        _reach(spec).require_git(spec.remote)
+
+    run.before_clone = look_ahead
+    return run
+
+
+def _leave_early(places: PodPlaces, code: Code, text: str, exit_: ExitCode) -> int:
+    """Say why nothing was begun, where Kubernetes keeps it."""
+    sys.stderr.write(f"{text}\n")
+    result = {"status": Outcome.FAILED.value, "code": code.value, "message": text}
+    _claim(places, 0, result)
+    return exit_
+
+
+def _claim(places: PodPlaces, seq: int, result: Mapping[str, Any]) -> None:
+    try:
+        termination_message.write(places.termination, seq, result)
+    except OSError as error:
+        sys.stderr.write(f"{places.termination}: {error.strerror}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

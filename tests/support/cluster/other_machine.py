@@ -1,0 +1,24 @@
+"""The same user at another machine: a checkout and a state directory of their own."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from support.harness import FEATURE
+
+if TYPE_CHECKING:
+    from support.cluster.harness import ClusterRig
+
+
+def other_machine(rig: ClusterRig) -> ClusterRig:
+    """Clone the feature branch as it is on the remote."""
+    folder = rig.folder / "elsewhere"
+    shutil.copytree(rig.env["HOME"], folder / "home")
+    own = {"HOME": "home", "XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config"}
+    env = {**rig.env, **{name: str(folder / path) for name, path in own.items()}}
+    made = replace(rig, folder=folder, env=env)
+    args = ("clone", "--quiet", "--branch", FEATURE, rig.repository.host_url)
+    made.git(*args, str(made.checkout), cwd=folder)
+    return made

@@ -1,0 +1,130 @@
+"""What a model reads is bounded, whatever happens, and the verdict is always in it."""
+
+from __future__ import annotations
+
+import io
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sdlc_runner.events.codec import AttemptKey, Event, EventType, client_event
+from sdlc_runner.events.log_reader import Sighted
+from sdlc_runner.output.live_line import LiveLine
+from sdlc_runner.output.opencode import WHOLE_BYTES, SessionOutput
+from sdlc_runner.output.output_budget import LINES, PER_ATTEMPT, TOTAL
+
+TEXT = st.text(max_size=300)
+CHATTER = st.builds(
+    lambda task, detail: client_event(
+        EventType.PHASE, AttemptKey("001-demo", task, 1), phase="working", detail=detail
+    ),
+    st.sampled_from(["T001", "T002", "T003"]),
+    TEXT,
+)
+
+
+def ended(task: str, excerpt: list[str]) -> Event:
+    return client_event(
+        EventType.OUTCOME,
+        AttemptKey("001-demo", task, 1),
+        outcome="failed",
+        code="agent_failed",
+        message="The agent failed.",
+        hint="Look at it.",
+        excerpt=excerpt,
+    )
+
+
+class Told:
+    """An output with a clock of its own, and what came out of it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.stdout = io.BytesIO()
+        self.output = SessionOutput(
+            self.stdout, io.StringIO(), LiveLine({}), follows=True, clock=lambda: self.now
+        )
+
+    @property
+    def lines(self) -> list[str]:
+        return self.stdout.getvalue().decode().splitlines()
+
+
+@given(st.lists(st.tuples(CHATTER, st.floats(0, 300)), max_size=60), st.lists(TEXT, max_size=8))
+def test_an_attempt_gets_its_share_and_its_verdict(
+    events: list[tuple[Event, float]], excerpt: list[str]
+) -> None:
+    told = Told()
+    for event, pause in events:
+        told.now += pause
+        told.output.emit(event)
+    told.output.emit(ended("T001", excerpt))
+    own = [line for line in told.lines if line.startswith("T001")]
+    assert sum(len(line.encode()) + 1 for line in own) <= PER_ATTEMPT + 100
+    assert (
+        own[-1] == told.lines[-1] == "T001 failed: The agent failed. [agent_failed] → Look at it."
+    )
+
+
+def test_at_most_one_line_a_second_and_rarer_as_time_goes() -> None:
+    told, shown = Told(), []
+    for tick in range(36_000):  # an hour, ten events a second
+        told.now = tick / 10
+        before = len(told.lines)
+        told.output.emit(phase("T001", f"step {tick}"))
+        if len(told.lines) > before:
+            shown.append(told.now)
+    pauses = [later - former for former, later in pairwise(shown)]
+    assert shown[0] == 0
+    assert min(pauses) >= 1
+    assert pauses == sorted(pauses)
+    assert 8 <= len(shown) <= 60
+
+
+def phase(task: str, detail: str) -> Event:
+    key = AttemptKey("001-demo", task, 1)
+    return client_event(EventType.PHASE, key, phase="working", detail=detail)
+
+
+@settings(max_examples=10)
+@given(st.integers(1, 1500), st.integers(0, 8))
+def test_however_many_attempts_there_are_it_fits_and_the_last_line_is_there(
+    count: int, excerpt: int
+) -> None:
+    told = Told()
+    for number in range(count):
+        told.now += 1
+        told.output.emit(phase(f"T{number:04}", "x" * 200))
+        told.output.emit(ended(f"T{number:04}", ["y" * 160] * excerpt))
+    told.output.tell(EventType.SUMMARY, verb="watch", verdict="All of it.", ok=True, exit=0)
+    assert told.lines[-1] == "All of it."
+    assert len(told.stdout.getvalue()) <= TOTAL + 2 * WHOLE_BYTES == 40_000
+    assert len(told.lines) <= LINES + 2
+    if count > LINES:
+        assert "left out" in told.lines[-2]
+    else:
+        assert {line.split()[0] for line in told.lines[:-2]} >= {"T0000"}
+
+
+def test_of_a_flood_of_log_only_the_newest_is_looked_at() -> None:
+    told = Told()
+    key = AttemptKey("001-demo", "T001", 1)
+    said = [client_event(EventType.LOG, key, text=f"noise {at}").to_line() for at in range(1000)]
+    flood = Sighted(EventType.LOG, "\n".join(["not read", *said]).encode(), key, size=1001)
+    assert told.output.pass_on([flood]) == 1001
+    assert told.output.pass_on([flood._replace(line=b"not read")]) == 1001
+    assert told.lines == ["T001 | noise 999"]
+
+
+def test_every_attempt_shows_at_once_that_it_runs() -> None:
+    told = Told()
+    told.output.emit(*(phase(task, "a") for task in ("T001", "T002", "T001", "T003")))
+    assert [line.split()[0] for line in told.lines] == ["T001", "T002", "T003"]
+
+
+def test_a_text_of_many_lines_is_one_line() -> None:
+    told = Told()
+    told.output.tell(EventType.ERROR, code="bad", message="One.\nTwo.", hint="Do.")
+    told.output.note("three\nfour")
+    assert told.lines == ["error: One. Two. [bad] → Do.", "three four"]
