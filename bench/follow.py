@@ -31,7 +31,7 @@ def measure() -> bool:
     return figures.verdict("follow", text, kept=exact and best >= _PROMISE)
 
 
-def _fill(made: harness.Rig) -> None:
+def _fill(made: harness.Harness) -> None:
     """Make the ended attempt's journal 100,000 events long."""
     path = made.attempt() / "events.jsonl"
     (*_, last) = made.journal()
@@ -44,7 +44,7 @@ def _fill(made: harness.Rig) -> None:
         file.write(json.dumps({**last, "seq": _EVENTS}, separators=(",", ":")) + "\n")
 
 
-def _rate(made: harness.Rig) -> tuple[float, list[int]]:
+def _rate(made: harness.Harness) -> tuple[float, list[int]]:
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "sdlc_runner", "follow", "T001"],

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 from bench import figures
 from bench.fuzz_seeds import CONFIGS, CURSORS, EVENTS, OPENCODE, RESULTS, SECRETS, TASKS, TOKENS
 from sdlc_runner.attempt import naming
-from sdlc_runner.attempt.exit_state import Ending
+from sdlc_runner.attempt.exit_state import BackendStatus
 from sdlc_runner.config import loader, plain_yaml, yaml_file
 from sdlc_runner.config.settings import SETTINGS
 from sdlc_runner.errors import RunnerError
 from sdlc_runner.events import cursor
 from sdlc_runner.events.codec import AttemptKey, EventType, Outcome, parse
-from sdlc_runner.events.log_reader import Reader, singly
+from sdlc_runner.events.log_reader import Reader, iter_events
 from sdlc_runner.plan import planner
 from sdlc_runner.tasks import checkboxes, parser, scope
 from sdlc_runner.verify import evidence, verdict
@@ -138,7 +138,7 @@ def _events(data: bytes, rng: random.Random) -> None:
         at += size
     whole += reader.finish()
     whole += reader.refill(data.splitlines())
-    for item in singly(whole):
+    for item in iter_events(whole):
         json.loads(item.line)
         item.event.to_line().encode()
     for line in data.splitlines():
@@ -203,9 +203,9 @@ def _result(data: bytes, rng: random.Random) -> None:
     refs = naming.AttemptRefs.of(_KEY)
     start = evidence.Start(_KEY, ("T001", "T002"), "0" * 40, "b", "local", "here", "0")
     proof = evidence.Evidence(refs, rng.choice((None, start)), result=rng.choice((claim, {})))
-    ending = Ending(known=rng.random() < 0.5, claim=claim)
+    ending = BackendStatus(known=rng.random() < 0.5, claim=claim)
     for task in ("T001", "T002"):
-        judged = verdict.judge(task, proof, ending)
+        judged = verdict.decide(task, proof, ending)
         assert judged.outcome is not Outcome.SUCCEEDED, "a claim was believed"
 
 

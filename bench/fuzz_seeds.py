@@ -1,4 +1,4 @@
-"""What the fuzz begins from: texts as spec-kit, OpenCode, our wrapper and users write them."""
+"""What the fuzz begins from: texts as spec-kit, OpenCode, our worker and users write them."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def measure() -> bool:
     return figures.verdict("many", text, kept=good == _ATTEMPTS and peak < _PROMISE_MB)
 
 
-def _follow(made: harness.Rig) -> tuple[float, list[str]]:
+def _follow(made: harness.Harness) -> tuple[float, list[str]]:
     """Follow all; return the peak memory of the follower itself, and the outcomes."""
     follower = subprocess.Popen(
         [sys.executable, "-m", "sdlc_runner", "follow"],

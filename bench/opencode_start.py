@@ -13,7 +13,7 @@ from support.model.server import ModelServer, Rule, says
 from support.opencode import program as opencode_program
 
 if TYPE_CHECKING:
-    from support.harness import Rig
+    from support.harness import Harness
 
 _ROUNDS = 10
 _PROMISE = 0.3
@@ -43,7 +43,7 @@ def measure() -> bool:
     )
 
 
-def _repository(folder: Path, program: Path, model: ModelServer) -> Rig:
+def _repository(folder: Path, program: Path, model: ModelServer) -> Harness:
     folder.mkdir()
     made = harness.create(folder)
     (folder / "bin").mkdir()
@@ -54,5 +54,5 @@ def _repository(folder: Path, program: Path, model: ModelServer) -> Rig:
     return made
 
 
-def _start(made: Rig) -> float:
+def _start(made: Harness) -> float:
     return figures.wall(_ASKED, made.checkout, made.env)

@@ -37,7 +37,7 @@ def measure() -> bool:
     return figures.verdict("titles", text, kept=more <= _MOST)
 
 
-def _checkout(folder: Path, *flags: str) -> rigs.Rig:
+def _checkout(folder: Path, *flags: str) -> rigs.Harness:
     """Make a checkout with the bundle, and a user's folder that OpenCode has filled before."""
     folder.mkdir()
     made = rigs.create(folder)
@@ -50,13 +50,13 @@ def _checkout(folder: Path, *flags: str) -> rigs.Rig:
     return made
 
 
-def _start(program: Path, rig: rigs.Rig) -> float:
+def _start(program: Path, harness: rigs.Harness) -> float:
     """Return the seconds until a session can begin, when agents and plugins are loaded."""
     began = time.perf_counter()
     with subprocess.Popen(
         [str(program), "serve", "--port", "0"],
-        cwd=rig.checkout,
-        env={**os.environ, **rig.env},
+        cwd=harness.checkout,
+        env={**os.environ, **harness.env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

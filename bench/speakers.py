@@ -38,7 +38,7 @@ while not os.path.exists({_GATE!r}):
 
 
 def template(made: ClusterRig, script: str) -> None:
-    """Have the attempts of a namespace run a script in place of the wrapper.
+    """Have the attempts of a namespace run a script in place of the worker.
 
     ``event(seq, text)`` writes one event of theirs to the buffered file ``out``.
     """

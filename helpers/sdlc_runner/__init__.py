@@ -6,7 +6,7 @@ The modules, in the order in which a task passes through them:
     planning                                what waits for what; what may run together
     attempt, naming                         one attempt as a record; its names
     backends                                where it runs (local: processes on this machine)
-    wrapper                                 what runs there: clone, agent, commit, push
+    worker                                 what runs there: clone, agent, commit, push
     events, wire, follow, cursor            what it says, read exactly once
     remote, outcome                         what the git remote shows; how it ended
     merge, protected                        work goes into the feature branch

@@ -13,7 +13,7 @@ from support.git.checkouts import work_files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.harness import Rig
+    from support.harness import Harness
 
 
 def build(folder: Path) -> Path:
@@ -24,23 +24,27 @@ def build(folder: Path) -> Path:
     return folder / f"sdlc-runner-{__version__}.tar.gz"
 
 
-def test_the_archive_installs_what_the_repository_does(rig: Rig, tmp_path: Path) -> None:
+def test_the_archive_installs_what_the_repository_does(harness: Harness, tmp_path: Path) -> None:
     archive = build(tmp_path / "one")
     assert archive.read_bytes() == build(tmp_path / "two").read_bytes()
-    spec_kit_layouts.singular(rig)
-    before = work_files(rig.checkout)
-    assert process.run(["tar", "-xzf", str(archive)], cwd=rig.checkout).ok
-    unpacked = rig.checkout / f"sdlc-runner-{__version__}"
+    spec_kit_layouts.singular(harness)
+    before = work_files(harness.checkout)
+    assert process.run(["tar", "-xzf", str(archive)], cwd=harness.checkout).ok
+    unpacked = harness.checkout / f"sdlc-runner-{__version__}"
     names = {path.name for path in unpacked.rglob("*") if path.is_dir()}
     assert not names & {".opencode", ".claude", ".agents"}
-    env = {name: text for name, text in rig.env.items() if name != "PYTHONPATH"}
-    done = process.run([str(unpacked / "install"), "."], cwd=rig.checkout, env=env)
+    env = {name: text for name, text in harness.env.items() if name != "PYTHONPATH"}
+    done = process.run([str(unpacked / "install"), "."], cwd=harness.checkout, env=env)
     assert done.ok, done.error_text
     assert "/speckit.implement" in done.text.splitlines()[-1]
-    ours = {name: each for name, each in work_files(rig.checkout).items() if name.startswith(".o")}
-    assert process.run([str(unpacked / "uninstall"), "."], cwd=rig.checkout, env=env).ok
+    ours = {
+        name: each for name, each in work_files(harness.checkout).items() if name.startswith(".o")
+    }
+    assert process.run([str(unpacked / "uninstall"), "."], cwd=harness.checkout, env=env).ok
     process.run(["rm", "-r", str(unpacked)])
-    assert work_files(rig.checkout) == before
-    assert rig.run("install").code == 0
-    again = {name: each for name, each in work_files(rig.checkout).items() if name.startswith(".o")}
+    assert work_files(harness.checkout) == before
+    assert harness.run("install").code == 0
+    again = {
+        name: each for name, each in work_files(harness.checkout).items() if name.startswith(".o")
+    }
     assert again == ours

@@ -11,23 +11,23 @@ import pytest
 from sdlc_runner import process
 
 if TYPE_CHECKING:
-    from support.harness import Rig
+    from support.harness import Harness
 
 RUN = ".opencode/sdlc-runner/run.py"
 BARE = (sys.executable, "-I", "-S", RUN)  # no packages, whatever this Python has
 
 
 @pytest.fixture
-def installed(rig: Rig) -> Rig:
-    assert rig.run("install").code == 0
-    rig.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] Write `one.txt`\n")
-    del rig.env["PYTHONPATH"]
-    return rig
+def installed(harness: Harness) -> Harness:
+    assert harness.run("install").code == 0
+    harness.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] Write `one.txt`\n")
+    del harness.env["PYTHONPATH"]
+    return harness
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_packages_for_a_cluster_are_fetched_once_and_said(installed: Rig) -> None:
+def test_packages_for_a_cluster_are_fetched_once_and_said(installed: Harness) -> None:
     call = (*BARE, "status", "--backend", "kubernetes")
     env = {**installed.env, "KUBECONFIG": str(installed.folder / "absent")}
     first, second = (process.run(call, cwd=installed.checkout, env=env) for _ in range(2))
@@ -40,7 +40,7 @@ def test_packages_for_a_cluster_are_fetched_once_and_said(installed: Rig) -> Non
 
 
 @pytest.mark.slow
-def test_packages_that_cannot_be_fetched_are_said_in_one_sentence(installed: Rig) -> None:
+def test_packages_that_cannot_be_fetched_are_said_in_one_sentence(installed: Harness) -> None:
     env = installed.env | {
         "PIP_INDEX_URL": "http://127.0.0.1:1/simple",
         "PIP_RETRIES": "0",

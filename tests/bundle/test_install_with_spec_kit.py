@@ -12,7 +12,7 @@ from support.git.checkouts import work_files
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.harness import Rig
+    from support.harness import Harness
 
 import pytest
 
@@ -22,18 +22,18 @@ RECORD = ".specify/integrations/opencode.manifest.json"
 MARK = "<!-- sdlc-runner:"
 
 
-def upgrade(rig: Rig) -> None:
-    spec_kit_layouts.specify(rig, "integration", "upgrade", "--force")
+def upgrade(harness: Harness) -> None:
+    spec_kit_layouts.specify(harness, "integration", "upgrade", "--force")
 
 
-def bundle_check(rig: Rig) -> dict[str, object]:
-    (check,) = [check for check in rig.run("doctor").of("check") if check["name"] == "bundle"]
+def bundle_check(harness: Harness) -> dict[str, object]:
+    (check,) = [check for check in harness.run("doctor").of("check") if check["name"] == "bundle"]
     return check
 
 
 @pytest.mark.parametrize("renew", [upgrade, spec_kit_layouts.init], ids=["upgrade", "init"])
 def test_the_preset_survives_what_writes_every_command_anew(
-    kit: Rig, renew: Callable[[Rig], None]
+    kit: Harness, renew: Callable[[Harness], None]
 ) -> None:
     before = work_files(kit.checkout)
     assert kit.run("install").code == 0
@@ -54,18 +54,18 @@ def test_the_preset_survives_what_writes_every_command_anew(
 
 @pytest.mark.parametrize("renew", [upgrade, spec_kit_layouts.init], ids=["upgrade", "init"])
 def test_in_place_doctor_notices_that_the_stock_command_is_back(
-    rig: Rig, renew: Callable[[Rig], None]
+    harness: Harness, renew: Callable[[Harness], None]
 ) -> None:
-    spec_kit_layouts.upstream_without_cli(rig)
-    assert rig.run("install").code == 0
-    assert bundle_check(rig)["ok"] is True
-    renew(rig)
-    assert bundle_check(rig)["code"] == "stock_command"
-    assert rig.run("install").code == 0
-    assert bundle_check(rig)["ok"] is True
+    spec_kit_layouts.upstream_without_cli(harness)
+    assert harness.run("install").code == 0
+    assert bundle_check(harness)["ok"] is True
+    renew(harness)
+    assert bundle_check(harness)["code"] == "stock_command"
+    assert harness.run("install").code == 0
+    assert bundle_check(harness)["ok"] is True
 
 
-def test_a_command_that_a_person_changed_is_not_given_to_the_cli(kit: Rig) -> None:
+def test_a_command_that_a_person_changed_is_not_given_to_the_cli(kit: Harness) -> None:
     path = kit.checkout / COMMAND
     path.write_text(path.read_text() + "\nBe kind.\n")
     before = work_files(kit.checkout)
@@ -77,7 +77,7 @@ def test_a_command_that_a_person_changed_is_not_given_to_the_cli(kit: Rig) -> No
     assert work_files(kit.checkout) == before
 
 
-def test_other_presets_stay(kit: Rig) -> None:
+def test_other_presets_stay(kit: Harness) -> None:
     theirs = kit.folder / "theirs"
     (theirs / "commands").mkdir(parents=True)
     (theirs / "commands/plan.md").write_text(
@@ -102,7 +102,7 @@ def test_other_presets_stay(kit: Rig) -> None:
     assert after == before
 
 
-def test_the_cli_that_is_gone_is_asked_for(kit: Rig) -> None:
+def test_the_cli_that_is_gone_is_asked_for(kit: Harness) -> None:
     assert kit.run("install").code == 0
     spec_kit_layouts.without_cli(kit)
     assert not kit.run("install").of("error")
@@ -113,7 +113,7 @@ def test_the_cli_that_is_gone_is_asked_for(kit: Rig) -> None:
     assert work_files(kit.checkout) == before
 
 
-def test_a_preset_that_was_removed_by_hand_comes_back(kit: Rig) -> None:
+def test_a_preset_that_was_removed_by_hand_comes_back(kit: Harness) -> None:
     before = work_files(kit.checkout)
     assert kit.run("install").code == 0
     spec_kit_layouts.specify(kit, "preset", "remove", "sdlc-runner")
@@ -125,7 +125,7 @@ def test_a_preset_that_was_removed_by_hand_comes_back(kit: Rig) -> None:
     assert work_files(kit.checkout) == before
 
 
-def test_a_cli_that_does_not_know_the_command_leaves_it_to_us(kit: Rig) -> None:
+def test_a_cli_that_does_not_know_the_command_leaves_it_to_us(kit: Harness) -> None:
     """The fork's layout, and upstream's CLI on PATH: it registers the preset and composes none."""
     for stem in ("implement", "tasks"):
         former = f".opencode/commands/speckit.{stem}.md"
@@ -145,7 +145,7 @@ def test_a_cli_that_does_not_know_the_command_leaves_it_to_us(kit: Rig) -> None:
     assert work_files(kit.checkout) == before
 
 
-def test_a_preset_that_was_added_by_hand_is_taken_over(kit: Rig) -> None:
+def test_a_preset_that_was_added_by_hand_is_taken_over(kit: Harness) -> None:
     preset = source_files.ROOT / "presets/speckit"
     spec_kit_layouts.specify(kit, "preset", "add", "--dev", str(preset), "--priority", "5")
     done = kit.run("install")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.harness import Rig
+    from support.harness import Harness
 
 BUNDLE = source_files.ROOT / "presets/bundle"
 PRESET = source_files.ROOT / "presets/speckit"
@@ -57,7 +57,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_installs_from_a_catalog_and_goes_again(kit: Rig, catalog: str) -> None:
+def test_installs_from_a_catalog_and_goes_again(kit: Harness, catalog: str) -> None:
     named = ("--name", "ours", "--install-allowed", "--priority", "1")
     spec_kit_layouts.specify(kit, "preset", "catalog", "add", catalog, *named)
     stock = (kit.checkout / COMMAND).read_text()
@@ -67,7 +67,7 @@ def test_installs_from_a_catalog_and_goes_again(kit: Rig, catalog: str) -> None:
     assert command_wrapper.same_steps((kit.checkout / COMMAND).read_text(), stock)
 
 
-def test_install_takes_over_what_the_bundle_brought(kit: Rig) -> None:
+def test_install_takes_over_what_the_bundle_brought(kit: Harness) -> None:
     spec_kit_layouts.specify(kit, "preset", "add", "--dev", str(PRESET), "--priority", "5")
     spec_kit_layouts.specify(kit, "bundle", "validate", "--offline", "--path", str(BUNDLE))
     spec_kit_layouts.specify(kit, "bundle", "install", "--offline", str(BUNDLE))
@@ -80,7 +80,7 @@ def test_install_takes_over_what_the_bundle_brought(kit: Rig) -> None:
     assert work_files(kit.checkout)[COMMAND] == before[COMMAND]
 
 
-def test_builds_an_artifact_of_what_it_names(kit: Rig, tmp_path: Path) -> None:
+def test_builds_an_artifact_of_what_it_names(kit: Harness, tmp_path: Path) -> None:
     spec_kit_layouts.specify(
         kit, "bundle", "build", "--path", str(BUNDLE), "--output", str(tmp_path)
     )

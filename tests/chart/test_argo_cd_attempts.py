@@ -48,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def rig(
+def harness(
     applications: dict[str, Application], cluster: Kubectl, shared: Path, folder: Path
 ) -> Iterator[ClusterRig]:
     """A developer whose attempts run in the development release, and wait to be let go."""
@@ -68,14 +68,14 @@ def rig(
 
 
 @pytest.fixture(scope="module")
-def attempt(rig: ClusterRig) -> Iterator[Witness]:
+def attempt(harness: ClusterRig) -> Iterator[Witness]:
     """An attempt that works all the while, and in the end succeeds."""
-    spawned = rig.run("spawn", TASK)
+    spawned = harness.run("spawn", TASK)
     assert spawned.code == 0, spawned.stdout
-    wait_for(lambda: "working" in rig.run("status").stdout, what="work")
-    yield lambda: witness(rig.namespace)
-    rig.model.open()
-    ended = rig.run("follow", TASK)
+    wait_for(lambda: "working" in harness.run("status").stdout, what="work")
+    yield lambda: witness(harness.namespace)
+    harness.model.open()
+    ended = harness.run("follow", TASK)
     assert ended.outcome(TASK)["outcome"] == "succeeded", ended.stdout
 
 

@@ -1,4 +1,4 @@
-"""The pod is what the wrapper inside of it and the manifest around it rely on."""
+"""The pod is what the worker inside of it and the manifest around it rely on."""
 
 from __future__ import annotations
 

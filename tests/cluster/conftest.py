@@ -92,7 +92,7 @@ def namespace(
 
 
 @pytest.fixture
-def rig(
+def harness(
     tmp_path: Path, git_repository: Repository, namespace: Namespace, model: ScriptedModel
 ) -> ClusterRig:
     """A checkout whose attempts run in the namespace, in one container, by a script."""

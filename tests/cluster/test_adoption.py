@@ -40,104 +40,104 @@ done
 ONCE = "note('began'); hold(); pathlib.Path('T001.txt').write_text('done')"
 
 
-def starts(rig: ClusterRig) -> list[str]:
-    return [ref for ref in rig.remote_refs() if ref.endswith("/start")]
+def starts(harness: ClusterRig) -> list[str]:
+    return [ref for ref in harness.remote_refs() if ref.endswith("/start")]
 
 
-def test_two_that_start_it_at_the_same_moment_follow_one_attempt(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    rig.agent(ONCE)
-    elsewhere = other_machine(rig)
-    both = [Followed(each.start("spawn", "T001", "--follow")) for each in (rig, elsewhere)]
+def test_two_that_start_it_at_the_same_moment_follow_one_attempt(harness: ClusterRig) -> None:
+    harness.tasks(TASK)
+    harness.agent(ONCE)
+    elsewhere = other_machine(harness)
+    both = [Followed(each.start("spawn", "T001", "--follow")) for each in (harness, elsewhere)]
     for followed in both:
         followed.wait_for("phase", phase="working")
-    rig.model.open()
+    harness.model.open()
     results = [followed.result() for followed in both]
     assert [result.outcome("T001")["outcome"] for result in results] == ["succeeded"] * 2
     told = sorted(event["type"] for result in results for event in result.events[:1])
     assert told == ["attached", "spawned"]
-    assert (len(rig.namespace.jobs()), starts(rig)) == (1, [START])
-    assert rig.model.notes() == ["began"]
+    assert (len(harness.namespace.jobs()), starts(harness)) == (1, [START])
+    assert harness.model.notes() == ["began"]
 
 
-def test_a_start_killed_at_any_moment_and_repeated_is_one_attempt(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    rig.agent(ONCE)
+def test_a_start_killed_at_any_moment_and_repeated_is_one_attempt(harness: ClusterRig) -> None:
+    harness.tasks(TASK)
+    harness.agent(ONCE)
     for seconds in (0.3, 0.5, 0.7, 0.9, 1.2, 1.6):
-        followed = Followed(rig.start("spawn", "T001", "--follow"))
+        followed = Followed(harness.start("spawn", "T001", "--follow"))
         time.sleep(seconds)
         followed.kill()
-    rig.model.open()
-    outcome = rig.run("spawn", "T001", "--follow").outcome("T001")
+    harness.model.open()
+    outcome = harness.run("spawn", "T001", "--follow").outcome("T001")
     assert (outcome["outcome"], outcome["attempt"]) == ("succeeded", 1)
-    assert (len(rig.namespace.jobs()), starts(rig)) == (1, [START])
-    assert rig.model.notes() == ["began"]
+    assert (len(harness.namespace.jobs()), starts(harness)) == (1, [START])
+    assert harness.model.notes() == ["began"]
 
 
 def test_a_live_attempt_is_adopted_though_template_base_and_text_have_changed(
-    rig: ClusterRig,
+    harness: ClusterRig,
 ) -> None:
-    rig.tasks(TASK)
-    rig.agent(ONCE)
-    rig.run("spawn", "T001")
-    wait_for(rig.model.notes, what="work")
-    change(rig, lambda pod: runner(pod)["resources"]["requests"].update(cpu="60m"))
-    rig.tasks(TASK.replace("Write", "Write all of"))
-    result = rig.run("spawn", "T001")
+    harness.tasks(TASK)
+    harness.agent(ONCE)
+    harness.run("spawn", "T001")
+    wait_for(harness.model.notes, what="work")
+    change(harness, lambda pod: runner(pod)["resources"]["requests"].update(cpu="60m"))
+    harness.tasks(TASK.replace("Write", "Write all of"))
+    result = harness.run("spawn", "T001")
     assert [event["type"] for event in result.events[:1]] == ["attached"]
     warnings = {event["code"]: event for event in result.of("warning")}
     assert set(warnings) == {"task_changed", "template_moved", "base_moved"}
     assert all("sdlc-runner cancel T001" in event["hint"] for event in warnings.values())
-    assert len(rig.namespace.jobs()) == 1
-    rig.model.open()
-    assert rig.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"
+    assert len(harness.namespace.jobs()) == 1
+    harness.model.open()
+    assert harness.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"
 
 
 def test_the_lock_holds_over_namespaces_and_backends(
-    rig: ClusterRig, cluster: Kubectl, request: pytest.FixtureRequest
+    harness: ClusterRig, cluster: Kubectl, request: pytest.FixtureRequest
 ) -> None:
-    rig.tasks(TASK)
+    harness.tasks(TASK)
     name = f"sdlc-test-{uuid.uuid4().hex[:8]}"
     request.addfinalizer(lambda: namespaces.delete(cluster, name))
-    namespaces.create(cluster, name, rig.repository, rig.model).kubectl.apply(
+    namespaces.create(cluster, name, harness.repository, harness.model).kubectl.apply(
         pod_template(Form.ONE)
     )
-    here = other_machine(rig)
+    here = other_machine(harness)
     del here.env["SDLC_RUNNER_CLONE_URL"]
-    rig.repository.hook("pre-receive", ONE_BY_ONE)
+    harness.repository.hook("pre-receive", ONE_BY_ONE)
     three = [
-        Followed(rig.start("spawn", "T001", "--follow")),
-        Followed(rig.start("spawn", "T001", "--follow", SDLC_RUNNER_KUBERNETES_NAMESPACE=name)),
+        Followed(harness.start("spawn", "T001", "--follow")),
+        Followed(harness.start("spawn", "T001", "--follow", SDLC_RUNNER_KUBERNETES_NAMESPACE=name)),
         Followed(here.start("spawn", "T001", "--follow", SDLC_RUNNER_BACKEND="local")),
     ]
     for followed in three:
         followed.wait_for("phase", phase="cloning")
-    wait_for(lambda: rig.repository.has_flag("reached"), what="a push")
-    rig.repository.flag("start")
+    wait_for(lambda: harness.repository.has_flag("reached"), what="a push")
+    harness.repository.flag("start")
     wait_for(lambda: sum(bool(followed.of("outcome")) for followed in three) == 2)
-    rig.repository.flag("push")
+    harness.repository.flag("push")
     told = [followed.result().outcome("T001") for followed in three]
     ends = sorted((event["outcome"], event["code"]) for event in told)
     lost = ("rejected", "already_started")
     assert ends == [lost, lost, ("succeeded", "verified")]
-    assert starts(rig) == [START]
+    assert starts(harness) == [START]
 
 
-def test_after_its_job_is_gone_an_attempt_is_told_and_not_made_again(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    rig.run("spawn", "T001", "--follow")
-    (job,) = rig.namespace.jobs()
+def test_after_its_job_is_gone_an_attempt_is_told_and_not_made_again(harness: ClusterRig) -> None:
+    harness.tasks(TASK)
+    harness.run("spawn", "T001", "--follow")
+    (job,) = harness.namespace.jobs()
     patch = json.dumps({"spec": {"ttlSecondsAfterFinished": 1}})
-    rig.namespace.kubectl.run("patch", "job", job["metadata"]["name"], f"-p={patch}")
-    wait_for(lambda: not rig.namespace.leftovers(), what="its time to live")
-    result = rig.run("spawn", "T001", "--follow")
+    harness.namespace.kubectl.run("patch", "job", job["metadata"]["name"], f"-p={patch}")
+    wait_for(lambda: not harness.namespace.leftovers(), what="its time to live")
+    result = harness.run("spawn", "T001", "--follow")
     assert (result.code, result.outcome("T001")["code"]) == (0, "verified")
     assert not result.of("spawned")
-    assert '"type":"phase"' in rig.run("logs", "T001").stdout
-    assert not rig.namespace.leftovers()
+    assert '"type":"phase"' in harness.run("logs", "T001").stdout
+    assert not harness.namespace.leftovers()
 
 
-def test_the_api_takes_jobs_of_awkward_names(rig: ClusterRig) -> None:
+def test_the_api_takes_jobs_of_awkward_names(harness: ClusterRig) -> None:
     awkward = [
         "T 001",
         "größer",
@@ -157,7 +157,7 @@ def test_the_api_takes_jobs_of_awkward_names(rig: ClusterRig) -> None:
         for task in awkward
     ]
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": jobs}).encode()
-    done = rig.namespace.kubectl.run("create", "--dry-run=server", "-f-", stdin=listed)
+    done = harness.namespace.kubectl.run("create", "--dry-run=server", "-f-", stdin=listed)
     assert done.count("created (server dry run)") == 50
 
 

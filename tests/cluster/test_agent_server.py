@@ -68,23 +68,25 @@ def with_agent(name: str, script: str = "") -> tuple[Manifest, Manifest]:
     return template, image_override.program(name, script)
 
 
-def prepare_opencode(rig: ClusterRig, *tasks: str) -> None:
-    rig.write("opencode.json", json.dumps(SETTINGS))
-    rig.tasks("".join(f"- [ ] {id_} [P] [ASYNC] Do {id_}\n" for id_ in tasks))
-    rig.use_opencode()
-    rig.template(Form.TWO)
+def prepare_opencode(harness: ClusterRig, *tasks: str) -> None:
+    harness.write("opencode.json", json.dumps(SETTINGS))
+    harness.tasks("".join(f"- [ ] {id_} [P] [ASYNC] Do {id_}\n" for id_ in tasks))
+    harness.use_opencode()
+    harness.template(Form.TWO)
 
 
-def prepare(rig: ClusterRig) -> None:
-    prepare_opencode(rig, *VERDICTS)
-    rig.namespace.kubectl.apply(*with_agent("late", LATE), *with_agent("never"))
-    rig.model.rules(*(Rule(f"Implement task {id_} ", turns) for id_, turns in RULES.items()))
+def prepare(harness: ClusterRig) -> None:
+    prepare_opencode(harness, *VERDICTS)
+    harness.namespace.kubectl.apply(*with_agent("late", LATE), *with_agent("never"))
+    harness.model.rules(*(Rule(f"Implement task {id_} ", turns) for id_, turns in RULES.items()))
 
 
-def test_every_fault_of_the_agents_server_is_an_outcome(rig: ClusterRig) -> None:
-    prepare(rig)
+def test_every_fault_of_the_agents_server_is_an_outcome(harness: ClusterRig) -> None:
+    prepare(harness)
     with ThreadPoolExecutor() as pool:
-        results = list(pool.map(lambda words: rig.run("run", *words, "--detail", "full"), CALLS))
+        results = list(
+            pool.map(lambda words: harness.run("run", *words, "--detail", "full"), CALLS)
+        )
     events = [event for result in results for event in result.events]
     ends = {event["task"]: event for event in events if event["type"] == "outcome"}
     verdicts = {id_: (end["outcome"], end["code"]) for id_, end in sorted(ends.items())}
@@ -92,20 +94,20 @@ def test_every_fault_of_the_agents_server_is_an_outcome(rig: ClusterRig) -> None
     for id_ in ("T001", "T002", "T003", "T004"):
         checkpoint = f"{META}/{id_}/1/checkpoint"
         assert ends[id_]["checkpoint"] == checkpoint
-        assert rig.remote_file("work.txt", checkpoint) == "work so far"
-    assert rig.ticked() == {"T005"}
-    assert rig.remote_file("work.txt") == "work so far"
+        assert harness.remote_file("work.txt", checkpoint) == "work so far"
+    assert harness.ticked() == {"T005"}
+    assert harness.remote_file("work.txt") == "work so far"
     assert "tini" in ends["T006"]["message"]
     assert warnings(events, "T004", "permission_rejected") == [
         "rejected: webfetch http://localhost/"
     ]
 
 
-def test_a_model_that_is_not_there_is_waited_for_and_told(rig: ClusterRig) -> None:
-    prepare_opencode(rig, "T001")
+def test_a_model_that_is_not_there_is_waited_for_and_told(harness: ClusterRig) -> None:
+    prepare_opencode(harness, "T001")
     # Its host is not tried first, so that OpenCode tries it.
     limits = ("--set", "limits.idle_seconds=25", "--set", "limits.connect_seconds=0")
-    result = rig.run("run", "--set", f"agent.model={GONE}", *limits, "--detail", "full")
+    result = harness.run("run", "--set", f"agent.model={GONE}", *limits, "--detail", "full")
     end = result.outcome("T001")
     assert (end["outcome"], end["code"]) == ("idle", "idle_limit")
     said = warnings(result.events, "T001", "model_retry")

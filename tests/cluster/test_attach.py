@@ -38,29 +38,31 @@ HINT = "please write extra.txt too"
 
 
 @pytest.fixture
-def steered(rig: ClusterRig) -> ClusterRig:
+def steered(harness: ClusterRig) -> ClusterRig:
     """A rig with OpenCode in two containers, whose agent waits at a gate; we are the spawner."""
-    spawners.create(rig.namespace)
-    rig.env["KUBECONFIG"] = spawners.kubeconfig(rig.namespace, spawners.SPAWNER, rig.folder)
-    rig.template(Form.TWO)
-    rig.use_opencode()
-    hold = f"python3 -c \"import urllib.request as u; u.urlopen('{rig.model.url}/gates/go')\""
-    rig.model.rules(
+    spawners.create(harness.namespace)
+    harness.env["KUBECONFIG"] = spawners.kubeconfig(
+        harness.namespace, spawners.SPAWNER, harness.folder
+    )
+    harness.template(Form.TWO)
+    harness.use_opencode()
+    hold = f"python3 -c \"import urllib.request as u; u.urlopen('{harness.model.url}/gates/go')\""
+    harness.model.rules(
         Rule(
             "Implement task T001",
             (calls(write("@folder@/one.txt", "1\n"), shell(hold)), says("done")),
         ),
         Rule(HINT, (calls(write("@folder@/extra.txt", "2\n")), says("both done"))),
     )
-    rig.tasks(TASKS)
-    return rig
+    harness.tasks(TASKS)
+    return harness
 
 
-def until_it_works(rig: ClusterRig) -> None:
-    assert rig.run("spawn", "T001").code == 0
+def until_it_works(harness: ClusterRig) -> None:
+    assert harness.run("spawn", "T001").code == 0
     names = '"name":"bash","status":"running"'
     wait_for(
-        lambda: names in rig.namespace.log(rig.namespace.pods()[0]["metadata"]["name"]),
+        lambda: names in harness.namespace.log(harness.namespace.pods()[0]["metadata"]["name"]),
         what="the agent's command",
     )
 
@@ -73,9 +75,9 @@ def sessions(url: str, password: str) -> tuple[int, int]:
 
 
 @contextmanager
-def attached(rig: ClusterRig) -> Iterator[tuple[Event, subprocess.Popen[str]]]:
+def attached(harness: ClusterRig) -> Iterator[tuple[Event, subprocess.Popen[str]]]:
     """Run ``attach --url`` for a ``with`` block; yield what it said first."""
-    child = rig.start("attach", "T001", "--url")
+    child = harness.start("attach", "T001", "--url")
     assert child.stdout is not None
     try:
         (event,) = parse(child.stdout.readline())
@@ -128,13 +130,13 @@ def test_attach_shows_the_session_in_opencode(steered: ClusterRig) -> None:
 
 
 @contextmanager
-def on_terminal(rig: ClusterRig, *args: str) -> Iterator[tuple[int, int]]:
+def on_terminal(harness: ClusterRig, *args: str) -> Iterator[tuple[int, int]]:
     """Run a verb on a terminal of its own; yield its process id and the screen."""
     screen, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-    env = {**rig.env, "TERM": "xterm-256color"}
+    env = {**harness.env, "TERM": "xterm-256color"}
     child = subprocess.Popen(
-        rig.command(*args), cwd=rig.checkout, env=env, stdin=side, stdout=side, stderr=side
+        harness.command(*args), cwd=harness.checkout, env=env, stdin=side, stdout=side, stderr=side
     )
     os.close(side)
     try:
@@ -163,14 +165,14 @@ def below(pid: int) -> list[int]:
     return [pid, *(found for child in children for found in below(int(child)))]
 
 
-def test_one_container_has_nobody_to_talk_to(rig: ClusterRig) -> None:
-    rig.agent("hold()")
-    rig.tasks(TASKS)
-    early = rig.run("attach", "T001")
+def test_one_container_has_nobody_to_talk_to(harness: ClusterRig) -> None:
+    harness.agent("hold()")
+    harness.tasks(TASKS)
+    early = harness.run("attach", "T001")
     assert (early.code, early.error["code"]) == (2, "no_attempt")
-    rig.run("spawn", "T001")
-    wait_for(lambda: [each["status"]["phase"] for each in rig.namespace.pods()] == ["Running"])
+    harness.run("spawn", "T001")
+    wait_for(lambda: [each["status"]["phase"] for each in harness.namespace.pods()] == ["Running"])
     for verb in (["send", "T001", "more"], ["attach", "T001", "--url"]):
-        done = rig.run(*verb)
+        done = harness.run(*verb)
         assert (done.code, done.error["code"]) == (2, "unsupported_backend")
-    rig.model.open()
+    harness.model.open()

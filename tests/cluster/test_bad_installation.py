@@ -34,18 +34,18 @@ Patch = list[dict[str, Any]]
 
 
 @pytest.fixture
-def release(rig: ClusterRig, git_repository: Repository, model: ScriptedModel) -> Release:
+def release(harness: ClusterRig, git_repository: Repository, model: ScriptedModel) -> Release:
     """The development release, with a developer at work in its namespace."""
-    namespace = rig.namespace
+    namespace = harness.namespace
     namespace.kubectl.run("delete", "podtemplates", "--all")
-    values = rig.folder / "values.json"
+    values = harness.folder / "values.json"
     values.write_text(json.dumps(releases.values("dev", git_repository, model)))
     made = Release("dev", namespace, values)
     made.upgrade()
     namespace.kubectl.run("create", "serviceaccount", DEVELOPER)
-    rig.env["KUBECONFIG"] = spawners.kubeconfig(namespace, DEVELOPER, rig.folder)
-    rig.use_opencode()
-    rig.tasks(TASKS)
+    harness.env["KUBECONFIG"] = spawners.kubeconfig(namespace, DEVELOPER, harness.folder)
+    harness.use_opencode()
+    harness.tasks(TASKS)
     return made
 
 
@@ -147,16 +147,18 @@ def put_back(release: Release, whole: Manifest) -> None:
     release.namespace.kubectl.run("replace", "--filename=-", stdin=text)
 
 
-def test_a_template_edited_into_nonsense_starts_nothing(release: Release, rig: ClusterRig) -> None:
+def test_a_template_edited_into_nonsense_starts_nothing(
+    release: Release, harness: ClusterRig
+) -> None:
     whole = release.template()
     for name, (told, make_patch) in BY_HAND.items():
         edit(release, make_patch(whole["template"]["spec"]))
-        refused = rig.run("spawn", "T001")
+        refused = harness.run("spawn", "T001")
         assert (refused.code, refused.error["code"]) == (2, "bad_pod_template"), name
         assert told in refused.error["message"], name
-        assert f"{rig.namespace.name}/{release.name}" in refused.error["message"]
+        assert f"{harness.namespace.name}/{release.name}" in refused.error["message"]
         assert "chart" in refused.error["hint"]
-        found = rig.run("doctor").of("check") if name in {"command", "no mounts"} else []
+        found = harness.run("doctor").of("check") if name in {"command", "no mounts"} else []
         for link in (event for event in found if event["name"] == "template"):
             assert (link["ok"], link["code"]) == (False, "bad_pod_template")
             assert told in link["message"]
@@ -168,28 +170,28 @@ def test_a_template_edited_into_nonsense_starts_nothing(release: Release, rig: C
 
 
 def test_an_upgrade_is_for_the_next_attempt_and_leaves_those_that_run_alone(
-    release: Release, rig: ClusterRig
+    release: Release, harness: ClusterRig
 ) -> None:
-    hold = f"python3 -c \"import urllib.request as r; r.urlopen('{rig.model.url}/gates/go')\""
-    rig.model.rules(
+    hold = f"python3 -c \"import urllib.request as r; r.urlopen('{harness.model.url}/gates/go')\""
+    harness.model.rules(
         Rule("Implement task T001 ", (calls(shell(hold)), *writing("T001"))),
         Rule("Implement task T002 ", writing("T002")),
     )
-    followed = Followed(rig.start("spawn", "T001", "--follow", "--detail", "full"))
+    followed = Followed(harness.start("spawn", "T001", "--follow", "--detail", "full"))
     followed.wait_for("tool", status="running")
     before = identities(release)
     upgrade_to_nowhere(release)
-    adopted = rig.run("spawn", "T001")
+    adopted = harness.run("spawn", "T001")
     assert [event["type"] for event in adopted.events[:2]] == ["attached", "warning"], (
         adopted.stdout
     )
     assert adopted.of("warning")[0]["code"] == "template_moved"
-    new = rig.run("spawn", "T002", "--follow", "--set", "limits.create_seconds=2")
+    new = harness.run("spawn", "T002", "--follow", "--set", "limits.create_seconds=2")
     outcome = new.outcome("T002")
     assert (outcome["outcome"], outcome["code"]) == ("rejected", "image_pull_failed")
     assert f"{NOWHERE}:dev" in outcome["message"]
     assert "Correct the image" in outcome["hint"]
-    rig.model.open()
+    harness.model.open()
     result = followed.result()
     assert result.outcome("T001")["outcome"] == "succeeded", result.stdout
     assert before <= identities(release)
@@ -197,7 +199,7 @@ def test_an_upgrade_is_for_the_next_attempt_and_leaves_those_that_run_alone(
     release.helm("rollback", release.name, "1")
     note = {"op": "add", "path": "/template/metadata/annotations/sdlc-runner~1spec", "value": "{"}
     edit(release, [note])
-    again = rig.run("spawn", "T002", "--follow")
+    again = harness.run("spawn", "T002", "--follow")
     assert again.outcome("T002")["outcome"] == "succeeded", again.stdout
     assert again.outcome("T002")["attempt"] == 1
 

@@ -66,32 +66,32 @@ CALLS: Sequence[Sequence[str]] = (
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("form", Form)
-def test_good_and_bad_tasks_beside_each_other(rig: ClusterRig, form: Form) -> None:
+def test_good_and_bad_tasks_beside_each_other(harness: ClusterRig, form: Form) -> None:
     lines = [f"- [ ] {id_} [P] [ASYNC] Do `{FILES.get(id_, id_ + '.txt')}`\n" for id_ in RULES]
-    rig.tasks("".join(lines))
-    rig.template(form)
-    rig.use_opencode()
-    rig.model.rules(*(Rule(f"Implement task {id_} ", turns) for id_, turns in RULES.items()))
+    harness.tasks("".join(lines))
+    harness.template(form)
+    harness.use_opencode()
+    harness.model.rules(*(Rule(f"Implement task {id_} ", turns) for id_, turns in RULES.items()))
     with contextlib.ExitStack() as stack:
-        runs = [stack.enter_context(attacks.running(rig, "run", words)) for words in CALLS]
-        wait_for(lambda: at_work(rig, "T001"), 100, "the work on T001")
-        assert rig.run("cancel", "T001").code == 0
+        runs = [stack.enter_context(attacks.running(harness, "run", words)) for words in CALLS]
+        wait_for(lambda: at_work(harness, "T001"), 100, "the work on T001")
+        assert harness.run("cancel", "T001").code == 0
         results = [attacks.ended(child, 150) for child in runs]
     result = Result(0, [event for each in results for event in each.events], "", "")
     assert {id_: verdict(result, id_) for id_ in RULES} == VERDICTS
-    assert rig.ticked() == {"T004", "T005", "T007", "T008"}
-    unfinished_work_is_kept(rig, result)
-    finished_work_is_exact(rig, result)
-    assert evidence(rig, "T005") == [
+    assert harness.ticked() == {"T004", "T005", "T007", "T008"}
+    unfinished_work_is_kept(harness, result)
+    finished_work_is_exact(harness, result)
+    assert evidence(harness, "T005") == [
         {"command": "test ! -e broken.txt", "exit": 0, "output": "", "task": "T005"},
         {"message": "It is right as it is.", "task": "T005"},
     ]
-    assert evidence(rig, "T006")[0]["exit"] == 1
+    assert evidence(harness, "T006")[0]["exit"] == 1
     everything_was_numbered(result)
 
 
-def at_work(rig: ClusterRig, id_: str) -> bool:
-    asked = [each for each in rig.model.requests() if f"Implement task {id_} " in each.prompt]
+def at_work(harness: ClusterRig, id_: str) -> bool:
+    asked = [each for each in harness.model.requests() if f"Implement task {id_} " in each.prompt]
     return any(each.turn == 1 for each in asked)
 
 
@@ -100,28 +100,30 @@ def verdict(result: Result, id_: str) -> tuple[str, str]:
     return outcome["outcome"], outcome["code"]
 
 
-def unfinished_work_is_kept(rig: ClusterRig, result: Result) -> None:
+def unfinished_work_is_kept(harness: ClusterRig, result: Result) -> None:
     for id_ in ("T001", "T002", "T003", "T006", "T009", "T010"):
-        assert rig.remote_file("half.txt", f"{META}/{id_}/1/checkpoint") == "half"
-        assert f"refs/heads/sdlc-runner/{FEATURE}/{id_}-1" not in rig.remote_refs()
+        assert harness.remote_file("half.txt", f"{META}/{id_}/1/checkpoint") == "half"
+        assert f"refs/heads/sdlc-runner/{FEATURE}/{id_}-1" not in harness.remote_refs()
         assert f"retry {id_} --from-checkpoint" in result.outcome(id_)["hint"]
 
 
-def finished_work_is_exact(rig: ClusterRig, result: Result) -> None:
-    assert rig.remote_file("both.txt") == "one\ntwo"
+def finished_work_is_exact(harness: ClusterRig, result: Result) -> None:
+    assert harness.remote_file("both.txt") == "one\ntwo"
     branch = f"sdlc-runner/{FEATURE}/T007-1"
     base = result.outcome("T007")["base"]
-    commits = rig.git("log", "--format=%s", f"{base}..{branch}", cwd=rig.remote).splitlines()
+    commits = harness.git(
+        "log", "--format=%s", f"{base}..{branch}", cwd=harness.remote
+    ).splitlines()
     assert commits == ["T008: Do `both.txt`", "T007: Do `both.txt`"]
     for id_, names in (("T004", "T004.txt"), ("T007", "both.txt")):
         outcome = result.outcome(id_)
         span = (outcome["base"], outcome["head"])
-        assert rig.git("diff", "--name-only", *span, cwd=rig.remote) == names
+        assert harness.git("diff", "--name-only", *span, cwd=harness.remote) == names
     assert result.outcome("T008")["bundle"] == "T007"
 
 
-def evidence(rig: ClusterRig, id_: str) -> list[Event]:
-    result = json.loads(rig.remote_file("result.json", f"{META}/{id_}/1/transcript"))
+def evidence(harness: ClusterRig, id_: str) -> list[Event]:
+    result = json.loads(harness.remote_file("result.json", f"{META}/{id_}/1/transcript"))
     return sorted(result["evidence"], key=lambda item: "message" in item)
 
 

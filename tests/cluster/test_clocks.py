@@ -1,4 +1,4 @@
-"""Every clock of an attempt: the wrapper's, the pod's, the Job's, and the followers'."""
+"""Every clock of an attempt: the worker's, the pod's, the Job's, and the followers'."""
 
 from __future__ import annotations
 
@@ -24,54 +24,56 @@ def seconds(event: Event) -> float:
     return datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
 
 
-def test_a_clock_that_ran_out_while_nobody_followed_is_not_started_anew(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    change(rig, lambda pod: pod.update(schedulerName="nobody"))
-    rig.run("spawn", "T001")
+def test_a_clock_that_ran_out_while_nobody_followed_is_not_started_anew(
+    harness: ClusterRig,
+) -> None:
+    harness.tasks(TASK)
+    change(harness, lambda pod: pod.update(schedulerName="nobody"))
+    harness.run("spawn", "T001")
     time.sleep(8)
-    result = rig.run("follow", "T001", "--set", "limits.start_seconds=8")
+    result = harness.run("follow", "T001", "--set", "limits.start_seconds=8")
     assert result.outcome("T001")["code"] == "pending_too_long"
     assert seconds(result.outcome("T001")) - seconds(result.events[0]) < 6
 
 
-def test_the_wrappers_own_limit_comes_first_and_loses_nothing(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    rig.agent(HOLDING)
-    result = rig.run("spawn", "T001", "--follow", "--set", "limits.run_seconds=4")
+def test_the_wrappers_own_limit_comes_first_and_loses_nothing(harness: ClusterRig) -> None:
+    harness.tasks(TASK)
+    harness.agent(HOLDING)
+    result = harness.run("spawn", "T001", "--follow", "--set", "limits.run_seconds=4")
     outcome = result.outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("timed_out", "run_limit")
     assert "--from-checkpoint" in outcome["hint"]
-    assert saved(rig) == "half done"
-    assert f"{REFS}/transcript" in rig.remote_refs()
-    (pod,) = rig.namespace.pods()
+    assert saved(harness) == "half done"
+    assert f"{REFS}/transcript" in harness.remote_refs()
+    (pod,) = harness.namespace.pods()
     assert pod["spec"]["activeDeadlineSeconds"] == 900 + 4 + 600
-    assert '"type":"result"' in rig.namespace.log(pod["metadata"]["name"])
-    (job,) = rig.namespace.jobs()
+    assert '"type":"result"' in harness.namespace.log(pod["metadata"]["name"])
+    (job,) = harness.namespace.jobs()
     assert job["spec"]["activeDeadlineSeconds"] == 86_400 + 900 + 4 + 600 + 600
 
 
-def end_in_a_second(rig: ClusterRig, kind: str, name: str) -> None:
+def end_in_a_second(harness: ClusterRig, kind: str, name: str) -> None:
     patch = '{"spec": {"activeDeadlineSeconds": 1}}'
-    rig.namespace.kubectl.run("patch", kind, name, f"-p={patch}")
+    harness.namespace.kubectl.run("patch", kind, name, f"-p={patch}")
 
 
-def test_at_the_pods_deadline_the_work_is_saved(rig: ClusterRig) -> None:
-    followed = working(rig)
-    end_in_a_second(rig, "pod", name_of(the_pod(rig)))
+def test_at_the_pods_deadline_the_work_is_saved(harness: ClusterRig) -> None:
+    followed = working(harness)
+    end_in_a_second(harness, "pod", name_of(the_pod(harness)))
     outcome = followed.result().outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("timed_out", "pod_deadline")
     assert "--from-checkpoint" in outcome["hint"]
-    assert saved(rig) == "half done"
-    (told,) = rig.run("verify", "T001").of("outcome")
+    assert saved(harness) == "half done"
+    (told,) = harness.run("verify", "T001").of("outcome")
     assert told["code"] == "pod_deadline"
 
 
 def test_at_the_pods_deadline_a_wrapper_that_cannot_act_leaves_pod_and_log(
-    rig: ClusterRig,
+    harness: ClusterRig,
 ) -> None:
-    rig.tasks(TASK)
-    change(rig, lambda pod: pod.update(terminationGracePeriodSeconds=1))
-    rig.agent("""
+    harness.tasks(TASK)
+    change(harness, lambda pod: pod.update(terminationGracePeriodSeconds=1))
+    harness.agent("""
         import signal
         print('the last words', flush=True)
         time.sleep(1)
@@ -79,23 +81,23 @@ def test_at_the_pods_deadline_a_wrapper_that_cannot_act_leaves_pod_and_log(
         note('stopped')
         hold()
     """)
-    followed = Followed(rig.start("spawn", "T001", "--follow", "--detail", "full"))
-    wait_for(lambda: "stopped" in rig.model.notes(), what="the wrapper's stop")
-    end_in_a_second(rig, "pod", name_of(the_pod(rig)))
+    followed = Followed(harness.start("spawn", "T001", "--follow", "--detail", "full"))
+    wait_for(lambda: "stopped" in harness.model.notes(), what="the worker's stop")
+    end_in_a_second(harness, "pod", name_of(the_pod(harness)))
     result = followed.result()
     outcome = result.outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("timed_out", "pod_deadline")
     assert "the last words" in [event["text"] for event in result.of("log")]
-    assert the_pod(rig)["status"]["reason"] == "DeadlineExceeded"
-    assert "the last words" in rig.run("logs", "T001").stdout
+    assert the_pod(harness)["status"]["reason"] == "DeadlineExceeded"
+    assert "the last words" in harness.run("logs", "T001").stdout
 
 
-def test_a_jobs_own_deadline_is_told_and_the_work_is_saved(rig: ClusterRig) -> None:
-    followed = working(rig)
-    (job,) = rig.namespace.jobs()
-    end_in_a_second(rig, "job", job["metadata"]["name"])
+def test_a_jobs_own_deadline_is_told_and_the_work_is_saved(harness: ClusterRig) -> None:
+    followed = working(harness)
+    (job,) = harness.namespace.jobs()
+    end_in_a_second(harness, "job", job["metadata"]["name"])
     outcome = followed.result().outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("timed_out", "job_deadline")
-    assert saved(rig) == "half done"
-    (row,) = rig.run("status").of("row")
+    assert saved(harness) == "half done"
+    (row,) = harness.run("status").of("row")
     assert (row["outcome"], row["code"]) == ("timed_out", "job_deadline")

@@ -27,15 +27,15 @@ IN_ADDRESS = "a-password-in-an-address"
 ACCOUNT = "/var/run/secrets/kubernetes.io"
 
 
-def attempt(rig: ClusterRig) -> tuple[Event, Result]:
-    done = rig.run("run", "--detail", "full")
+def attempt(harness: ClusterRig) -> tuple[Event, Result]:
+    done = harness.run("run", "--detail", "full")
     return done.outcome("T001"), done
 
 
-def secrets_of(rig: ClusterRig) -> list[str]:
+def secrets_of(harness: ClusterRig) -> list[str]:
     """Return what nobody may see: the token, and the middle of the key."""
-    key = rig.repository.private_key.read_text().splitlines()
-    return [rig.repository.token, key[len(key) // 2]]
+    key = harness.repository.private_key.read_text().splitlines()
+    return [harness.repository.token, key[len(key) // 2]]
 
 
 @contextlib.contextmanager
@@ -61,68 +61,68 @@ def watched_processes() -> Iterator[set[bytes]]:
 
 
 @pytest.mark.parametrize("transport", ["http", "ssh"])
-def test_credentials_open_the_remote_and_show_nowhere(rig: ClusterRig, transport: str) -> None:
+def test_credentials_open_the_remote_and_show_nowhere(harness: ClusterRig, transport: str) -> None:
     if transport == "ssh":
-        rig.clone_by_ssh()
+        harness.clone_by_ssh()
     else:
-        url = rig.repository.pod_url_http.replace("://", f"://somebody:{IN_ADDRESS}@")
-        rig.env["SDLC_RUNNER_CLONE_URL"] = url
-    rig.agent(f"note(os.path.exists({ACCOUNT!r}))\n{WRITE}")
-    rig.tasks(TASKS)
+        url = harness.repository.pod_url_http.replace("://", f"://somebody:{IN_ADDRESS}@")
+        harness.env["SDLC_RUNNER_CLONE_URL"] = url
+    harness.agent(f"note(os.path.exists({ACCOUNT!r}))\n{WRITE}")
+    harness.tasks(TASKS)
     with watched_processes() as seen:
-        outcome, done = attempt(rig)
+        outcome, done = attempt(harness)
     assert outcome["outcome"] == "succeeded", done.stdout
-    assert rig.model.notes() == ["False"]
-    (pod,), jobs = rig.namespace.pods(), rig.namespace.jobs()
+    assert harness.model.notes() == ["False"]
+    (pod,), jobs = harness.namespace.pods(), harness.namespace.jobs()
     kept = [
         done.stdout,
         done.stderr,
-        rig.namespace.log(pod["metadata"]["name"]),
-        *rig.namespace.events(),
+        harness.namespace.log(pod["metadata"]["name"]),
+        *harness.namespace.events(),
         json.dumps([pod, jobs]),
-        rig.run("logs", "T001").stdout,
+        harness.run("logs", "T001").stdout,
     ]
     assert IN_ADDRESS not in "\n".join(kept)
     shown = "\n".join(kept).encode() + b"".join(seen)
-    assert not [secret for secret in secrets_of(rig) if secret.encode() in shown]
+    assert not [secret for secret in secrets_of(harness) if secret.encode() in shown]
     assert b"sdlc_runner.worker.pod" in b"".join(seen) or kit.find() is None
-    for ref in rig.remote_refs():
-        held = rig.repository.git_bytes("log", "-p", "--format=%B", ref)
-        assert not [secret for secret in secrets_of(rig) if secret.encode() in held]
+    for ref in harness.remote_refs():
+        held = harness.repository.git_bytes("log", "-p", "--format=%B", ref)
+        assert not [secret for secret in secrets_of(harness) if secret.encode() in held]
 
 
-def test_a_token_that_is_replaced_meanwhile_is_taken_for_the_push(rig: ClusterRig) -> None:
+def test_a_token_that_is_replaced_meanwhile_is_taken_for_the_push(harness: ClusterRig) -> None:
     wait = "while pathlib.Path('/secrets/git/token').read_text() == old: time.sleep(0.1)"
-    rig.agent(
+    harness.agent(
         f"old = pathlib.Path('/secrets/git/token').read_text(); note('begun')\n{wait}\n{WRITE}"
     )
-    rig.tasks(TASKS)
-    old = rig.repository.token
-    rig.run("spawn", "T001")
-    wait_for(lambda: rig.model.notes() == ["begun"])
-    new = rig.repository.replace_token()
-    rig.namespace.secret("git-credentials", rig.repository.secret())
-    (pod,) = rig.namespace.pods()
+    harness.tasks(TASKS)
+    old = harness.repository.token
+    harness.run("spawn", "T001")
+    wait_for(lambda: harness.model.notes() == ["begun"])
+    new = harness.repository.replace_token()
+    harness.namespace.secret("git-credentials", harness.repository.secret())
+    (pod,) = harness.namespace.pods()
     # A change of the pod has the kubelet look at its volumes now, not within a minute.
-    rig.namespace.kubectl.run("annotate", "pod", pod["metadata"]["name"], "sdlc-test/look=now")
-    done = rig.run("follow", "T001", "--detail", "full")
+    harness.namespace.kubectl.run("annotate", "pod", pod["metadata"]["name"], "sdlc-test/look=now")
+    done = harness.run("follow", "T001", "--detail", "full")
     assert done.outcome("T001")["outcome"] == "succeeded", done.stdout
     assert not [token for token in (old, new) if token in done.stdout]
 
 
-def strange_host(rig: ClusterRig) -> dict[str, str]:
-    own = rig.repository.private_key.with_suffix(".pub").read_text().split()[1]
-    lines = [line.split() for line in rig.repository.known_hosts.splitlines()]
+def strange_host(harness: ClusterRig) -> dict[str, str]:
+    own = harness.repository.private_key.with_suffix(".pub").read_text().split()[1]
+    lines = [line.split() for line in harness.repository.known_hosts.splitlines()]
     known = "".join(f"{host} {kind} {own}\n" for host, kind, _ in lines)
-    return {**rig.repository.secret(), "known_hosts": known}
+    return {**harness.repository.secret(), "known_hosts": known}
 
 
-def given(rig: ClusterRig, name: str) -> dict[str, str]:
+def given(harness: ClusterRig, name: str) -> dict[str, str]:
     """Return a git Secret in which something is wrong."""
-    whole = rig.repository.secret()
+    whole = harness.repository.secret()
     match name:
         case "another host key":
-            return strange_host(rig)
+            return strange_host(harness)
         case "another token":
             return {**whole, "token": "wrong"}
         case "TOKEN for token":
@@ -141,13 +141,13 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_wrong_with_credentials_is_told(rig: ClusterRig, name: str) -> None:
+def test_what_is_wrong_with_credentials_is_told(harness: ClusterRig, name: str) -> None:
     if "host" in name:
-        rig.clone_by_ssh()
-    rig.namespace.kubectl.run("delete", "secret", "git-credentials")
-    rig.namespace.secret("git-credentials", given(rig, name))
-    rig.tasks(TASKS)
-    outcome, done = attempt(rig)
+        harness.clone_by_ssh()
+    harness.namespace.kubectl.run("delete", "secret", "git-credentials")
+    harness.namespace.secret("git-credentials", given(harness, name))
+    harness.tasks(TASKS)
+    outcome, done = attempt(harness)
     assert (outcome["outcome"], outcome["code"]) == ("rejected", BROKEN[name]), done.stdout
     assert "Secret" in outcome["hint"]
-    assert rig.repository.token not in done.stdout
+    assert harness.repository.token not in done.stdout

@@ -35,95 +35,97 @@ def link(done: Result, name: str) -> Event:
     return found
 
 
-def inventory(rig: ClusterRig) -> set[tuple[str, str]]:
-    found = rig.namespace.kubectl.items(
+def inventory(harness: ClusterRig) -> set[tuple[str, str]]:
+    found = harness.namespace.kubectl.items(
         "jobs,pods,secrets,configmaps,podtemplates,resourcequotas,serviceaccounts"
     )
     return {(each["kind"], each["metadata"]["uid"]) for each in found}
 
 
-def as_account(rig: ClusterRig, account: str) -> None:
-    spawners.create(rig.namespace)
-    rig.env["KUBECONFIG"] = spawners.kubeconfig(rig.namespace, account, rig.folder)
+def as_account(harness: ClusterRig, account: str) -> None:
+    spawners.create(harness.namespace)
+    harness.env["KUBECONFIG"] = spawners.kubeconfig(harness.namespace, account, harness.folder)
 
 
-def test_every_link_holds_and_nothing_is_changed(rig: ClusterRig) -> None:
-    rig.tasks(TASKS)
-    before = picture(rig.checkout), rig.remote_refs(), inventory(rig)
-    done = rig.run("doctor")
+def test_every_link_holds_and_nothing_is_changed(harness: ClusterRig) -> None:
+    harness.tasks(TASKS)
+    before = picture(harness.checkout), harness.remote_refs(), inventory(harness)
+    done = harness.run("doctor")
     assert (done.code, bad(done)) == (0, [])
     assert [event["name"] for event in done.of("check")] == LINKS
-    assert (picture(rig.checkout), rig.remote_refs(), inventory(rig)) == before
-    assert rig.repository.token not in done.stdout
+    assert (picture(harness.checkout), harness.remote_refs(), inventory(harness)) == before
+    assert harness.repository.token not in done.stdout
 
 
-def test_the_spawner_role_is_enough_for_the_whole_way(rig: ClusterRig) -> None:
-    rig.agent("hold(); pathlib.Path('one.txt').write_text('1')")
-    as_account(rig, spawners.SPAWNER)
-    rig.tasks(TASKS)
-    done = rig.run("doctor")
+def test_the_spawner_role_is_enough_for_the_whole_way(harness: ClusterRig) -> None:
+    harness.agent("hold(); pathlib.Path('one.txt').write_text('1')")
+    as_account(harness, spawners.SPAWNER)
+    harness.tasks(TASKS)
+    done = harness.run("doctor")
     assert (done.code, bad(done)) == (0, []), done.stdout
     assert "spawner" in link(done, "cluster")["message"]
     assert "git-credentials" in link(done, "secrets")["message"]
-    assert rig.run("spawn", "T001").code == 0
-    (row,) = rig.run("status").of("row")
+    assert harness.run("spawn", "T001").code == 0
+    (row,) = harness.run("status").of("row")
     assert row["state"] == "running"
-    cancelled = rig.run("cancel", "T001")
+    cancelled = harness.run("cancel", "T001")
     assert cancelled.outcome("T001")["outcome"] == "cancelled"
-    rig.model.open()
-    assert rig.run("retry", "T001", "--follow").outcome("T001")["outcome"] == "succeeded"
-    assert rig.run("logs", "T001").of("result")
-    assert rig.run("merge").code == 0
-    assert {event["what"] for event in rig.run("gc").of("removed")} >= {"branch", "state"}
-    wait_for(lambda: not rig.namespace.jobs())
+    harness.model.open()
+    assert harness.run("retry", "T001", "--follow").outcome("T001")["outcome"] == "succeeded"
+    assert harness.run("logs", "T001").of("result")
+    assert harness.run("merge").code == 0
+    assert {event["what"] for event in harness.run("gc").of("removed")} >= {"branch", "state"}
+    wait_for(lambda: not harness.namespace.jobs())
 
 
-def test_somebody_without_rights_is_told_what_to_ask_for(rig: ClusterRig) -> None:
-    as_account(rig, spawners.NOBODY)
-    rig.tasks(TASKS)
-    done = rig.run("doctor")
+def test_somebody_without_rights_is_told_what_to_ask_for(harness: ClusterRig) -> None:
+    as_account(harness, spawners.NOBODY)
+    harness.tasks(TASKS)
+    done = harness.run("doctor")
     assert done.code == 3
     assert [event["name"] for event in bad(done)] == ["rights", "template"]
     told = link(done, "rights")
     assert told["code"] == "cluster_forbidden"
     assert "create, get, list, watch, patch, delete jobs" in told["message"]
-    assert f"serviceaccount={rig.namespace.name}:nobody" in told["hint"]
-    refused = rig.run("spawn", "T001")
+    assert f"serviceaccount={harness.namespace.name}:nobody" in told["hint"]
+    refused = harness.run("spawn", "T001")
     assert (refused.code, refused.error["code"]) == (3, "cluster_forbidden")
     assert 'cannot list resource "pods"' in refused.error["message"]
     assert "`sdlc-runner doctor` says how" in refused.error["hint"]
 
 
-def change_pod(rig: ClusterRig, change: Callable[[dict[str, Any]], None], form: Form) -> None:
+def change_pod(harness: ClusterRig, change: Callable[[dict[str, Any]], None], form: Form) -> None:
     made = pod_template(form)
     change(made["template"]["spec"])
-    rig.namespace.kubectl.apply(made)
+    harness.namespace.kubectl.apply(made)
 
 
-def no_template(rig: ClusterRig) -> None:
-    rig.namespace.kubectl.run("delete", "podtemplate", NAME)
+def no_template(harness: ClusterRig) -> None:
+    harness.namespace.kubectl.run("delete", "podtemplate", NAME)
 
 
-def token_of_the_cluster(rig: ClusterRig) -> None:
-    change_pod(rig, lambda spec: spec.update(automountServiceAccountToken=True), Form.TWO)
+def token_of_the_cluster(harness: ClusterRig) -> None:
+    change_pod(harness, lambda spec: spec.update(automountServiceAccountToken=True), Form.TWO)
 
 
-def agent_with_git(rig: ClusterRig) -> None:
+def agent_with_git(harness: ClusterRig) -> None:
     mount = {"name": "git-credentials", "mountPath": "/secrets/git"}
-    change_pod(rig, lambda spec: spec["initContainers"][0]["volumeMounts"].append(mount), Form.TWO)
+    change_pod(
+        harness, lambda spec: spec["initContainers"][0]["volumeMounts"].append(mount), Form.TWO
+    )
 
 
-def no_token(rig: ClusterRig) -> None:
-    rig.namespace.kubectl.run("delete", "secret", "git-credentials")
-    rig.namespace.secret("git-credentials", {"TOKEN": "x"})
+def no_token(harness: ClusterRig) -> None:
+    harness.namespace.kubectl.run("delete", "secret", "git-credentials")
+    harness.namespace.secret("git-credentials", {"TOKEN": "x"})
 
 
-def no_secret(rig: ClusterRig) -> None:
-    rig.namespace.kubectl.run("delete", "secret", "model-keys")
+def no_secret(harness: ClusterRig) -> None:
+    harness.namespace.kubectl.run("delete", "secret", "model-keys")
 
 
-def quota(rig: ClusterRig, **hard: str) -> None:
-    rig.namespace.kubectl.apply(
+def quota(harness: ClusterRig, **hard: str) -> None:
+    harness.namespace.kubectl.apply(
         {
             "apiVersion": "v1",
             "kind": "ResourceQuota",
@@ -131,27 +133,27 @@ def quota(rig: ClusterRig, **hard: str) -> None:
             "spec": {"hard": hard},
         }
     )
-    wait_for(lambda: rig.namespace.kubectl.get("resourcequota", "small")["status"].get("hard"))
+    wait_for(lambda: harness.namespace.kubectl.get("resourcequota", "small")["status"].get("hard"))
 
 
-def too_small_a_quota(rig: ClusterRig) -> None:
-    quota(rig, **{"requests.memory": "1Mi"})
+def too_small_a_quota(harness: ClusterRig) -> None:
+    quota(harness, **{"requests.memory": "1Mi"})
 
 
-def refused_pod(rig: ClusterRig) -> None:
-    change_pod(rig, lambda spec: spec.update(priorityClassName="no-such-class"), Form.ONE)
+def refused_pod(harness: ClusterRig) -> None:
+    change_pod(harness, lambda spec: spec.update(priorityClassName="no-such-class"), Form.ONE)
 
 
-def local_remote(rig: ClusterRig) -> None:
-    rig.env["SDLC_RUNNER_CLONE_URL"] = "/srv/repository.git"
+def local_remote(harness: ClusterRig) -> None:
+    harness.env["SDLC_RUNNER_CLONE_URL"] = "/srv/repository.git"
 
 
-def no_namespace(rig: ClusterRig) -> None:
-    rig.env["SDLC_RUNNER_KUBERNETES_NAMESPACE"] = "no-such-namespace"
+def no_namespace(harness: ClusterRig) -> None:
+    harness.env["SDLC_RUNNER_KUBERNETES_NAMESPACE"] = "no-such-namespace"
 
 
-def no_context(rig: ClusterRig) -> None:
-    rig.env["SDLC_RUNNER_KUBERNETES_CONTEXT"] = "no-such-context"
+def no_context(harness: ClusterRig) -> None:
+    harness.env["SDLC_RUNNER_KUBERNETES_CONTEXT"] = "no-such-context"
 
 
 BROKEN: dict[str, tuple[str, str, str, Callable[[ClusterRig], None]]] = {
@@ -169,33 +171,33 @@ BROKEN: dict[str, tuple[str, str, str, Callable[[ClusterRig], None]]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_link_is_named_with_its_remedy(rig: ClusterRig, name: str) -> None:
+def test_a_broken_link_is_named_with_its_remedy(harness: ClusterRig, name: str) -> None:
     broken, code, hint, break_it = BROKEN[name]
-    rig.tasks(TASKS)
-    break_it(rig)
-    done = rig.run("doctor")
+    harness.tasks(TASKS)
+    break_it(harness)
+    done = harness.run("doctor")
     assert bad(done), done.stdout
     assert (bad(done)[0]["name"], bad(done)[0]["code"]) == (broken, code), done.stdout
     assert hint in bad(done)[0]["hint"]
     assert done.code == done.events[-1]["exit"] != 0
 
 
-def test_what_is_left_of_a_quota_is_told(rig: ClusterRig) -> None:
-    rig.tasks(TASKS)
-    quota(rig, pods="3", **{"requests.cpu": "120m"})
-    told = link(rig.run("doctor"), "quota")
+def test_what_is_left_of_a_quota_is_told(harness: ClusterRig) -> None:
+    harness.tasks(TASKS)
+    quota(harness, pods="3", **{"requests.cpu": "120m"})
+    told = link(harness.run("doctor"), "quota")
     assert told["message"].startswith("room for 2 more attempts (requests.cpu 0 of 120m")
-    quota(rig, pods="0")
-    assert bad(rig.run("doctor"))[0]["name"] == "quota"
+    quota(harness, pods="0")
+    assert bad(harness.run("doctor"))[0]["name"] == "quota"
 
 
-def test_without_a_cluster_doctor_says_so(rig: ClusterRig) -> None:
-    rig.tasks(TASKS)
+def test_without_a_cluster_doctor_says_so(harness: ClusterRig) -> None:
+    harness.tasks(TASKS)
     for config, code in (("", "no_cluster"), ("{broken", "no_cluster")):
-        file = rig.folder / "kubeconfig"
+        file = harness.folder / "kubeconfig"
         file.write_text(config)
-        rig.env["KUBECONFIG"] = str(file)
-        done = rig.run("doctor")
+        harness.env["KUBECONFIG"] = str(file)
+        done = harness.run("doctor")
         assert [event["name"] for event in bad(done)] == ["cluster"]
         assert bad(done)[0]["code"] == code
         assert bad(done)[0]["hint"]

@@ -63,54 +63,56 @@ def proxy() -> tuple[Manifest, Manifest]:
 
 
 @pytest.fixture
-def release(rig: ClusterRig) -> Release:
+def release(harness: ClusterRig) -> Release:
     """The development release, with the proxy as the only way out."""
-    kubectl = rig.namespace.kubectl
+    kubectl = harness.namespace.kubectl
     kubectl.run("delete", "podtemplates", "--all")
     kubectl.create(*proxy())
     kubectl.run("wait", "--for=condition=Ready", "pod/proxy", "--timeout=60s")
-    values = releases.values("dev", rig.repository, rig.model)
+    values = releases.values("dev", harness.repository, harness.model)
     values[NAME] |= {
         "secrets": {"server": {"existingSecret": "server-password"}},
-        "egressProxy": {"url": f"http://proxy.{rig.namespace.name}.svc:{PORT}"},
+        "egressProxy": {"url": f"http://proxy.{harness.namespace.name}.svc:{PORT}"},
         "networkPolicy": {
             "git": [],
             "model": [],
             "proxy": [{"podSelector": {"matchLabels": PROXY}, "ports": [PORT]}],
         },
     }
-    file = rig.folder / "values.json"
+    file = harness.folder / "values.json"
     file.write_text(json.dumps(values))
-    made = Release("dev", rig.namespace, file)
+    made = Release("dev", harness.namespace, file)
     made.upgrade()
     return made
 
 
-def places(rig: ClusterRig) -> dict[str, str]:
-    urls = {"git": rig.repository.pod_url_http, "model": rig.model.url}
+def places(harness: ClusterRig) -> dict[str, str]:
+    urls = {"git": harness.repository.pod_url_http, "model": harness.model.url}
     return {who: url.split("/")[2] for who, url in urls.items()}
 
 
-def test_a_task_is_done_by_way_of_the_proxy_alone(rig: ClusterRig, release: Release) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `hello.txt`\n")
-    rig.use_opencode()
-    rig.model.rules(Rule("T001", (calls(write("@folder@/hello.txt", "hello\n")), says("done"))))
-    result = rig.run("run", "--detail", "full")
+def test_a_task_is_done_by_way_of_the_proxy_alone(harness: ClusterRig, release: Release) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `hello.txt`\n")
+    harness.use_opencode()
+    harness.model.rules(Rule("T001", (calls(write("@folder@/hello.txt", "hello\n")), says("done"))))
+    result = harness.run("run", "--detail", "full")
     assert result.code == 0, result.stdout
-    assert rig.remote_file("hello.txt") == "hello"
-    assert rig.ticked() == {"T001"}
+    assert harness.remote_file("hello.txt") == "hello"
+    assert harness.ticked() == {"T001"}
     asked = set(release.namespace.kubectl.run("logs", "proxy").splitlines())
-    who = places(rig)
+    who = places(harness)
     assert {f"GET {who['git']}", f"POST {who['git']}", f"POST {who['model']}"} <= asked
     assert not {line for line in asked if "127.0.0.1" in line or "localhost" in line}
 
 
-def test_names_answer_by_the_proxy_and_by_no_other_way(rig: ClusterRig, release: Release) -> None:
+def test_names_answer_by_the_proxy_and_by_no_other_way(
+    harness: ClusterRig, release: Release
+) -> None:
     said = release.helm("test", release.name, "--logs", "--timeout=90s")
-    for place in places(rig).values():
+    for place in places(harness).values():
         assert f"ok      {place}: answers, by the proxy" in said
     assert "metadata: shut off" in said
-    assert {f"CONNECT {place}" for place in places(rig).values()} <= set(
+    assert {f"CONNECT {place}" for place in places(harness).values()} <= set(
         release.namespace.kubectl.run("logs", "proxy").splitlines()
     )
     template = release.template()["template"]
@@ -123,10 +125,10 @@ def test_names_answer_by_the_proxy_and_by_no_other_way(rig: ClusterRig, release:
     kubectl.create({"apiVersion": "v1", "kind": "Pod", "metadata": attempt, "spec": pod})
     kubectl.run("wait", "--for=condition=Ready", "pod/attempt", "--timeout=60s")
     inside = ("exec", "attempt", "--", "python3", "-c")
-    for place in places(rig).values():
+    for place in places(harness).values():
         done = kubectl.try_run(*inside, DIRECTLY, *place.split(":"))
         assert not done.ok
         assert "timed out" in done.error_text
-    url = rig.repository.pod_url_http.replace("://", f"://x:{rig.repository.token}@")
+    url = harness.repository.pod_url_http.replace("://", f"://x:{harness.repository.token}@")
     refs = kubectl.run("exec", "attempt", "--", "git", "ls-remote", url)
     assert "refs/heads/" in refs

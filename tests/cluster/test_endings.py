@@ -43,18 +43,18 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
     [(delete, "pod_deleted"), (evict, "evicted"), (delete_job, "pod_deleted")],
 )
 def test_a_pod_told_to_go_saves_its_work_and_the_reason_is_told(
-    rig: ClusterRig, ends: Ends, code: str
+    harness: ClusterRig, ends: Ends, code: str
 ) -> None:
-    followed = working(rig)
-    ends(rig, the_pod(rig))
+    followed = working(harness)
+    ends(harness, the_pod(harness))
     result = followed.result()
     outcome = result.outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("interrupted", code)
     assert "retry T001 --from-checkpoint" in outcome["hint"]
-    assert saved(rig) == "half done"
+    assert saved(harness) == "half done"
     assert len(result.of("spawned")) == 1, "what had begun is never begun again by itself"
     if ends is not delete_job:
-        (row,) = other_machine(rig).run("status").of("row")
+        (row,) = other_machine(harness).run("status").of("row")
         assert (row["outcome"], row["code"]) == ("interrupted", code)
 
 
@@ -63,65 +63,67 @@ def test_a_pod_told_to_go_saves_its_work_and_the_reason_is_told(
     [(force_delete, "pod_deleted"), (kill_main, "killed"), (kill_shim, "runtime_lost")],
 )
 def test_a_pod_that_was_killed_left_its_last_checkpoint(
-    rig: ClusterRig, ends: Ends, code: str
+    harness: ClusterRig, ends: Ends, code: str
 ) -> None:
     if ends is not force_delete:
         node_processes.require_node_here()
-    rig.env["SDLC_RUNNER_CHECKPOINT_SECONDS"] = "1"
-    followed = working(rig)
+    harness.env["SDLC_RUNNER_CHECKPOINT_SECONDS"] = "1"
+    followed = working(harness)
     followed.wait_for("checkpoint", reason="interval")
-    ends(rig, the_pod(rig))
+    ends(harness, the_pod(harness))
     outcome = followed.result().outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("interrupted", code)
-    assert saved(rig) == "half done"
+    assert saved(harness) == "half done"
     assert outcome["checkpoint"] == f"{REFS}/checkpoint"
 
 
-def test_a_volume_that_is_full_ends_the_pod_and_says_so(rig: ClusterRig) -> None:
-    change(rig, lambda pod: volume(pod, "home").update(emptyDir={"sizeLimit": "1Mi"}))
-    rig.tasks(TASK)
+def test_a_volume_that_is_full_ends_the_pod_and_says_so(harness: ClusterRig) -> None:
+    change(harness, lambda pod: volume(pod, "home").update(emptyDir={"sizeLimit": "1Mi"}))
+    harness.tasks(TASK)
     fill = "pathlib.Path('/home/agent/x').write_bytes(bytes(9 << 20))"
-    rig.agent(f"pathlib.Path('T001.txt').write_text('half done'); {fill}; hold()")
-    outcome = rig.run("spawn", "T001", "--follow").outcome("T001")
+    harness.agent(f"pathlib.Path('T001.txt').write_text('half done'); {fill}; hold()")
+    outcome = harness.run("spawn", "T001", "--follow").outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("interrupted", "evicted")
     assert 'volume "home" exceeds the limit "1Mi"' in outcome["message"]
-    assert saved(rig) == "half done"
+    assert saved(harness) == "half done"
 
 
-def test_out_of_memory_in_one_container(rig: ClusterRig) -> None:
+def test_out_of_memory_in_one_container(harness: ClusterRig) -> None:
     def small(pod: PodSpec) -> None:
         runner(pod)["resources"] = {"limits": {"memory": "150Mi"}}
         volume(pod, "tmp")["emptyDir"] = {"medium": "Memory"}
 
-    change(rig, small)
-    rig.tasks(TASK)
-    rig.agent("pathlib.Path('/tmp/x').write_bytes(bytes(300 << 20))")
-    outcome = rig.run("spawn", "T001", "--follow").outcome("T001")
+    change(harness, small)
+    harness.tasks(TASK)
+    harness.agent("pathlib.Path('/tmp/x').write_bytes(bytes(300 << 20))")
+    outcome = harness.run("spawn", "T001", "--follow").outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("interrupted", "out_of_memory")
     assert "Raise the memory limits" in outcome["hint"]
 
 
-def test_out_of_memory_in_the_agents_container(rig: ClusterRig) -> None:
+def test_out_of_memory_in_the_agents_container(harness: ClusterRig) -> None:
     def small(pod: PodSpec) -> None:
         agent(pod)["resources"] = {"limits": {"memory": "700Mi"}}
         volume(pod, "tmp")["emptyDir"] = {"medium": "Memory"}
 
-    change(rig, small, Form.TWO)
-    rig.tasks(TASK)
-    rig.use_opencode()
+    change(harness, small, Form.TWO)
+    harness.tasks(TASK)
+    harness.use_opencode()
     fill = shell("head -c 2000000000 /dev/zero > /tmp/x; head -c 2000000000 /dev/zero > /tmp/y")
     work = calls(write("@folder@/T001.txt", "half done"))
-    rig.model.rules(Rule("Implement task T001", (work, calls(fill), says("done"))))
-    outcome = rig.run("spawn", "T001", "--follow").outcome("T001")
+    harness.model.rules(Rule("Implement task T001", (work, calls(fill), says("done"))))
+    outcome = harness.run("spawn", "T001", "--follow").outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("interrupted", "out_of_memory")
     assert "The agent's container" in outcome["message"]
-    assert saved(rig) == "half done"
+    assert saved(harness) == "half done"
 
 
-def start_instead(rig: ClusterRig, script: str) -> None:
+def start_instead(harness: ClusterRig, script: str) -> None:
     """Have the image be one that starts a program of its own, or has none that could start."""
-    rig.namespace.kubectl.create(image_override.program("program", script))
-    change(rig, lambda pod: image_override.put(pod, runner(pod), "program", starts=bool(script)))
+    harness.namespace.kubectl.create(image_override.program("program", script))
+    change(
+        harness, lambda pod: image_override.put(pod, runner(pod), "program", starts=bool(script))
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,39 +136,39 @@ def start_instead(rig: ClusterRig, script: str) -> None:
     ids=["false", "true", "none"],
 )
 def test_a_runner_that_is_none_of_ours_is_not_started_again(
-    rig: ClusterRig, script: str, outcome: str, code: str
+    harness: ClusterRig, script: str, outcome: str, code: str
 ) -> None:
-    rig.tasks(TASK)
-    start_instead(rig, script)
-    result = rig.run("spawn", "T001", "--follow")
+    harness.tasks(TASK)
+    start_instead(harness, script)
+    result = harness.run("spawn", "T001", "--follow")
     told = result.outcome("T001")
     assert (told["outcome"], told["code"]) == (outcome, code)
     assert len(result.of("spawned")) == 1
-    (row,) = rig.run("status").of("row")
+    (row,) = harness.run("status").of("row")
     assert (row["outcome"], row["code"]) == (outcome, code)
 
 
 @pytest.mark.parametrize("verb", [("run",), ("spawn", "T001", "--follow")], ids=["run", "spawn"])
 def test_what_fails_before_the_agent_begins_is_begun_three_times_at_most(
-    rig: ClusterRig, verb: tuple[str, ...]
+    harness: ClusterRig, verb: tuple[str, ...]
 ) -> None:
-    rig.tasks(TASK)
-    start_instead(rig, "#!/bin/sh\nexit 137")
-    result = rig.run(*verb)
+    harness.tasks(TASK)
+    start_instead(harness, "#!/bin/sh\nexit 137")
+    result = harness.run(*verb)
     assert result.code == 1
     assert len(result.of("spawned")) == 3
     assert {event["attempt"] for event in result.of("spawned")} == {1}
     told = [(event["outcome"], event["code"]) for event in result.of("outcome")]
     assert told == [("interrupted", "killed")] * 3
-    assert len(rig.namespace.jobs()) == 1
+    assert len(harness.namespace.jobs()) == 1
 
 
 @pytest.mark.usefixtures("fault")  # nobody else may want the node meanwhile
-def test_a_drained_node(rig: ClusterRig) -> None:
-    followed = working(rig)
-    (node,) = rig.namespace.kubectl.items("nodes")
-    name, job = node["metadata"]["name"], the_pod(rig)["metadata"]["labels"]["job-name"]
-    kubectl = rig.namespace.kubectl
+def test_a_drained_node(harness: ClusterRig) -> None:
+    followed = working(harness)
+    (node,) = harness.namespace.kubectl.items("nodes")
+    name, job = node["metadata"]["name"], the_pod(harness)["metadata"]["labels"]["job-name"]
+    kubectl = harness.namespace.kubectl
     try:
         kubectl.run("drain", name, f"--pod-selector=job-name={job}", "--delete-emptydir-data")
     finally:
@@ -175,39 +177,39 @@ def test_a_drained_node(rig: ClusterRig) -> None:
     assert (warning["code"], "is being saved" in warning["message"]) == ("evicted", True)
     outcome = followed.result().outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("interrupted", "evicted")
-    assert saved(rig) == "half done"
+    assert saved(harness) == "half done"
 
 
 def test_a_pod_of_higher_priority_takes_its_place(
-    rig: ClusterRig, request: pytest.FixtureRequest
+    harness: ClusterRig, request: pytest.FixtureRequest
 ) -> None:
-    kubectl, thing = rig.namespace.kubectl, f"example.com/{rig.namespace.name}"
-    low, high = f"{rig.namespace.name}-low", f"{rig.namespace.name}-high"
+    kubectl, thing = harness.namespace.kubectl, f"example.com/{harness.namespace.name}"
+    low, high = f"{harness.namespace.name}-low", f"{harness.namespace.name}-high"
     request.addfinalizer(lambda: kubectl.run("delete", "priorityclass", low, high))
     kind = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass"}
     for name, value in ((low, -20), (high, -10)):
         kubectl.create({**kind, "metadata": {"name": name}, "value": value})
-    offer_one(rig, thing)
+    offer_one(harness, thing)
 
     def wants(pod: PodSpec, priority: str) -> None:
         pod["priorityClassName"] = priority
         runner(pod)["resources"] = {"limits": {thing: "1"}}
 
-    change(rig, lambda pod: wants(pod, low))
-    followed = working(rig)
+    change(harness, lambda pod: wants(pod, low))
+    followed = working(harness)
     other = plain_job.job("true")
     wants(other["spec"]["template"]["spec"], high)
     kubectl.create(other)
     outcome = followed.result().outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("interrupted", "preempted")
-    assert saved(rig) == "half done"
+    assert saved(harness) == "half done"
 
 
-def offer_one(rig: ClusterRig, thing: str) -> None:
+def offer_one(harness: ClusterRig, thing: str) -> None:
     """Have every node offer one of something that only this test knows."""
     path = f"/status/capacity/{thing.replace('/', '~1')}"
     patch = json.dumps([{"op": "add", "path": path, "value": "1"}])
-    for node in rig.namespace.kubectl.items("nodes"):
+    for node in harness.namespace.kubectl.items("nodes"):
         name = node["metadata"]["name"]
         args = ("patch", "node", name, "--subresource=status", "--type=json", f"-p={patch}")
-        rig.namespace.kubectl.run(*args)
+        harness.namespace.kubectl.run(*args)

@@ -22,78 +22,78 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
-def test_a_pod_deleted_while_it_clones_begins_again_and_succeeds(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    change(rig, lambda pod: pod.update(schedulingGates=[{"name": "example.com/gate"}]))
-    followed = Followed(rig.start("run"))
+def test_a_pod_deleted_while_it_clones_begins_again_and_succeeds(harness: ClusterRig) -> None:
+    harness.tasks(TASK)
+    change(harness, lambda pod: pod.update(schedulingGates=[{"name": "example.com/gate"}]))
+    followed = Followed(harness.start("run"))
     followed.wait_for("queued")
-    rig.template(Form.ONE)
-    rig.repository.slow_down(60, UPLOAD)
-    open_gate(rig, the_pod(rig))
+    harness.template(Form.ONE)
+    harness.repository.slow_down(60, UPLOAD)
+    open_gate(harness, the_pod(harness))
     followed.wait_for("phase", phase="cloning")
-    delete(rig, the_pod(rig))
-    rig.repository.come_back()
+    delete(harness, the_pod(harness))
+    harness.repository.come_back()
     result = followed.result()
     told = [(event["outcome"], event["code"]) for event in result.of("outcome")]
     assert told == [("interrupted", "pod_deleted"), ("succeeded", "verified")]
-    assert rig.ticked() == {"T001"}
-    assert {BRANCH, f"{REFS}/start"} <= set(rig.remote_refs())
+    assert harness.ticked() == {"T001"}
+    assert {BRANCH, f"{REFS}/start"} <= set(harness.remote_refs())
 
 
-def open_gate(rig: ClusterRig, pod: Manifest) -> None:
+def open_gate(harness: ClusterRig, pod: Manifest) -> None:
     gone = json.dumps([{"op": "remove", "path": "/spec/schedulingGates"}])
-    rig.namespace.kubectl.run("patch", "pod", name_of(pod), "--type=json", f"-p={gone}")
+    harness.namespace.kubectl.run("patch", "pod", name_of(pod), "--type=json", f"-p={gone}")
 
 
-def test_a_pod_deleted_while_it_pushes_finishes_that_first(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    rig.repository.pause("refs/heads/sdlc-runner/*")
-    followed = Followed(rig.start("spawn", "T001", "--follow"))
-    wait_for(lambda: rig.repository.has_flag("reached"), what="the push")
-    delete(rig, the_pod(rig))
+def test_a_pod_deleted_while_it_pushes_finishes_that_first(harness: ClusterRig) -> None:
+    harness.tasks(TASK)
+    harness.repository.pause("refs/heads/sdlc-runner/*")
+    followed = Followed(harness.start("spawn", "T001", "--follow"))
+    wait_for(lambda: harness.repository.has_flag("reached"), what="the push")
+    delete(harness, the_pod(harness))
     time.sleep(1)
-    rig.repository.flag("go")
+    harness.repository.flag("go")
     outcome = followed.result().outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("succeeded", "verified")
 
 
 def test_a_pod_killed_while_it_pushes_is_a_success_only_once_the_push_has_arrived(
-    rig: ClusterRig,
+    harness: ClusterRig,
 ) -> None:
-    rig.tasks(TASK)
-    change(rig, lambda pod: pod.update(terminationGracePeriodSeconds=1))
-    rig.repository.pause("refs/heads/sdlc-runner/*")
-    followed = Followed(rig.start("spawn", "T001", "--follow"))
-    wait_for(lambda: rig.repository.has_flag("reached"), what="the push")
-    delete(rig, the_pod(rig))
+    harness.tasks(TASK)
+    change(harness, lambda pod: pod.update(terminationGracePeriodSeconds=1))
+    harness.repository.pause("refs/heads/sdlc-runner/*")
+    followed = Followed(harness.start("spawn", "T001", "--follow"))
+    wait_for(lambda: harness.repository.has_flag("reached"), what="the push")
+    delete(harness, the_pod(harness))
     outcome = followed.result().outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("interrupted", "pod_deleted")
-    rig.repository.flag("go")
-    wait_for(lambda: BRANCH in rig.remote_refs(), what="the push")
-    told = rig.run("verify", "T001").outcome("T001")
+    harness.repository.flag("go")
+    wait_for(lambda: BRANCH in harness.remote_refs(), what="the push")
+    told = harness.run("verify", "T001").outcome("T001")
     assert (told["outcome"], told["code"]) == ("succeeded", "verified_without_result")
 
 
-def test_a_remote_that_is_away_while_it_pushes_is_waited_for(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    rig.agent("note('works'); hold(); pathlib.Path('T001.txt').write_text('done')")
-    followed = Followed(rig.start("spawn", "T001", "--follow"))
-    wait_for(lambda: "works" in rig.model.notes(), what="work")
-    rig.repository.go_down(RECEIVE)
-    rig.model.open()
+def test_a_remote_that_is_away_while_it_pushes_is_waited_for(harness: ClusterRig) -> None:
+    harness.tasks(TASK)
+    harness.agent("note('works'); hold(); pathlib.Path('T001.txt').write_text('done')")
+    followed = Followed(harness.start("spawn", "T001", "--follow"))
+    wait_for(lambda: "works" in harness.model.notes(), what="work")
+    harness.repository.go_down(RECEIVE)
+    harness.model.open()
     followed.wait_for("phase", phase="pushing")
     time.sleep(2)
-    rig.repository.come_back()
+    harness.repository.come_back()
     assert followed.result().outcome("T001")["outcome"] == "succeeded"
 
 
-def test_a_token_revoked_meanwhile_is_a_push_that_failed(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    rig.agent("note('works'); hold(); pathlib.Path('T001.txt').write_text('done')")
-    followed = Followed(rig.start("spawn", "T001", "--follow"))
-    wait_for(lambda: "works" in rig.model.notes(), what="work")
-    rig.repository.revoke()
-    rig.model.open()
+def test_a_token_revoked_meanwhile_is_a_push_that_failed(harness: ClusterRig) -> None:
+    harness.tasks(TASK)
+    harness.agent("note('works'); hold(); pathlib.Path('T001.txt').write_text('done')")
+    followed = Followed(harness.start("spawn", "T001", "--follow"))
+    wait_for(lambda: "works" in harness.model.notes(), what="work")
+    harness.repository.revoke()
+    harness.model.open()
     outcome = followed.result().outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("push_failed", "remote_forbidden")
     assert "Authentication failed" in outcome["message"]

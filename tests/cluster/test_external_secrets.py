@@ -50,7 +50,7 @@ class Installed:
 
     release: Release
     store: Store
-    rig: ClusterRig
+    harness: ClusterRig
 
     @property
     def admin(self) -> Kubectl:
@@ -61,7 +61,7 @@ class Installed:
 
     def rules(self, first: str = "true") -> None:
         """Have the agent of T001 run a command before it writes, and that of T002 only write."""
-        self.rig.model.rules(
+        self.harness.model.rules(
             Rule("Implement task T001 ", (calls(shell(first)), *_writing("T001", "@results@"))),
             Rule("Implement task T002 ", _writing("T002")),
         )
@@ -96,19 +96,19 @@ def installed(
     release = Release(STAGE, namespace, values)
     release.upgrade()
     (tmp_path / "rig").mkdir()
-    rig = cluster_rigs.create(tmp_path / "rig", git_repository, namespace, model)
-    rig.env["KUBECONFIG"] = spawners.kubeconfig(namespace, DEVELOPER, tmp_path)
-    rig.use_opencode()
-    rig.tasks(TASKS)
-    yield Installed(release, filled(git_repository), rig)
+    harness = cluster_rigs.create(tmp_path / "rig", git_repository, namespace, model)
+    harness.env["KUBECONFIG"] = spawners.kubeconfig(namespace, DEVELOPER, tmp_path)
+    harness.use_opencode()
+    harness.tasks(TASKS)
+    yield Installed(release, filled(git_repository), harness)
     made.delete(cluster, name)
 
 
 def begun(installed: Installed, command: str = "true") -> Followed:
     """Start T001, and wait until its agent holds; ``command`` comes before that."""
-    hold = HOLD.format(installed.rig.model.url)
+    hold = HOLD.format(installed.harness.model.url)
     installed.rules(f"{command}; {hold}")
-    followed = Followed(installed.rig.start("spawn", "T001", "--follow", "--detail", "full"))
+    followed = Followed(installed.harness.start("spawn", "T001", "--follow", "--detail", "full"))
     try:
         followed.wait_for("tool", 100, status="running")
     except AssertionError:
@@ -117,7 +117,7 @@ def begun(installed: Installed, command: str = "true") -> Followed:
 
 
 def inside(installed: Installed, container: str, script: str) -> str:
-    pod = attacks.pod_of(installed.rig, "T001")["metadata"]["name"]
+    pod = attacks.pod_of(installed.harness, "T001")["metadata"]["name"]
     return installed.admin.run("exec", pod, f"--container={container}", "--", "sh", "-c", script)
 
 
@@ -147,10 +147,10 @@ def test_what_is_fetched_reaches_its_side_of_the_pod_and_nobody_else(installed: 
     environment = inside(installed, "runner", "cat /proc/[0-9]*/environ")
     assert not [value for value in keys.values() if value in environment]
     assert keys["anthropic"] in inside(installed, "agent", "cat /proc/[0-9]*/environ")
-    installed.rig.model.open()
+    installed.harness.model.open()
     result = followed.result()
     assert result.outcome("T001")["outcome"] == "succeeded", result.stdout
-    assert {each.authorization for each in installed.rig.model.requests()} == {
+    assert {each.authorization for each in installed.harness.model.requests()} == {
         f"Bearer {keys['scripted']}"
     }
     assert any("***" in event["text"] for event in result.of("message")), result.stdout
@@ -178,10 +178,10 @@ def is_nowhere(installed: Installed, result: Result, secrets: list[str]) -> None
         admin.run("get", kinds, "--output=yaml"),
         release.helm("get", "all", NAME),
         release.helm("get", "values", NAME, "--all"),
-        installed.rig.run("logs", "T001").stdout,
-        installed.rig.run("doctor").stdout,
+        installed.harness.run("logs", "T001").stdout,
+        installed.harness.run("doctor").stdout,
     ]
-    seen = "\n".join(told).encode() + attacks.shown(installed.rig, result)
+    seen = "\n".join(told).encode() + attacks.shown(installed.harness, result)
     encoded = [base64.b64encode(value.encode()) for value in secrets]
     attacks.assert_no_secret(seen, [*(value.encode() for value in secrets), *encoded])
 
@@ -192,31 +192,31 @@ def test_a_changed_token_is_pushed_with_and_a_changed_key_is_the_next_attempts(
     installed.sync()
     old = installed.store.entries[SCRIPTED][""]
     followed = begun(installed)
-    token = installed.rig.repository.replace_token()
+    token = installed.harness.repository.replace_token()
     installed.store.put(f"agent-runner/{STAGE}/git", token, "token")
     installed.store.put(SCRIPTED, "scripted-and-rotated")
     installed.sync()
-    pod = attacks.pod_of(installed.rig, "T001")["metadata"]["name"]
+    pod = attacks.pod_of(installed.harness, "T001")["metadata"]["name"]
     # A change of the pod has the kubelet look at its volumes now, not within a minute.
     installed.admin.run("annotate", "pod", pod, "sdlc-test/look=now")
     wait_for(lambda: files(installed, "runner")["git/token"] == digest(token), 30, "the new token")
-    installed.rig.model.open()
+    installed.harness.model.open()
     first = followed.result()
     assert first.outcome("T001")["outcome"] == "succeeded", first.stdout
     assert asked_with(installed, "T001") == {f"Bearer {old}"}
-    second = installed.rig.run("spawn", "T002", "--follow")
+    second = installed.harness.run("spawn", "T002", "--follow")
     assert second.outcome("T002")["outcome"] == "succeeded", second.stdout
     assert asked_with(installed, "T002") == {"Bearer scripted-and-rotated"}
 
 
 def asked_with(installed: Installed, task: str) -> set[str]:
-    asked = installed.rig.model.requests()
+    asked = installed.harness.model.requests()
     return {each.authorization for each in asked if f"Implement task {task} " in each.prompt}
 
 
 def test_an_attempt_waits_for_what_is_late_and_then_starts_by_itself(installed: Installed) -> None:
     installed.rules()
-    followed = Followed(installed.rig.start("spawn", "T001", "--follow"))
+    followed = Followed(installed.harness.start("spawn", "T001", "--follow"))
     told = followed.wait_for("warning", code="volume_not_mounted")
     assert "not found" in told["message"]
     assert "kubectl describe externalsecret" in told["hint"]
@@ -234,14 +234,14 @@ def link(done: Result) -> Event:
 def test_what_stays_away_is_a_rejected_attempt_that_names_it(installed: Installed) -> None:
     del installed.store.entries[f"agent-runner/{STAGE}/git"]["token"]
     assert installed.sync() == {GIT: False, MODEL: True, SERVER: True}
-    outcome = installed.rig.run("spawn", "T001", "--follow", *SOON).outcome("T001")
+    outcome = installed.harness.run("spawn", "T001", "--follow", *SOON).outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("rejected", "volume_not_mounted")
     assert f'secret "{GIT}" not found' in outcome["message"]
     assert f"kubectl describe externalsecret {GIT}" in outcome["hint"]
-    told = link(installed.rig.run("doctor"))
+    told = link(installed.harness.run("doctor"))
     assert told["ok"]
     assert f'secret "{GIT}" not found' in told["message"]
-    told = link(installed.rig.run("doctor", KUBECONFIG=installed.admin.config))
+    told = link(installed.harness.run("doctor", KUBECONFIG=installed.admin.config))
     assert (told["ok"], told["code"]) == (False, "bad_credentials")
     assert f"There is no Secret {GIT}" in told["message"]
     assert f"Secret does not exist: agent-runner/{STAGE}/git" in told["hint"]

@@ -30,28 +30,28 @@ THREE = "".join(f"- [ ] T00{n} [P] [ASYNC] Write `T00{n}.txt`\n" for n in (1, 2,
 
 
 @pytest.fixture
-def api_line(rig: ClusterRig) -> Iterator[Line]:
+def api_line(harness: ClusterRig) -> Iterator[Line]:
     """The way of the rig's commands to the API server."""
-    laid = api_link.lay(rig.namespace.kubectl, rig.folder / "by-line")
-    rig.env["KUBECONFIG"] = str(rig.folder / "by-line")
+    laid = api_link.lay(harness.namespace.kubectl, harness.folder / "by-line")
+    harness.env["KUBECONFIG"] = str(harness.folder / "by-line")
     yield laid
     laid.close()
 
 
-def speaking(rig: ClusterRig, *tasks: str) -> None:
+def speaking(harness: ClusterRig, *tasks: str) -> None:
     """Start attempts whose agents speak."""
-    rig.tasks(THREE if len(tasks) > 1 else ONE)
-    rig.agent(speaker.SPEAK)
-    assert rig.run("spawn", *tasks).code == 0
-    wait_for(lambda: len(rig.model.notes()) == len(tasks), what="speech")
+    harness.tasks(THREE if len(tasks) > 1 else ONE)
+    harness.agent(speaker.SPEAK)
+    assert harness.run("spawn", *tasks).code == 0
+    wait_for(lambda: len(harness.model.notes()) == len(tasks), what="speech")
 
 
 def test_several_attempts_are_watched_through_broken_and_dead_connections(
-    rig: ClusterRig, api_line: Line
+    harness: ClusterRig, api_line: Line
 ) -> None:
     tasks = ("T001", "T002", "T003")
-    speaking(rig, *tasks)
-    watch = Followed(rig.start("watch", "--detail", "full"))
+    speaking(harness, *tasks)
+    watch = Followed(harness.start("watch", "--detail", "full"))
     for task in tasks:
         watch.wait_for("log", task=task)
     for seconds in (0.05, 0.2, 0.5, 1.1):
@@ -62,11 +62,11 @@ def test_several_attempts_are_watched_through_broken_and_dead_connections(
     api_line.hold()
     time.sleep(1)
     api_line.mend()
-    rig.model.open("T002")
+    harness.model.open("T002")
     watch.wait_for("outcome", task="T002")
     api_line.cut()
     for task in ("T001", "T003"):
-        rig.model.open(task)
+        harness.model.open(task)
     time.sleep(12)  # they end while nobody sees it
     api_line.mend()
     result = watch.result()
@@ -88,9 +88,9 @@ def kept(path: Path) -> list[Event]:
     return found
 
 
-def follow_into(rig: ClusterRig, path: Path) -> subprocess.Popen[str]:
+def follow_into(harness: ClusterRig, path: Path) -> subprocess.Popen[str]:
     with path.open("ab") as file:
-        return rig.start("follow", "T001", "--cursor", f"@{path}", stdout=file)
+        return harness.start("follow", "T001", "--cursor", f"@{path}", stdout=file)
 
 
 def wait_for_growth(path: Path) -> None:
@@ -104,20 +104,20 @@ def ended(child: subprocess.Popen[str]) -> int:
 
 
 def test_a_consumer_killed_ten_times_goes_on_from_its_own_file_beside_another(
-    rig: ClusterRig, tmp_path: Path
+    harness: ClusterRig, tmp_path: Path
 ) -> None:
-    speaking(rig, "T001")
-    other = Followed(rig.start("follow", "T001"))
+    speaking(harness, "T001")
+    other = Followed(harness.start("follow", "T001"))
     path = tmp_path / "kept.jsonl"
     path.touch()
     for number in range(10):
-        child = follow_into(rig, path)
+        child = follow_into(harness, path)
         wait_for_growth(path)
         time.sleep(0.037 * number)
         child.kill()
         ended(child)
-    last = follow_into(rig, path)
-    rig.model.open("T001")
+    last = follow_into(harness, path)
+    harness.model.open("T001")
     assert ended(last) == 0
     events = kept(path)
     speaker.assert_exact(events)
@@ -125,7 +125,7 @@ def test_a_consumer_killed_ten_times_goes_on_from_its_own_file_beside_another(
     result = other.result()
     speaker.assert_exact(result.events)
     middle = len(speaker.of(events, "T001")) // 2
-    rest = rig.run("follow", "T001", "--cursor", f"T001-1:{middle}")
+    rest = harness.run("follow", "T001", "--cursor", f"T001-1:{middle}")
     own = speaker.of(events, "T001")
     assert [event["seq"] for event in speaker.of(rest.events, "T001")] == [
         event["seq"] for event in own[middle:]
@@ -147,29 +147,29 @@ pathlib.Path(f'{task}.txt').write_text('done')
 """
 
 
-def has_lost_its_beginning(rig: ClusterRig, pod: str) -> bool:
+def has_lost_its_beginning(harness: ClusterRig, pod: str) -> bool:
     """Whether the newest file of the pod's log does not begin with its first event any more."""
-    path = f"/api/v1/namespaces/{rig.namespace.name}/pods/{pod}/log?limitBytes=9000"
-    text = rig.namespace.kubectl.run("get", f"--raw={path}")
+    path = f"/api/v1/namespaces/{harness.namespace.name}/pods/{pod}/log?limitBytes=9000"
+    text = harness.namespace.kubectl.run("get", f"--raw={path}")
     return not text or json.loads(text.partition("\n")[0])["seq"] > 1
 
 
 def test_what_was_rotated_away_while_the_line_was_cut_is_a_gap_that_the_transcript_fills(
-    rig: ClusterRig, api_line: Line
+    harness: ClusterRig, api_line: Line
 ) -> None:
-    rig.tasks(ONE)
-    rig.agent(FLOOD)
-    rig.run("spawn", "T001")
-    follow = Followed(rig.start("follow", "T001"))
+    harness.tasks(ONE)
+    harness.agent(FLOOD)
+    harness.run("spawn", "T001")
+    follow = Followed(harness.start("follow", "T001"))
     follow.wait_for("log", text="line 0")
     api_line.cut()
-    rig.model.open("flood")
-    (pod,) = (pod["metadata"]["name"] for pod in rig.namespace.pods())
-    wait_for(lambda: has_lost_its_beginning(rig, pod), 90, "rotation", every=0.5)
-    rig.model.open("more")
+    harness.model.open("flood")
+    (pod,) = (pod["metadata"]["name"] for pod in harness.namespace.pods())
+    wait_for(lambda: has_lost_its_beginning(harness, pod), 90, "rotation", every=0.5)
+    harness.model.open("more")
     api_line.mend()
     follow.wait_for("log", text="line 3499")
-    rig.model.open("end")
+    harness.model.open("end")
     result = follow.result()
     assert result.outcome("T001")["outcome"] == "succeeded"
     assert [event["recovered"] for event in result.of("gap")] == [False, True]
@@ -181,22 +181,22 @@ def test_what_was_rotated_away_while_the_line_was_cut_is_a_gap_that_the_transcri
     assert codes in (["cluster_unreachable"] * times for times in range(3))  # the end may be first
 
 
-def test_the_outcome_comes_soon_after_the_api_reports_the_end(rig: ClusterRig) -> None:
+def test_the_outcome_comes_soon_after_the_api_reports_the_end(harness: ClusterRig) -> None:
     """The promise is one second, measured by the benchmark; the others are for a busy machine."""
-    speaking(rig, "T001")
-    follow = Followed(rig.start("follow", "T001"))
+    speaking(harness, "T001")
+    follow = Followed(harness.start("follow", "T001"))
     follow.wait_for("log")
     seen: list[float] = []
 
     def look() -> None:
         while not seen:
-            status = rig.namespace.pods()[0]["status"]["containerStatuses"][0]
+            status = harness.namespace.pods()[0]["status"]["containerStatuses"][0]
             if "terminated" in status["state"]:
                 seen.append(time.monotonic())
 
     looker = threading.Thread(target=look)
     looker.start()
-    rig.model.open("T001")
+    harness.model.open("T001")
     follow.wait_for("outcome")
     told = time.monotonic()
     looker.join()
@@ -205,10 +205,10 @@ def test_the_outcome_comes_soon_after_the_api_reports_the_end(rig: ClusterRig) -
 
 
 def test_ctrl_c_detaches_at_once_while_the_cluster_does_not_answer(
-    rig: ClusterRig, api_line: Line
+    harness: ClusterRig, api_line: Line
 ) -> None:
-    speaking(rig, "T001")
-    follow = Followed(rig.start("follow", "T001"))
+    speaking(harness, "T001")
+    follow = Followed(harness.start("follow", "T001"))
     follow.wait_for("log")
     api_line.hold()
     time.sleep(0.5)
@@ -218,5 +218,5 @@ def test_ctrl_c_detaches_at_once_while_the_cluster_does_not_answer(
     assert time.monotonic() - began < 1.5
     assert follow.result().code == 130
     api_line.mend()
-    rig.model.open("T001")
-    assert rig.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"
+    harness.model.open("T001")
+    assert harness.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"

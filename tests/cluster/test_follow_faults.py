@@ -20,11 +20,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 ONE = "- [ ] T001 [ASYNC] Write `T001.txt`\n"
 
 
-def spoken_to(rig: ClusterRig) -> Followed:
+def spoken_to(harness: ClusterRig) -> Followed:
     """Start an attempt whose agent speaks, and follow it."""
-    rig.tasks(ONE)
-    rig.agent(speaker.SPEAK)
-    follow = Followed(rig.start("spawn", "T001", "--follow", "--detail", "full"))
+    harness.tasks(ONE)
+    harness.agent(speaker.SPEAK)
+    follow = Followed(harness.start("spawn", "T001", "--follow", "--detail", "full"))
     follow.wait_for("log")
     return follow
 
@@ -35,18 +35,18 @@ def wait_for_more(follow: Followed, seconds: float = 60) -> None:
     wait_for(lambda: len(follow.lines) > before + 20, seconds, "more of the log")
 
 
-def assert_good_end(rig: ClusterRig, follow: Followed) -> None:
-    rig.model.open("T001")
+def assert_good_end(harness: ClusterRig, follow: Followed) -> None:
+    harness.model.open("T001")
     result = follow.result()
     assert result.outcome("T001")["outcome"] == "succeeded", result.stdout[-3000:]
     assert result.code == 0
     speaker.assert_exact(result.events)
     assert not result.of("gap")
-    assert rig.remote_file("T001.txt", "sdlc-runner/001-demo/T001-1") == "done"
+    assert harness.remote_file("T001.txt", "sdlc-runner/001-demo/T001-1") == "done"
 
 
-def test_the_parts_of_a_cluster_die_one_after_the_other(rig: ClusterRig, fault: Faults) -> None:
-    follow = spoken_to(rig)
+def test_the_parts_of_a_cluster_die_one_after_the_other(harness: ClusterRig, fault: Faults) -> None:
+    follow = spoken_to(harness)
     for part in ("apiserver", "kubelet", "forwarder", "containerd"):
         fault("kill9", part)
         time.sleep(0.5)
@@ -59,14 +59,14 @@ def test_the_parts_of_a_cluster_die_one_after_the_other(rig: ClusterRig, fault: 
     time.sleep(2)
     fault("cont", "apiserver")
     wait_for_more(follow)
-    assert_good_end(rig, follow)
+    assert_good_end(harness, follow)
 
 
 def test_a_node_that_is_cut_off_or_frozen_ends_its_streams_and_nothing_else(
-    rig: ClusterRig, fault: Faults
+    harness: ClusterRig, fault: Faults
 ) -> None:
     """After 45 s of it every stream ends as if the log were whole; before, all comes later."""
-    follow = spoken_to(rig)
+    follow = spoken_to(harness)
     fault("partition")
     time.sleep(10)
     fault("heal")
@@ -77,19 +77,19 @@ def test_a_node_that_is_cut_off_or_frozen_ends_its_streams_and_nothing_else(
     fault("cont", "kubelet")
     wait_for_more(follow, 90)
     fault.undo()  # waits for the node, so that Services lead to pods again
-    wait_for(rig.model.notes, 30, "the way to the model")
-    assert_good_end(rig, follow)
+    wait_for(harness.model.notes, 30, "the way to the model")
+    assert_good_end(harness, follow)
 
 
 def test_what_a_dead_containerd_kept_to_itself_comes_from_the_transcript(
-    rig: ClusterRig, fault: Faults
+    harness: ClusterRig, fault: Faults
 ) -> None:
-    follow = spoken_to(rig)
+    follow = spoken_to(harness)
     fault("kill9", "containerd")
     time.sleep(1)
-    rig.model.open("T001")
+    harness.model.open("T001")
     branch = "refs/heads/sdlc-runner/001-demo/T001-1"
-    wait_for(lambda: branch in rig.repository.refs(), 30, "the push")
+    wait_for(lambda: branch in harness.repository.refs(), 30, "the push")
     time.sleep(1)
     fault("start", "containerd")
     result = follow.result()
@@ -98,13 +98,13 @@ def test_what_a_dead_containerd_kept_to_itself_comes_from_the_transcript(
 
 
 def test_an_end_that_nobody_saw_is_judged_when_the_kubelet_is_back(
-    rig: ClusterRig, fault: Faults
+    harness: ClusterRig, fault: Faults
 ) -> None:
-    follow = spoken_to(rig)
+    follow = spoken_to(harness)
     fault("stop", "kubelet")
-    rig.model.open("T001")
+    harness.model.open("T001")
     branch = "refs/heads/sdlc-runner/001-demo/T001-1"
-    wait_for(lambda: branch in rig.repository.refs(), 30, "the push")
+    wait_for(lambda: branch in harness.repository.refs(), 30, "the push")
     time.sleep(1)
     assert not follow.of("outcome"), "the pod may still run, for all that is known"
     fault("start", "kubelet")

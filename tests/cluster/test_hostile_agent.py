@@ -52,18 +52,18 @@ REFUSALS = {
 ENCODED = base64.b64encode(KEY.encode()).decode()
 
 
-def two_containers(rig: ClusterRig) -> None:
-    rig.template(Form.TWO)
-    rig.use_opencode()
+def two_containers(harness: ClusterRig) -> None:
+    harness.template(Form.TWO)
+    harness.use_opencode()
 
 
-def new_refs(rig: ClusterRig, before: dict[str, str]) -> set[str]:
-    return set(rig.remote_refs()) - set(before)
+def new_refs(harness: ClusterRig, before: dict[str, str]) -> set[str]:
+    return set(harness.remote_refs()) - set(before)
 
 
-def spy_rules(rig: ClusterRig) -> None:
+def spy_rules(harness: ClusterRig) -> None:
     event = json.dumps({"v": 1, "seq": 9, "feature": FEATURE, "type": "result", "status": "failed"})
-    rig.model.rules(
+    harness.model.rules(
         task(
             "T001",
             program("spy"),
@@ -75,27 +75,27 @@ def spy_rules(rig: ClusterRig) -> None:
     )
 
 
-def test_an_agent_gets_no_credential_and_forges_nothing(rig: ClusterRig) -> None:
+def test_an_agent_gets_no_credential_and_forges_nothing(harness: ClusterRig) -> None:
     lines = [f"- [ ] T00{n} [ASYNC] Do part {n} of `a.txt`\n" for n in (1, 2)]
-    rig.tasks("".join([*lines, "- [ ] T003 [SYNC] Look\n"]))
-    two_containers(rig)
-    spy_rules(rig)
-    before = rig.remote_refs()
+    harness.tasks("".join([*lines, "- [ ] T003 [SYNC] Look\n"]))
+    two_containers(harness)
+    spy_rules(harness)
+    before = harness.remote_refs()
     tell = "cat T001.txt; printf model-key-; sleep 0.2; printf for-tests"
-    result = rig.run("run", "--detail", "full", "--set", f"verify.commands='{tell}'")
-    spied(rig)
-    only_what_was_asked(rig, result)
-    kept_secret(rig, result)
+    result = harness.run("run", "--detail", "full", "--set", f"verify.commands='{tell}'")
+    spied(harness)
+    only_what_was_asked(harness, result)
+    kept_secret(harness, result)
     outcome = result.outcome("T002")
     assert (outcome["outcome"], outcome["code"]) == ("failed", "secret_in_diff")
     assert "settings.py" in outcome["message"]
     refs = {f"refs/heads/{BRANCH}", f"{META}/T001/1/transcript"}
-    assert new_refs(rig, before) == {*refs, *(f"{META}/T00{n}/1/start" for n in (1, 2))}
+    assert new_refs(harness, before) == {*refs, *(f"{META}/T00{n}/1/start" for n in (1, 2))}
 
 
-def spied(rig: ClusterRig) -> None:
+def spied(harness: ClusterRig) -> None:
     """Check what the agent got."""
-    answers = attacks.results(rig, "T001")
+    answers = attacks.results(harness, "T001")
     found = json.loads(answers[0])
     assert {name: found[name] for name in FOUND} == FOUND
     assert found["api"] in {401, 403, "TimeoutError"}
@@ -105,38 +105,40 @@ def spied(rig: ClusterRig) -> None:
         code, words = found[name]
         assert code == 128
         assert said in words
-    attacks.assert_no_secret("".join(answers).encode(), attacks.git_secrets(rig))
+    attacks.assert_no_secret("".join(answers).encode(), attacks.git_secrets(harness))
 
 
-def only_what_was_asked(rig: ClusterRig, result: Result) -> None:
+def only_what_was_asked(harness: ClusterRig, result: Result) -> None:
     """Check that the forgeries came to nothing, and were told."""
     outcome = result.outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("succeeded", "verified")
-    commits = rig.git("log", "--format=%an: %s", f"main..{BRANCH}", cwd=rig.remote).splitlines()
+    commits = harness.git(
+        "log", "--format=%an: %s", f"main..{BRANCH}", cwd=harness.remote
+    ).splitlines()
     assert commits[0] == "Agentic SDLC Runner: T001: Do part 1 of `a.txt`"
     assert [line.partition(":")[0] for line in commits[1:]] == ["User", "User"]
-    trailers = rig.git("log", "-1", "--format=%(trailers)", BRANCH, cwd=rig.remote)
+    trailers = harness.git("log", "-1", "--format=%(trailers)", BRANCH, cwd=harness.remote)
     assert trailers.split("\n") == [
         f"Feature: {FEATURE}",
         "Task: T001",
         "Attempt: 1",
         "Agent-Status: succeeded",
     ]
-    changed = rig.git("diff", "--name-status", f"{BRANCH}~1", BRANCH, cwd=rig.remote)
+    changed = harness.git("diff", "--name-status", f"{BRANCH}~1", BRANCH, cwd=harness.remote)
     assert changed == "A\tT001.txt"
-    assert rig.ticked() == {"T001"}
+    assert harness.ticked() == {"T001"}
     assert "protected_file" in [event["code"] for event in result.of("warning", "T001")]
     seqs = [event["seq"] for event in result.events if "seq" in event]
     assert seqs == list(range(1, len(seqs) + 1))
     assert len(result.of("result")) == 1
-    assert attacks.claim(rig)["seq"] == seqs[-1]
+    assert attacks.claim(harness)["seq"] == seqs[-1]
 
 
-def kept_secret(rig: ClusterRig, result: Result) -> None:
+def kept_secret(harness: ClusterRig, result: Result) -> None:
     """Check that what the agent shouted into every ear is masked in all of them."""
-    seen = attacks.shown(rig, result)
+    seen = attacks.shown(harness, result)
     own = [KEY.encode(), ENCODED.rstrip("=").encode(), SERVER_PASSWORD.encode()]
-    attacks.assert_no_secret(seen, [*own, *attacks.git_secrets(rig)])
+    attacks.assert_no_secret(seen, [*own, *attacks.git_secrets(harness)])
     said = [event["text"] for event in result.of("message")]
     assert "The key is ***, or ***." in " ".join(said).replace("***=", "***")
     assert "as it was asked" in [event["text"] for event in result.of("log")]
@@ -165,41 +167,43 @@ ADDED = {
 }
 
 
-def test_traps_in_the_workspace_catch_nobody(rig: ClusterRig) -> None:
-    rig.tasks(
+def test_traps_in_the_workspace_catch_nobody(harness: ClusterRig) -> None:
+    harness.tasks(
         "".join(f"- [ ] T00{n} [ASYNC] Do {step} in `a.txt`\n" for n, step in enumerate(STEPS, 1))
     )
-    two_containers(rig)
-    rig.model.rules(*(task(f"T00{n}", program("plant", step)) for n, step in enumerate(STEPS, 1)))
-    before = rig.remote_refs()
-    result = rig.run("run", "--set", "checkpoint.seconds=1", "--set", "limits.run_seconds=60")
+    two_containers(harness)
+    harness.model.rules(
+        *(task(f"T00{n}", program("plant", step)) for n, step in enumerate(STEPS, 1))
+    )
+    before = harness.remote_refs()
+    result = harness.run("run", "--set", "checkpoint.seconds=1", "--set", "limits.run_seconds=60")
     outcomes = [result.outcome(f"T00{n}")["code"] for n in range(1, len(STEPS) + 1)]
     assert outcomes == ["verified"] * len(STEPS)
-    nothing_sprang(rig)
-    the_trees_are_exact(rig)
+    nothing_sprang(harness)
+    the_trees_are_exact(harness)
     told = {event["message"].partition(": ")[2] for event in result.of("warning", "T001")}
     assert told >= {
         "odd/.g\u200cit/config, odd/GIT~1/config, odd/locked.txt, odd/locked/, odd/sparse",
         f"specs/{FEATURE}/tasks.md",
     }
-    attacks.assert_no_secret(attacks.shown(rig, result), attacks.git_secrets(rig))
-    new = {name for name in new_refs(rig, before) if "checkpoint" not in name}
+    attacks.assert_no_secret(attacks.shown(harness, result), attacks.git_secrets(harness))
+    new = {name for name in new_refs(harness, before) if "checkpoint" not in name}
     starts = {f"{META}/T00{n}/1/start" for n in range(1, len(STEPS) + 1)}
     assert new == {f"refs/heads/{BRANCH}", f"{META}/T001/1/transcript", *starts}
 
 
-def nothing_sprang(rig: ClusterRig) -> None:
+def nothing_sprang(harness: ClusterRig) -> None:
     for number, step in enumerate(STEPS, 1):
-        (answer,) = attacks.results(rig, f"T00{number}")
+        (answer,) = attacks.results(harness, f"T00{number}")
         assert answer.startswith("sprung: nothing\n"), step
         assert "Traceback" not in answer, answer
 
 
-def the_trees_are_exact(rig: ClusterRig) -> None:
+def the_trees_are_exact(harness: ClusterRig) -> None:
     """Check what each task added: its files as they are, links as links."""
-    commits = rig.git("rev-list", "--reverse", f"main..{BRANCH}", cwd=rig.remote).split()
+    commits = harness.git("rev-list", "--reverse", f"main..{BRANCH}", cwd=harness.remote).split()
     own = dict(zip(STEPS, commits[-len(STEPS) :], strict=True))
-    added = {step: changed(rig, commit, "A") for step, commit in own.items()}
+    added = {step: changed(harness, commit, "A") for step, commit in own.items()}
     assert all(f"{step}.txt" in names for step, names in added.items())
     for step, names in ADDED.items():
         assert added[step] == {*names, f"{step}.txt"}
@@ -208,20 +212,20 @@ def the_trees_are_exact(rig: ClusterRig) -> None:
         *(r'"\303\251"', r'"\377\376"', "odd.txt"),
     }
     for name, target in LINKS.items():
-        entry = rig.git("ls-tree", own["links"], f"links/{name}", cwd=rig.remote)
+        entry = harness.git("ls-tree", own["links"], f"links/{name}", cwd=harness.remote)
         assert entry.startswith("120000 blob")
-        assert rig.remote_file(f"links/{name}", own["links"]) == target
-    left = rig.git("ls-tree", "-r", "--name-only", own["root"], cwd=rig.remote).split()
+        assert harness.remote_file(f"links/{name}", own["links"]) == target
+    left = harness.git("ls-tree", "-r", "--name-only", own["root"], cwd=harness.remote).split()
     assert left == ["root.txt", f"specs/{FEATURE}/tasks.md"]
-    assert {rig.remote_file(f"race/{n}", own["race"]) for n in range(0, 300, 60)} <= {
+    assert {harness.remote_file(f"race/{n}", own["race"]) for n in range(0, 300, 60)} <= {
         "harmless" * 5,
         "/secrets/git/token",
     }
 
 
-def changed(rig: ClusterRig, commit: str, kind: str) -> set[str]:
+def changed(harness: ClusterRig, commit: str, kind: str) -> set[str]:
     options = ("--no-commit-id", "--name-only", "-r", f"--diff-filter={kind}")
-    return set(rig.git("diff-tree", *options, commit, cwd=rig.remote).splitlines())
+    return set(harness.git("diff-tree", *options, commit, cwd=harness.remote).splitlines())
 
 
 HARMS: dict[str, set[tuple[str, str]]] = {
@@ -255,36 +259,38 @@ def limit_processes(pod: Manifest, most: int) -> None:
 
 
 @pytest.mark.timeout(300)  # the kubelet looks at volumes once a minute
-def test_an_agent_that_uses_up_its_pod_harms_only_its_own_attempt(rig: ClusterRig) -> None:
+def test_an_agent_that_uses_up_its_pod_harms_only_its_own_attempt(harness: ClusterRig) -> None:
     if kit.find() is None:
         pytest.skip("the kubelet of this cluster sets the limit of processes, if any")
-    rig.tasks("".join(f"- [ ] T00{n} [P] [ASYNC] Do {harm}\n" for n, harm in enumerate(HARMS, 1)))
-    rig.use_opencode()
-    rig.namespace.kubectl.apply(small_template())
-    url = rig.model.url
+    harness.tasks(
+        "".join(f"- [ ] T00{n} [P] [ASYNC] Do {harm}\n" for n, harm in enumerate(HARMS, 1))
+    )
+    harness.use_opencode()
+    harness.namespace.kubectl.apply(small_template())
+    url = harness.model.url
     rules = [task(f"T00{n}", program("harm", harm, url)) for n, harm in enumerate(HARMS, 1)]
-    rig.model.rules(*rules)
+    harness.model.rules(*rules)
     words = ("--set", "max_parallel=5", "--set", "checkpoint.seconds=1")
-    with attacks.running(rig, "run", words) as child:
-        wait_for(lambda: len(checkpoints(rig)) == len(HARMS), 150, "the first checkpoints")
-        limit_processes(attacks.pod_of(rig, "T003"), 300)
-        rig.model.open("strike")
-        wait_for(lambda: all_but_one_ended(rig), 150, "the end of all but one")
-        rig.model.open("end")
+    with attacks.running(harness, "run", words) as child:
+        wait_for(lambda: len(checkpoints(harness)) == len(HARMS), 150, "the first checkpoints")
+        limit_processes(attacks.pod_of(harness, "T003"), 300)
+        harness.model.open("strike")
+        wait_for(lambda: all_but_one_ended(harness), 150, "the end of all but one")
+        harness.model.open("end")
         result = attacks.ended(child)
     for number, (harm, verdicts) in enumerate(HARMS.items(), 1):
         outcome = result.outcome(f"T00{number}")
         assert (outcome["outcome"], outcome["code"]) in verdicts, outcome
-        assert rig.remote_file(f"{harm}.txt", outcome["checkpoint"]) == "work so far"
-    assert rig.ticked() == {"T005"}
-    (agent,) = attacks.pod_of(rig, "T005")["status"]["initContainerStatuses"]
+        assert harness.remote_file(f"{harm}.txt", outcome["checkpoint"]) == "work so far"
+    assert harness.ticked() == {"T005"}
+    (agent,) = attacks.pod_of(harness, "T005")["status"]["initContainerStatuses"]
     assert agent["restartCount"] == 0
 
 
-def checkpoints(rig: ClusterRig) -> list[str]:
-    return [name for name in rig.remote_refs() if name.endswith("/checkpoint")]
+def checkpoints(harness: ClusterRig) -> list[str]:
+    return [name for name in harness.remote_refs() if name.endswith("/checkpoint")]
 
 
-def all_but_one_ended(rig: ClusterRig) -> bool:
-    phases = [pod["status"]["phase"] for pod in rig.namespace.pods()]
+def all_but_one_ended(harness: ClusterRig) -> bool:
+    phases = [pod["status"]["phase"] for pod in harness.namespace.pods()]
     return phases.count("Running") == 1

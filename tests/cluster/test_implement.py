@@ -24,30 +24,32 @@ pytestmark = [
 ]
 
 
-def programs(rig: ClusterRig) -> None:
+def programs(harness: ClusterRig) -> None:
     """Put OpenCode on PATH, and a Python that has the packages."""
-    folder = rig.folder / "bin"
+    folder = harness.folder / "bin"
     folder.mkdir()
     (folder / "opencode").symlink_to(program.find() or program.skip())
     python = folder / "python3"
     python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
     python.chmod(0o755)
-    rig.env["PATH"] = f"{folder}:{rig.env['PATH']}"
+    harness.env["PATH"] = f"{folder}:{harness.env['PATH']}"
 
 
-def test_a_feature_is_done_in_pods_and_the_session_shows_it(rig: ClusterRig) -> None:
-    programs(rig)
-    assert rig.run("install").code == 0
-    rig.commit("Have agents do what is marked [ASYNC]")
-    implement(rig, "implement", flood=20_000)
-    assert len(rig.namespace.jobs()) == 6
+def test_a_feature_is_done_in_pods_and_the_session_shows_it(harness: ClusterRig) -> None:
+    programs(harness)
+    assert harness.run("install").code == 0
+    harness.commit("Have agents do what is marked [ASYNC]")
+    implement(harness, "implement", flood=20_000)
+    assert len(harness.namespace.jobs()) == 6
 
 
-def test_an_agent_in_a_pod_whose_clone_has_the_bundle_hands_nothing_over(rig: ClusterRig) -> None:
-    assert rig.run("install").code == 0
-    rig.tasks("- [ ] T001 [P] [ASYNC] Write `a.txt`\n- [ ] T002 [P] [ASYNC] Write `b.txt`\n")
-    rig.template(Form.TWO)
-    rig.use_opencode()
+def test_an_agent_in_a_pod_whose_clone_has_the_bundle_hands_nothing_over(
+    harness: ClusterRig,
+) -> None:
+    assert harness.run("install").code == 0
+    harness.tasks("- [ ] T001 [P] [ASYNC] Write `a.txt`\n- [ ] T002 [P] [ASYNC] Write `b.txt`\n")
+    harness.template(Form.TWO)
+    harness.use_opencode()
     asked = {"description": "d", "prompt": "Task T002.", "subagent_type": "async-runner"}
     spawn = shell("python3 .opencode/sdlc-runner/run.py spawn T002 --follow")
     turns = (
@@ -55,10 +57,10 @@ def test_an_agent_in_a_pod_whose_clone_has_the_bundle_hands_nothing_over(rig: Cl
         calls(write("@folder@/a.txt", "@results@")),
         says("Done."),
     )
-    rig.model.rules(Rule("Implement task T001", turns))
-    done = rig.run("run", "T001")
+    harness.model.rules(Rule("Implement task T001", turns))
+    done = harness.run("run", "T001")
     assert done.code == 0, done.stdout
-    written = rig.remote_file("a.txt")
+    written = harness.remote_file("a.txt")
     assert "prevents you" in written
     assert "no_remote" in written
-    assert len(rig.namespace.jobs()) == 1
+    assert len(harness.namespace.jobs()) == 1

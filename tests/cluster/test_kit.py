@@ -55,42 +55,44 @@ END
 """
 
 
-def from_inside(rig: ClusterRig, url: str, how: str) -> tuple[int, str]:
+def from_inside(harness: ClusterRig, url: str, how: str) -> tuple[int, str]:
     script = how + CLONE_AND_PUSH.format(branch=rigs.FEATURE, url=url)
-    return plain_job.run(rig.namespace, script)
+    return plain_job.run(harness.namespace, script)
 
 
 @pytest.mark.parametrize("transport", ["http", "ssh"])
-def test_a_job_from_the_pod_template_clones_and_pushes(rig: ClusterRig, transport: str) -> None:
+def test_a_job_from_the_pod_template_clones_and_pushes(harness: ClusterRig, transport: str) -> None:
     http = transport == "http"
-    url = rig.repository.pod_url_http if http else rig.repository.pod_url_ssh
-    code, log = from_inside(rig, url, GIT_BY_HTTP if http else GIT_BY_SSH)
+    url = harness.repository.pod_url_http if http else harness.repository.pod_url_ssh
+    code, log = from_inside(harness, url, GIT_BY_HTTP if http else GIT_BY_SSH)
     assert (code, log) == (0, "")
-    assert {"refs/heads/work", "refs/sdlc-runner/x/T001/1/start"} <= set(rig.remote_refs())
-    assert rig.remote_file("work.txt", "work") == "done"
+    assert {"refs/heads/work", "refs/sdlc-runner/x/T001/1/start"} <= set(harness.remote_refs())
+    assert harness.remote_file("work.txt", "work") == "done"
 
 
-def test_nobody_comes_in_without_a_credential_or_with_a_revoked_one(rig: ClusterRig) -> None:
-    repository = rig.repository
+def test_nobody_comes_in_without_a_credential_or_with_a_revoked_one(harness: ClusterRig) -> None:
+    repository = harness.repository
     anonymous = 'git_() { git -c user.name=Job -c user.email=job@localhost "$@"; }\n'
     quiet = f"export GIT_TERMINAL_PROMPT=0\n{anonymous}"
-    code, log = from_inside(rig, repository.pod_url_http, quiet)
+    code, log = from_inside(harness, repository.pod_url_http, quiet)
     assert code == 128
     assert "could not read Username" in log
     repository.revoke()
     for url, how in ((repository.pod_url_http, GIT_BY_HTTP), (repository.pod_url_ssh, GIT_BY_SSH)):
-        code, log = from_inside(rig, url, f"export GIT_TERMINAL_PROMPT=0\n{how}")
+        code, log = from_inside(harness, url, f"export GIT_TERMINAL_PROMPT=0\n{how}")
         assert code == 128
         assert "Authentication failed" in log or "Permission denied (publickey)" in log
     assert "work" not in "".join(repository.refs())
-    rig.git("fetch", "origin")
+    harness.git("fetch", "origin")
 
 
-def test_a_credential_opens_its_own_repository_only(rig: ClusterRig, services: Services) -> None:
-    other = services.repository(rig.folder / "other")
+def test_a_credential_opens_its_own_repository_only(
+    harness: ClusterRig, services: Services
+) -> None:
+    other = services.repository(harness.folder / "other")
     for url in (other.host_url, other.host_url_ssh):
         with pytest.raises(AssertionError, match=r"Authentication failed|another repository"):
-            rig.git("ls-remote", url)
+            harness.git("ls-remote", url)
 
 
 def test_a_model_answers_from_inside_by_the_rules_of_its_test(
@@ -144,74 +146,76 @@ def test_leftovers_are_what_a_test_made(namespace: Namespace) -> None:
     assert {name.split("/")[0] for name in namespace.leftovers()} == {"job", "pod"}
 
 
-def test_the_server_can_be_down_and_come_back(rig: ClusterRig) -> None:
-    rig.repository.go_down()
+def test_the_server_can_be_down_and_come_back(harness: ClusterRig) -> None:
+    harness.repository.go_down()
     with pytest.raises(AssertionError, match="503"):
-        rig.git("fetch", "origin")
-    rig.repository.go(Mode.CUT)
+        harness.git("fetch", "origin")
+    harness.repository.go(Mode.CUT)
     with pytest.raises(AssertionError, match="Empty reply from server"):
-        rig.git("fetch", "origin")
-    rig.repository.go_down(RECEIVE)
-    rig.git("fetch", "origin")
-    rig.repository.come_back()
-    rig.commit("Back")
+        harness.git("fetch", "origin")
+    harness.repository.go_down(RECEIVE)
+    harness.git("fetch", "origin")
+    harness.repository.come_back()
+    harness.commit("Back")
 
 
-def test_the_answer_to_a_push_can_be_lost(rig: ClusterRig) -> None:
-    head = rig.commit("Work", push=False)
-    rig.repository.go(Mode.MUTE, RECEIVE)
+def test_the_answer_to_a_push_can_be_lost(harness: ClusterRig) -> None:
+    head = harness.commit("Work", push=False)
+    harness.repository.go(Mode.MUTE, RECEIVE)
     with pytest.raises(AssertionError, match=r"Empty reply|hung up"):
-        rig.git("push", "origin", "HEAD")
-    assert rig.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
+        harness.git("push", "origin", "HEAD")
+    assert harness.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
 
 
-def test_pushes_can_be_rejected_delayed_and_paused(rig: ClusterRig) -> None:
-    rig.repository.reject("refs/heads/bad*")
+def test_pushes_can_be_rejected_delayed_and_paused(harness: ClusterRig) -> None:
+    harness.repository.reject("refs/heads/bad*")
     with pytest.raises(AssertionError, match="policy says no"):
-        rig.git("push", "origin", "HEAD:refs/heads/bad-1")
-    rig.git("push", "origin", "HEAD:refs/heads/good-1")
-    rig.repository.slow_down(0.4)
+        harness.git("push", "origin", "HEAD:refs/heads/bad-1")
+    harness.git("push", "origin", "HEAD:refs/heads/good-1")
+    harness.repository.slow_down(0.4)
     began = time.monotonic()
-    rig.git("push", "origin", "HEAD:refs/heads/good-2")
+    harness.git("push", "origin", "HEAD:refs/heads/good-2")
     assert time.monotonic() - began > 0.8
-    rig.repository.come_back()
-    rig.repository.pause("refs/heads/good-3")
-    pushing = threading.Thread(target=rig.git, args=("push", "origin", "HEAD:refs/heads/good-3"))
+    harness.repository.come_back()
+    harness.repository.pause("refs/heads/good-3")
+    pushing = threading.Thread(
+        target=harness.git, args=("push", "origin", "HEAD:refs/heads/good-3")
+    )
     pushing.start()
-    wait_for(lambda: rig.repository.has_flag("reached"))
-    assert "refs/heads/good-3" not in rig.remote_refs()
-    rig.repository.flag("go")
+    wait_for(lambda: harness.repository.has_flag("reached"))
+    assert "refs/heads/good-3" not in harness.remote_refs()
+    harness.repository.flag("go")
     pushing.join()
-    assert "refs/heads/good-3" in rig.remote_refs()
+    assert "refs/heads/good-3" in harness.remote_refs()
 
 
-def test_large_pushes_come_through(rig: ClusterRig) -> None:
-    rig.write("large.bin", os.urandom(3 << 20))
-    head = rig.commit("Large")
-    assert rig.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
+def test_large_pushes_come_through(harness: ClusterRig) -> None:
+    harness.write("large.bin", os.urandom(3 << 20))
+    head = harness.commit("Large")
+    assert harness.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
 
 
-def test_the_rig_is_a_user_with_a_remote_on_the_server(rig: ClusterRig) -> None:
-    rig.tasks("- [X] T001 [ASYNC] Write a.txt\n- [ ] T002 [ASYNC] Write b.txt\n")
-    assert rig.ticked() == {"T001"}
-    assert set(rig.remote_refs()) == {"refs/heads/main", f"refs/heads/{rigs.FEATURE}"}
-    assert rig.git("ls-remote", "--symref", "origin", "HEAD").startswith("ref: refs/heads/main")
-    assert rig.run("plan").of("planned")
-    assert not rig.remote.exists()
-    by_ssh = rig.git("ls-remote", rig.repository.host_url_ssh)
+def test_the_rig_is_a_user_with_a_remote_on_the_server(harness: ClusterRig) -> None:
+    harness.tasks("- [X] T001 [ASYNC] Write a.txt\n- [ ] T002 [ASYNC] Write b.txt\n")
+    assert harness.ticked() == {"T001"}
+    assert set(harness.remote_refs()) == {"refs/heads/main", f"refs/heads/{rigs.FEATURE}"}
+    assert harness.git("ls-remote", "--symref", "origin", "HEAD").startswith("ref: refs/heads/main")
+    assert harness.run("plan").of("planned")
+    assert not harness.remote.exists()
+    by_ssh = harness.git("ls-remote", harness.repository.host_url_ssh)
     assert f"refs/heads/{rigs.FEATURE}" in by_ssh
 
 
-def test_scripted_agents_meet_the_test_at_gates(rig: ClusterRig) -> None:
-    rig.agent("note(f'{task} runs'); hold(); note('goes on')")
-    command = rig.env["SDLC_RUNNER_AGENT_COMMAND"]
+def test_scripted_agents_meet_the_test_at_gates(harness: ClusterRig) -> None:
+    harness.agent("note(f'{task} runs'); hold(); note('goes on')")
+    command = harness.env["SDLC_RUNNER_AGENT_COMMAND"]
     assert shlex.split(command)[:2] == ["python3", "-c"]
     made = plain_job.job(f"echo 'Implement task T007 now' | {command}")
-    rig.namespace.kubectl.create(made)
-    wait_for(lambda: rig.model.notes() == ["T007 runs"])
-    rig.model.open()
-    rig.namespace.finished_pod(made["metadata"]["name"])
-    assert rig.model.notes() == ["T007 runs", "goes on"]
+    harness.namespace.kubectl.create(made)
+    wait_for(lambda: harness.model.notes() == ["T007 runs"])
+    harness.model.open()
+    harness.namespace.finished_pod(made["metadata"]["name"])
+    assert harness.model.notes() == ["T007 runs", "goes on"]
 
 
 def test_where_there_is_no_kit_kubectl_relays_and_is_started_again(
@@ -235,12 +239,12 @@ def port_forwards() -> list[int]:
 
 
 def test_services_are_reached_while_the_api_server_is_gone(
-    rig: ClusterRig, fault: Faults, cluster: Kubectl
+    harness: ClusterRig, fault: Faults, cluster: Kubectl
 ) -> None:
     fault("kill9", "apiserver")
     assert not cluster.try_run("get", "--raw=/readyz", "--request-timeout=2s").ok
-    head = rig.commit("Meanwhile")
-    assert rig.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
-    rig.model.open()
+    head = harness.commit("Meanwhile")
+    assert harness.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
+    harness.model.open()
     fault.undo()
     assert cluster.run("get", "--raw=/readyz") == "ok"

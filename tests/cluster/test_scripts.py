@@ -19,19 +19,19 @@ pytestmark = pytest.mark.cluster
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
-def script(rig: ClusterRig, name: str, *args: str, **env: str) -> rigs.Result:
+def script(harness: ClusterRig, name: str, *args: str, **env: str) -> rigs.Result:
     """Run a script in a folder that is no repository, with the namespace in a variable."""
-    away = rig.folder / "away"
+    away = harness.folder / "away"
     away.mkdir(exist_ok=True)
     kept = {
         name: value
-        for name, value in rig.env.items()
+        for name, value in harness.env.items()
         if name not in {"SDLC_RUNNER_BACKEND", "SDLC_RUNNER_KUBERNETES_NAMESPACE"}
     }
     done = subprocess.run(
         [SCRIPTS / name, *args],
         cwd=away,
-        env={**kept, "NAMESPACE": rig.namespace.name, **env},
+        env={**kept, "NAMESPACE": harness.namespace.name, **env},
         stdin=subprocess.DEVNULL,
         check=False,
         capture_output=True,
@@ -42,32 +42,32 @@ def script(rig: ClusterRig, name: str, *args: str, **env: str) -> rigs.Result:
     return rigs.Result(done.returncode, rigs.parse(done.stdout), done.stdout, done.stderr)
 
 
-def test_a_task_is_spawned_and_followed_without_a_checkout(rig: ClusterRig) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
-    before = rig.remote_refs()[f"refs/heads/{FEATURE}"]
-    url = rig.repository.host_url
-    spawned = script(rig, "spawn-pod.sh", "task-001", FEATURE, url)
+def test_a_task_is_spawned_and_followed_without_a_checkout(harness: ClusterRig) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    before = harness.remote_refs()[f"refs/heads/{FEATURE}"]
+    url = harness.repository.host_url
+    spawned = script(harness, "spawn-pod.sh", "task-001", FEATURE, url)
     assert spawned.code == 0, spawned.stdout + spawned.stderr
-    again = script(rig, "spawn-pod.sh", "task-001", FEATURE, url)
+    again = script(harness, "spawn-pod.sh", "task-001", FEATURE, url)
     assert [event["type"] for event in again.events] == ["attached"]
-    (pod,) = rig.namespace.pods()
-    followed = script(rig, "tail-logs.sh", pod["metadata"]["name"])
+    (pod,) = harness.namespace.pods()
+    followed = script(harness, "tail-logs.sh", pod["metadata"]["name"])
     assert followed.code == 0, followed.stdout
     assert followed.outcome("T001")["outcome"] == "succeeded"
-    head = rig.remote_refs()[f"refs/heads/{FEATURE}"]
-    assert rig.git("rev-parse", f"{head}^", cwd=rig.remote) == before
-    assert rig.remote_file("T001.txt") == "done by T001"
-    assert len(rig.namespace.jobs()) == 1
+    head = harness.remote_refs()[f"refs/heads/{FEATURE}"]
+    assert harness.git("rev-parse", f"{head}^", cwd=harness.remote) == before
+    assert harness.remote_file("T001.txt") == "done by T001"
+    assert len(harness.namespace.jobs()) == 1
 
 
-def test_the_ssh_key_of_a_named_secret_is_used(rig: ClusterRig) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
-    secret = {key: rig.repository.secret()[key] for key in ("ssh-privatekey", "known_hosts")}
-    rig.namespace.secret("deploy-key", secret)
-    rig.namespace.secret("git-credentials", {"token": "none"})
-    rig.clone_by_ssh()
-    words = ("task-001", FEATURE, rig.repository.host_url, "--follow")
-    done = script(rig, "spawn-pod.sh", *words, SSH_SECRET_NAME="deploy-key")
+def test_the_ssh_key_of_a_named_secret_is_used(harness: ClusterRig) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    secret = {key: harness.repository.secret()[key] for key in ("ssh-privatekey", "known_hosts")}
+    harness.namespace.secret("deploy-key", secret)
+    harness.namespace.secret("git-credentials", {"token": "none"})
+    harness.clone_by_ssh()
+    words = ("task-001", FEATURE, harness.repository.host_url, "--follow")
+    done = script(harness, "spawn-pod.sh", *words, SSH_SECRET_NAME="deploy-key")
     assert done.code == 0, done.stdout + done.stderr
     assert done.outcome("T001")["outcome"] == "succeeded"
 
@@ -81,9 +81,9 @@ def test_the_ssh_key_of_a_named_secret_is_used(rig: ClusterRig) -> None:
     ],
 )
 def test_what_cannot_be_is_one_sentence(
-    rig: ClusterRig, name: str, args: tuple[str, ...], code: str
+    harness: ClusterRig, name: str, args: tuple[str, ...], code: str
 ) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
-    url = (rig.repository.host_url,) if name == "spawn-pod.sh" else ()
-    assert script(rig, name, *args, *url).error["code"] == code
-    assert not rig.namespace.jobs()
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    url = (harness.repository.host_url,) if name == "spawn-pod.sh" else ()
+    assert script(harness, name, *args, *url).error["code"] == code
+    assert not harness.namespace.jobs()

@@ -17,45 +17,45 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.cluster
 
 
-def elsewhere(rig: ClusterRig) -> ClusterRig:
+def elsewhere(harness: ClusterRig) -> ClusterRig:
     """The same user on another machine: another clone, another state directory."""
-    folder = rig.folder / "elsewhere"
+    folder = harness.folder / "elsewhere"
     folder.mkdir()
-    shutil.copytree(rig.checkout, folder / "checkout")
+    shutil.copytree(harness.checkout, folder / "checkout")
     state = {"XDG_STATE_HOME": str(folder / "state")}
-    return replace(rig, folder=folder, env={**rig.env, **state})
+    return replace(harness, folder=folder, env={**harness.env, **state})
 
 
-def test_what_waits_says_where_and_why(rig: ClusterRig) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+def test_what_waits_says_where_and_why(harness: ClusterRig) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     template = pod_template(Form.ONE)
     template["template"]["spec"]["nodeSelector"] = {"no": "such-node"}
-    rig.namespace.kubectl.apply(template)
-    assert rig.run("spawn", "T001").code == 0
-    other = elsewhere(rig)
+    harness.namespace.kubectl.apply(template)
+    assert harness.run("spawn", "T001").code == 0
+    other = elsewhere(harness)
     until(lambda: other.run("status").of("row")[0].get("last"), 30)
     (row,) = other.run("status").of("row")
     assert (row["state"], row["phase"], row["backend"]) == ("running", "pending", "kubernetes")
     assert row["last"].startswith("No node takes it: ")
     assert row["elapsed"] >= 0
-    assert row["where"].startswith(f"{rig.namespace.name}/sdlc-001-demo-t001-1-")
+    assert row["where"].startswith(f"{harness.namespace.name}/sdlc-001-demo-t001-1-")
 
 
-def test_work_is_seen_from_another_machine_and_its_end_too(rig: ClusterRig) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
-    rig.agent("print('half way', flush=True)\nhold()\npathlib.Path('T001.txt').write_text('x')")
-    assert rig.run("spawn", "T001").code == 0
-    other = elsewhere(rig)
+def test_work_is_seen_from_another_machine_and_its_end_too(harness: ClusterRig) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    harness.agent("print('half way', flush=True)\nhold()\npathlib.Path('T001.txt').write_text('x')")
+    assert harness.run("spawn", "T001").code == 0
+    other = elsewhere(harness)
     until(lambda: "half way" in str(other.run("status").of("row")[0].get("last")), 30)
     (row,) = other.run("status").of("row")
     assert (row["state"], row["phase"]) == ("running", "working")
-    rig.model.open()
+    harness.model.open()
     followed = other.run("follow", "T001")
     assert followed.outcome("T001")["outcome"] == "succeeded"
     (row,) = other.run("status").of("row")
     assert (row["state"], row["outcome"]) == ("ended", "succeeded")
     from_pod = other.run("logs", "T001")
-    rig.namespace.kubectl.run("delete", "jobs", "--all", "--wait")
+    harness.namespace.kubectl.run("delete", "jobs", "--all", "--wait")
     from_remote = other.run("logs", "T001")
     events = [event for event in from_pod.events if "seq" in event]
     assert events[-1]["type"] == "result"
@@ -64,4 +64,4 @@ def test_work_is_seen_from_another_machine_and_its_end_too(rig: ClusterRig) -> N
         event["seq"] for event in events
     ]
     assert other.run("merge").code == 0
-    assert rig.ticked() == {"T001"}
+    assert harness.ticked() == {"T001"}

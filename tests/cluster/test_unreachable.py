@@ -24,19 +24,19 @@ SECONDS = 30
 """What ``limits.connect_seconds`` is by default."""
 
 
-def allow(rig: ClusterRig, *services: str) -> None:
+def allow(harness: ClusterRig, *services: str) -> None:
     """Shut attempts off by the chart's own policy; only these of the services are named."""
     flags = ["--show-only=templates/networkpolicy.yaml"]
     for value, service in (("git", GIT), ("model", MODEL)):
-        named = _peer(rig, service) if service in services else []
+        named = _peer(harness, service) if service in services else []
         flags.append(f"--set-json=networkPolicy.{value}={json.dumps(named)}")
     policy = render(*flags).one("NetworkPolicy")
-    policy["metadata"]["namespace"] = rig.namespace.name
-    rig.namespace.kubectl.apply(policy)
+    policy["metadata"]["namespace"] = harness.namespace.name
+    harness.namespace.kubectl.apply(policy)
 
 
-def _peer(rig: ClusterRig, service: str) -> list[dict[str, Any]]:
-    address = {GIT: rig.repository.pod_url_http, MODEL: rig.model.url}[service]
+def _peer(harness: ClusterRig, service: str) -> list[dict[str, Any]]:
+    address = {GIT: harness.repository.pod_url_http, MODEL: harness.model.url}[service]
     parts = urlsplit(address)
     assert parts.hostname is not None
     space = parts.hostname.split(".")[1]
@@ -53,16 +53,16 @@ def place(address: str) -> str:
     return urlsplit(address).netloc
 
 
-def running_to_end(rig: ClusterRig) -> float:
+def running_to_end(harness: ClusterRig) -> float:
     """Return how many seconds the runner of the one pod ran."""
-    (pod,) = rig.namespace.pods()
+    (pod,) = harness.namespace.pods()
     (status,) = pod["status"]["containerStatuses"]
     ended = status["state"]["terminated"]
     times = [datetime.fromisoformat(ended[name]) for name in ("startedAt", "finishedAt")]
     return (times[1] - times[0]).total_seconds()
 
 
-def refused(result: Result, rig: ClusterRig, who: str, value: str) -> Event:
+def refused(result: Result, harness: ClusterRig, who: str, value: str) -> Event:
     """Check that nothing was begun, and who was not reached; return the outcome."""
     assert result.code == 1
     outcome = result.outcome("T001")
@@ -70,37 +70,44 @@ def refused(result: Result, rig: ClusterRig, who: str, value: str) -> Event:
     assert f"{who} did not connect in {SECONDS} s: no answer." in outcome["message"]
     assert value in outcome["hint"]
     assert "sdlc-runner retry T001" in outcome["hint"]
-    assert not [ref for ref in rig.remote_refs() if "sdlc-runner" in ref]
+    assert not [ref for ref in harness.remote_refs() if "sdlc-runner" in ref]
     return outcome
 
 
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("form", Form)
 def test_a_git_host_that_is_not_named_is_told_and_goes_on_once_it_is(
-    rig: ClusterRig, form: Form
+    harness: ClusterRig, form: Form
 ) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
-    rig.template(form)
-    rig.use_opencode()
-    rig.model.rules(Rule("Implement task T001 ", (writes("T001.txt", "done\n"), says("Done."))))
-    allow(rig, MODEL)
-    result = rig.run("run")
-    refused(result, rig, f"The git host {place(rig.repository.pod_url_http)}", "networkPolicy.git")
-    assert SECONDS - 1 <= running_to_end(rig) <= SECONDS + 5
-    assert not rig.model.requests()
-    allow(rig, GIT, MODEL)
-    again = rig.run("run")
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    harness.template(form)
+    harness.use_opencode()
+    harness.model.rules(Rule("Implement task T001 ", (writes("T001.txt", "done\n"), says("Done."))))
+    allow(harness, MODEL)
+    result = harness.run("run")
+    refused(
+        result,
+        harness,
+        f"The git host {place(harness.repository.pod_url_http)}",
+        "networkPolicy.git",
+    )
+    assert SECONDS - 1 <= running_to_end(harness) <= SECONDS + 5
+    assert not harness.model.requests()
+    allow(harness, GIT, MODEL)
+    again = harness.run("run")
     assert (again.code, again.outcome("T001")["attempt"]) == (0, 1)
-    assert rig.remote_file("T001.txt") == "done"
+    assert harness.remote_file("T001.txt") == "done"
 
 
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("form", Form)
-def test_a_model_that_is_not_named_is_told(rig: ClusterRig, form: Form) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
-    rig.template(form)
-    rig.use_opencode()
-    allow(rig, GIT)
-    result = rig.run("run")
-    refused(result, rig, f"The model endpoint {place(rig.model.url)}", "networkPolicy.model")
-    assert SECONDS <= running_to_end(rig) <= SECONDS + 25  # OpenCode's start is in it
+def test_a_model_that_is_not_named_is_told(harness: ClusterRig, form: Form) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    harness.template(form)
+    harness.use_opencode()
+    allow(harness, GIT)
+    result = harness.run("run")
+    refused(
+        result, harness, f"The model endpoint {place(harness.model.url)}", "networkPolicy.model"
+    )
+    assert SECONDS <= running_to_end(harness) <= SECONDS + 25  # OpenCode's start is in it

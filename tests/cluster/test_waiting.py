@@ -108,12 +108,12 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.change.__name__)
-def test_what_cannot_begin_is_given_up_with_the_reason(rig: ClusterRig, case: Case) -> None:
-    rig.tasks(TASK)
-    change(rig, case.change, case.form)
+def test_what_cannot_begin_is_given_up_with_the_reason(harness: ClusterRig, case: Case) -> None:
+    harness.tasks(TASK)
+    change(harness, case.change, case.form)
     if case.form is Form.TWO:
-        rig.use_opencode()
-    result = rig.run("spawn", "T001", "--follow", *case.limits)
+        harness.use_opencode()
+    result = harness.run("spawn", "T001", "--follow", *case.limits)
     assert result.code == 1
     outcome = result.outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("rejected", case.code)
@@ -125,60 +125,60 @@ def test_what_cannot_begin_is_given_up_with_the_reason(rig: ClusterRig, case: Ca
     if case.code != "pending_too_long":
         (warning,) = result.of("warning")
         assert (warning["code"], bool(warning["hint"])) == (case.code, True)
-    assert nothing_runs(rig)
-    (row,) = rig.run("status").of("row")
+    assert nothing_runs(harness)
+    (row,) = harness.run("status").of("row")
     assert (row["state"], row["outcome"], row["code"]) == ("ended", "rejected", case.code)
 
 
-def nothing_runs(rig: ClusterRig) -> bool:
+def nothing_runs(harness: ClusterRig) -> bool:
     """Whether every pod is gone, and the one Job will make no other."""
-    wait_for(lambda: not rig.namespace.pods(), 30, "the end of all pods")
-    (job,) = rig.namespace.jobs()
+    wait_for(lambda: not harness.namespace.pods(), 30, "the end of all pods")
+    (job,) = harness.namespace.jobs()
     command = ("wait", "--for=condition=Failed", f"job/{job['metadata']['name']}", "--timeout=30s")
-    return rig.namespace.kubectl.try_run(*command).ok
+    return harness.namespace.kubectl.try_run(*command).ok
 
 
-def test_once_the_cause_is_mended_the_same_attempt_begins_anywhere(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    change(rig, no_secret)
-    assert rig.run("spawn", "T001", "--follow", *SOON).code == 1
-    elsewhere = other_machine(rig)
+def test_once_the_cause_is_mended_the_same_attempt_begins_anywhere(harness: ClusterRig) -> None:
+    harness.tasks(TASK)
+    change(harness, no_secret)
+    assert harness.run("spawn", "T001", "--follow", *SOON).code == 1
+    elsewhere = other_machine(harness)
     (row,) = elsewhere.run("status").of("row")
     assert (row["outcome"], row["code"]) == ("rejected", "volume_not_mounted")
     told = elsewhere.run("verify", "T001").outcome("T001")
     assert (told["outcome"], told["code"]) == ("rejected", "volume_not_mounted")
     assert 'secret "not-there" not found' in told["message"]
-    rig.namespace.secret("not-there", rig.repository.secret())
+    harness.namespace.secret("not-there", harness.repository.secret())
     result = elsewhere.run("retry", "T001", "--follow")
     assert result.outcome("T001")["outcome"] == "succeeded"
     assert result.outcome("T001")["attempt"] == 1
-    assert len(rig.namespace.jobs()) == 1
+    assert len(harness.namespace.jobs()) == 1
 
 
-def use_up_the_quota(rig: ClusterRig) -> Release:
+def use_up_the_quota(harness: ClusterRig) -> Release:
     quota = {"kind": "ResourceQuota", "apiVersion": "v1", "metadata": {"name": "none"}}
-    rig.namespace.kubectl.apply({**quota, "spec": {"hard": {"pods": "0"}}})
-    return lambda: rig.namespace.kubectl.run("delete", "resourcequota", "none")
+    harness.namespace.kubectl.apply({**quota, "spec": {"hard": {"pods": "0"}}})
+    return lambda: harness.namespace.kubectl.run("delete", "resourcequota", "none")
 
 
-def close_a_gate(rig: ClusterRig) -> Release:
-    change(rig, lambda pod: pod.update(schedulingGates=[{"name": "example.com/gate"}]))
+def close_a_gate(harness: ClusterRig) -> Release:
+    change(harness, lambda pod: pod.update(schedulingGates=[{"name": "example.com/gate"}]))
 
     def opened() -> None:
-        (pod,) = rig.namespace.pods()
+        (pod,) = harness.namespace.pods()
         gone = [{"op": "remove", "path": "/spec/schedulingGates"}]
         args = ("patch", "pod", pod["metadata"]["name"], "--type=json", f"-p={json.dumps(gone)}")
-        rig.namespace.kubectl.run(*args)
+        harness.namespace.kubectl.run(*args)
 
     return opened
 
 
-def want_another_node(rig: ClusterRig) -> Release:
-    label = f"sdlc-test-{rig.namespace.name}"
-    change(rig, lambda pod: pod.update(nodeSelector={label: "yes"}))
-    (node,) = rig.namespace.kubectl.items("nodes")
+def want_another_node(harness: ClusterRig) -> Release:
+    label = f"sdlc-test-{harness.namespace.name}"
+    change(harness, lambda pod: pod.update(nodeSelector={label: "yes"}))
+    (node,) = harness.namespace.kubectl.items("nodes")
     name = node["metadata"]["name"]
-    return lambda: rig.namespace.kubectl.run("label", "node", name, f"{label}=yes")
+    return lambda: harness.namespace.kubectl.run("label", "node", name, f"{label}=yes")
 
 
 @pytest.mark.parametrize(
@@ -191,60 +191,62 @@ def want_another_node(rig: ClusterRig) -> Release:
     ids=["quota", "gate", "node"],
 )
 def test_what_waits_for_room_is_not_given_up_and_runs_in_the_end(
-    rig: ClusterRig, hold: Callable[[ClusterRig], Release], told: tuple[str]
+    harness: ClusterRig, hold: Callable[[ClusterRig], Release], told: tuple[str]
 ) -> None:
-    rig.tasks(TASK)
-    rig.agent("hold('agent'); pathlib.Path('T001.txt').write_text('done')")
-    release = hold(rig)
-    followed = Followed(rig.start("spawn", "T001", "--follow", *SOON))
+    harness.tasks(TASK)
+    harness.agent("hold('agent'); pathlib.Path('T001.txt').write_text('done')")
+    release = hold(harness)
+    followed = Followed(harness.start("spawn", "T001", "--follow", *SOON))
     event = followed.wait_for(*told)
     assert event.get("reason") or event["hint"]
     time.sleep(3)  # the patience with what cannot work is over
     assert not followed.of("outcome")
     release()
     followed.wait_for("phase", phase="working")
-    rig.namespace.kubectl.run("label", "nodes", "--all", f"sdlc-test-{rig.namespace.name}-")
-    rig.model.open("agent")
+    harness.namespace.kubectl.run("label", "nodes", "--all", f"sdlc-test-{harness.namespace.name}-")
+    harness.model.open("agent")
     assert followed.result().outcome("T001")["outcome"] == "succeeded"
 
 
-def test_a_suspended_job_is_queued_and_runs_when_it_is_let_go(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
-    free = use_up_the_quota(rig)
-    rig.run("spawn", "T001")
-    suspend(rig, on=True)
+def test_a_suspended_job_is_queued_and_runs_when_it_is_let_go(harness: ClusterRig) -> None:
+    harness.tasks(TASK)
+    free = use_up_the_quota(harness)
+    harness.run("spawn", "T001")
+    suspend(harness, on=True)
     free()
     limits = ("--set", "limits.start_seconds=1", *SOON)
-    followed = Followed(other_machine(rig).start("follow", "T001", *limits))
+    followed = Followed(other_machine(harness).start("follow", "T001", *limits))
     assert "suspended" in followed.wait_for("queued")["reason"]
-    (row,) = rig.run("status").of("row")
+    (row,) = harness.run("status").of("row")
     assert row["state"] == "running"
     time.sleep(2.5)
     assert not followed.of("outcome")
     followed.kill()
-    suspend(rig, on=False)
-    assert rig.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"
+    suspend(harness, on=False)
+    assert harness.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"
 
 
-def suspend(rig: ClusterRig, *, on: bool) -> None:
-    (job,) = rig.namespace.jobs()
+def suspend(harness: ClusterRig, *, on: bool) -> None:
+    (job,) = harness.namespace.jobs()
     patch = json.dumps({"spec": {"suspend": on}})
-    rig.namespace.kubectl.run("patch", "job", job["metadata"]["name"], f"-p={patch}")
+    harness.namespace.kubectl.run("patch", "job", job["metadata"]["name"], f"-p={patch}")
 
 
-def test_a_job_that_the_cluster_refuses_is_an_error_and_nothing_is_left(rig: ClusterRig) -> None:
-    rig.tasks(TASK)
+def test_a_job_that_the_cluster_refuses_is_an_error_and_nothing_is_left(
+    harness: ClusterRig,
+) -> None:
+    harness.tasks(TASK)
     bad = pod_template(Form.ONE)
     bad["template"]["spec"]["serviceAccountName"] = "Not A Name"
-    file = rig.folder / "template.yaml"
+    file = harness.folder / "template.yaml"
     file.write_text(json.dumps(bad))
-    result = rig.run("spawn", "T001", "--set", f"kubernetes.template_file={file}")
+    result = harness.run("spawn", "T001", "--set", f"kubernetes.template_file={file}")
     assert (result.error["code"], bool(result.error["hint"])) == ("cluster_refused", True)
     assert "serviceAccountName" in result.error["message"]
     quota = {"kind": "ResourceQuota", "apiVersion": "v1", "metadata": {"name": "jobs"}}
-    rig.namespace.kubectl.apply({**quota, "spec": {"hard": {"count/jobs.batch": "0"}}})
-    rig.template(Form.ONE)
-    result = rig.run("spawn", "T001", "--follow")
+    harness.namespace.kubectl.apply({**quota, "spec": {"hard": {"count/jobs.batch": "0"}}})
+    harness.template(Form.ONE)
+    result = harness.run("spawn", "T001", "--follow")
     assert "exceeded quota: jobs" in result.error["message"]
     assert "sdlc-runner gc" in result.error["hint"]
-    assert not rig.namespace.leftovers()
+    assert not harness.namespace.leftovers()

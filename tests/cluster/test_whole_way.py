@@ -21,33 +21,33 @@ RELEASE = Path(__file__).parents[2] / "releases" / "agentic-sdlc-agent-runner-de
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
-def test_one_container_runs_a_task_to_its_tick(rig: ClusterRig) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
-    result = rig.run("run")
+def test_one_container_runs_a_task_to_its_tick(harness: ClusterRig) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    result = harness.run("run")
     assert result.code == 0, result.stderr
     assert result.outcome("T001")["outcome"] == "succeeded"
-    assert rig.ticked() == {"T001"}
-    assert rig.remote_file("T001.txt") == "done by T001"
+    assert harness.ticked() == {"T001"}
+    assert harness.remote_file("T001.txt") == "done by T001"
     seqs = [event["seq"] for event in result.events if "seq" in event]
     assert seqs == list(range(1, len(seqs) + 1))
 
 
-def test_two_containers_run_opencode(rig: ClusterRig) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `hello.txt`\n")
-    rig.template(Form.TWO)
-    rig.use_opencode()
-    rig.model.rules(Rule("T001", (calls(write("@folder@/hello.txt", "hello\n")), says("done"))))
-    result = rig.run("run", "--detail", "full")
+def test_two_containers_run_opencode(harness: ClusterRig) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `hello.txt`\n")
+    harness.template(Form.TWO)
+    harness.use_opencode()
+    harness.model.rules(Rule("T001", (calls(write("@folder@/hello.txt", "hello\n")), says("done"))))
+    result = harness.run("run", "--detail", "full")
     assert result.code == 0, result.stdout
-    assert rig.remote_file("hello.txt") == "hello"
+    assert harness.remote_file("hello.txt") == "hello"
     assert [event["status"] for event in result.of("tool")] == ["running", "completed"]
-    assert rig.ticked() == {"T001"}
-    assert rig.remote_refs()[f"refs/heads/{FEATURE}"] == rig.git("rev-parse", "HEAD")
+    assert harness.ticked() == {"T001"}
+    assert harness.remote_refs()[f"refs/heads/{FEATURE}"] == harness.git("rev-parse", "HEAD")
 
 
-def install(rig: ClusterRig) -> None:
+def install(harness: ClusterRig) -> None:
     """Install the dev release as an administrator would, for this cluster's git and model."""
-    config = rig.model.opencode_config()
+    config = harness.model.opencode_config()
     services = {
         "namespaceSelector": {"matchLabels": {"sdlc-test": "true"}},
         "ports": [8080, 2222],
@@ -61,12 +61,12 @@ def install(rig: ClusterRig) -> None:
             "networkPolicy": {"git": [services], "model": [services]},
         }
     }
-    file = rig.folder / "values.json"
+    file = harness.folder / "values.json"
     file.write_text(json.dumps(values))
     argv = ["helm", "upgrade", "--install", RELEASE.name, str(RELEASE), "--values", str(file)]
     done = subprocess.run(
-        [*argv, "--namespace", rig.namespace.name],
-        env={**os.environ, "KUBECONFIG": rig.env["KUBECONFIG"]},
+        [*argv, "--namespace", harness.namespace.name],
+        env={**os.environ, "KUBECONFIG": harness.env["KUBECONFIG"]},
         check=False,
         capture_output=True,
         text=True,
@@ -74,24 +74,24 @@ def install(rig: ClusterRig) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_release_as_installed_runs_a_feature(rig: ClusterRig) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n- [ ] T002 [ASYNC] Write `T002.txt`\n")
-    rig.namespace.kubectl.run("delete", "podtemplates", "--all")
-    rig.use_opencode()
-    rig.model.rules(
+def test_the_release_as_installed_runs_a_feature(harness: ClusterRig) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n- [ ] T002 [ASYNC] Write `T002.txt`\n")
+    harness.namespace.kubectl.run("delete", "podtemplates", "--all")
+    harness.use_opencode()
+    harness.model.rules(
         *(
             Rule(f"Implement task {task} ", (calls(write(f"@folder@/{task}.txt", "x")), says("ok")))
             for task in ("T001", "T002")
         )
     )
-    assert rig.run("spawn", "T001").error["code"] == "no_pod_template"
-    install(rig)
-    assert rig.run("run", "T001").code == 0
+    assert harness.run("spawn", "T001").error["code"] == "no_pod_template"
+    install(harness)
+    assert harness.run("run", "T001").code == 0
     # The same release rendered here instead of read there; its values stand in no file of it.
-    away = rig.run("spawn", "T002", "--follow", "--release", str(RELEASE))
+    away = harness.run("spawn", "T002", "--follow", "--release", str(RELEASE))
     assert away.of("spawned"), away.stdout
-    assert rig.ticked() == {"T001"}
-    jobs = rig.namespace.jobs("app.kubernetes.io/managed-by=sdlc-runner")
+    assert harness.ticked() == {"T001"}
+    jobs = harness.namespace.jobs("app.kubernetes.io/managed-by=sdlc-runner")
     images = {
         container["image"]
         for job in jobs
@@ -101,16 +101,16 @@ def test_the_release_as_installed_runs_a_feature(rig: ClusterRig) -> None:
     assert images == {"docker.io/local/sdlc-agent:dev"}
 
 
-def test_a_template_of_a_file_is_used_as_it_is(rig: ClusterRig) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
-    rig.namespace.kubectl.run("delete", "podtemplates", "--all")
+def test_a_template_of_a_file_is_used_as_it_is(harness: ClusterRig) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    harness.namespace.kubectl.run("delete", "podtemplates", "--all")
     template = pod_template(Form.ONE)
     template["template"]["metadata"]["labels"]["team"] = "blue"
-    file = rig.folder / "template.json"
+    file = harness.folder / "template.json"
     file.write_text(json.dumps(template))
-    result = rig.run("run", "--pod-template", str(file))
+    result = harness.run("run", "--pod-template", str(file))
     assert result.code == 0, result.stdout
-    (pod,) = rig.namespace.pods("team=blue")
+    (pod,) = harness.namespace.pods("team=blue")
     assert pod["metadata"]["labels"]["sdlc-runner/task"] == "t001"
 
 
@@ -123,10 +123,10 @@ def test_a_template_of_a_file_is_used_as_it_is(rig: ClusterRig) -> None:
         ("kind: [\n", "bad_config"),
     ],
 )
-def test_what_is_no_template_is_one_sentence(rig: ClusterRig, text: str, code: str) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
-    file = rig.folder / "template.yaml"
+def test_what_is_no_template_is_one_sentence(harness: ClusterRig, text: str, code: str) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    file = harness.folder / "template.yaml"
     file.write_text(text)
-    result = rig.run("spawn", "T001", "--pod-template", str(file))
+    result = harness.run("spawn", "T001", "--pod-template", str(file))
     assert (result.code, result.error["code"]) == (2, code)
-    assert not rig.namespace.jobs()
+    assert not harness.namespace.jobs()

@@ -40,7 +40,7 @@ TYPES = {
     },
     "log": {
         "text!": "text",
-        "stream": "stdout | stderr | wrapper",
+        "stream": "stdout | stderr | worker",
     },
     "message": {
         "text!": "text",

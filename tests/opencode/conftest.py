@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import harness as rigs
+from support import harness as harnesses
 from support.agent_fixtures import Heard
 from support.model.server import ModelServer, config
 from support.opencode import program as opencode_program
@@ -37,11 +37,11 @@ def programs(program: Path) -> Path:
 
 
 @pytest.fixture
-def rig(tmp_path: Path, programs: Path) -> Iterator[rigs.Rig]:
+def harness(tmp_path: Path, programs: Path) -> Iterator[harnesses.Harness]:
     """A rig whose agent is OpenCode, in a repository that has ``.opencode`` files of its own."""
     folder = tmp_path / "rig"
     folder.mkdir()
-    made = rigs.create(folder)
+    made = harnesses.create(folder)
     del made.env["SDLC_RUNNER_AGENT_COMMAND"]
     made.env["PATH"] = f"{programs}:{made.env['PATH']}"
     made.write(
@@ -55,11 +55,11 @@ def rig(tmp_path: Path, programs: Path) -> Iterator[rigs.Rig]:
 
 
 @pytest.fixture
-def use_model(rig: rigs.Rig) -> Callable[[str], None]:
+def use_model(harness: harnesses.Harness) -> Callable[[str], None]:
     """Return what names a model's address in the user's own OpenCode configuration."""
 
     def use(url: str) -> None:
-        file = Path(rig.env["XDG_CONFIG_HOME"], "opencode", "opencode.json")
+        file = Path(harness.env["XDG_CONFIG_HOME"], "opencode", "opencode.json")
         file.parent.mkdir(parents=True, exist_ok=True)
         schema = {"$schema": "https://opencode.ai/config.json"}
         file.write_text(json.dumps({**schema, **config(url)}))

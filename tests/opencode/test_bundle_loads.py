@@ -10,13 +10,13 @@ import pytest
 
 from sdlc_runner.install import permissions
 from sdlc_runner.install.permissions import CALL
-from support import harness as rigs
+from support import harness as harnesses
 from support.git import spec_kit_layouts
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.harness import Rig
+    from support.harness import Harness
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 
@@ -26,22 +26,22 @@ MAY_NOT = ("merge", "publish", "run", "config --allow-verify", "uninstall", "can
 
 
 @pytest.fixture
-def bare(tmp_path: Path, programs: Path) -> Rig:
+def bare(tmp_path: Path, programs: Path) -> Harness:
     """A rig that has OpenCode on PATH."""
-    made = rigs.create(tmp_path)
+    made = harnesses.create(tmp_path)
     made.env["PATH"] = f"{programs}:{made.env['PATH']}"
     made.env |= {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1"}
     return made
 
 
-def debug(rig: Rig, *argv: str) -> Any:  # noqa: ANN401
+def debug(harness: Harness, *argv: str) -> Any:  # noqa: ANN401
     """Ask OpenCode what it loaded."""
-    path = rig.folder / "debug.json"
+    path = harness.folder / "debug.json"
     with path.open("wb") as file:  # of a pipe it leaves out what is beyond 64 KiB
         done = subprocess.run(
             ["opencode", "debug", *argv],
-            cwd=rig.checkout,
-            env=rig.env,
+            cwd=harness.checkout,
+            env=harness.env,
             check=False,
             stdout=file,
             stderr=subprocess.PIPE,
@@ -56,7 +56,7 @@ def implement_commands(loaded: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", spec_kit_layouts.FLAVOURS)
-def test_shows_exactly_ours(bare: Rig, name: str) -> None:
+def test_shows_exactly_ours(bare: Harness, name: str) -> None:
     make, typed = spec_kit_layouts.FLAVOURS[name]
     make(bare)
     before = debug(bare, "config")
@@ -83,7 +83,7 @@ def _matches(pattern: str, call: str) -> bool:
     return pattern == call
 
 
-def test_the_subagent_may_do_four_things(bare: Rig) -> None:
+def test_the_subagent_may_do_four_things(bare: Harness) -> None:
     assert bare.run("install").code == 0
     agent = debug(bare, "agent", "async-runner")
     assert agent["mode"] == "subagent"
@@ -113,7 +113,7 @@ CONFIG = """\
 
 
 @pytest.mark.parametrize("name", ["opencode.json", ".opencode/opencode.jsonc"])
-def test_rules_are_merged_into_a_configuration(bare: Rig, name: str) -> None:
+def test_rules_are_merged_into_a_configuration(bare: Harness, name: str) -> None:
     path = bare.write(name, CONFIG)
     done = bare.run("install")
     assert done.code == 0, done.stdout
@@ -132,7 +132,7 @@ def test_rules_are_merged_into_a_configuration(bare: Rig, name: str) -> None:
     assert path.read_text() == CONFIG.replace("// theirs", "// theirs, newer")
 
 
-def test_a_user_s_own_ask_is_not_replaced(bare: Rig) -> None:
+def test_a_user_s_own_ask_is_not_replaced(bare: Harness) -> None:
     user = bare.folder / "config/opencode/opencode.json"
     user.parent.mkdir(parents=True)
     user.write_text('{"$schema": "https://opencode.ai/config.json", "permission": {"bash": "ask"}}')

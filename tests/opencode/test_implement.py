@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import harness as rigs
+from support import harness as harnesses
 from support.git import spec_kit_layouts
-from support.harness import Rig, until
+from support.harness import Harness, until
 from support.model import session_model
 from support.model.server import Call, ModelServer, Rule, calls, path, says, shell, write
 from support.model.session_model import Command, Implementer, Past
@@ -29,41 +29,41 @@ pytestmark = [pytest.mark.opencode, pytest.mark.slow, pytest.mark.timeout(280)]
 
 
 @pytest.fixture
-def rig(tmp_path: Path, programs: Path) -> Iterator[Rig]:
+def harness(tmp_path: Path, programs: Path) -> Iterator[Harness]:
     """A rig of a developer who has OpenCode on PATH."""
-    made = rigs.create(tmp_path)
+    made = harnesses.create(tmp_path)
     made.env["PATH"] = f"{programs}:{made.env['PATH']}"
     yield made
     made.kill_attempts()
 
 
 @pytest.fixture
-def make(rig: Rig) -> Make:
+def make(harness: Harness) -> Make:
     """Make a repository of a flavour, with the bundle; returns the command to type."""
 
-    def make(flavour: str) -> str:
-        lay_out, typed = spec_kit_layouts.FLAVOURS[flavour]
-        lay_out(rig)
-        assert rig.run("install").code == 0
-        rig.commit("Have agents do what is marked [ASYNC]")
+    def make(variant: str) -> str:
+        lay_out, typed = spec_kit_layouts.FLAVOURS[variant]
+        lay_out(harness)
+        assert harness.run("install").code == 0
+        harness.commit("Have agents do what is marked [ASYNC]")
         return typed
 
     return make
 
 
-def agents(rig: Rig, before: str) -> None:
+def agents(harness: Harness, before: str) -> None:
     """Have agents note that they began, do something, and write their task's file."""
-    note = f"with open({str(rig.folder / 'began')!r}, 'a') as file: file.write(task + '\\n')\n"
-    rig.agent(note + before + WRITE)
+    note = f"with open({str(harness.folder / 'began')!r}, 'a') as file: file.write(task + '\\n')\n"
+    harness.agent(note + before + WRITE)
 
 
-def began(rig: Rig) -> list[str]:
-    path = rig.folder / "began"
+def began(harness: Harness) -> list[str]:
+    path = harness.folder / "began"
     return sorted(path.read_text().split()) if path.exists() else []
 
 
-def test_a_feature_is_done_and_the_session_shows_it(rig: Rig, make: Make) -> None:
-    implement(rig, make("upstream"), flood=250_000)  # 50 MB
+def test_a_feature_is_done_and_the_session_shows_it(harness: Harness, make: Make) -> None:
+    implement(harness, make("upstream"), flood=250_000)  # 50 MB
 
 
 HOLD = """
@@ -71,21 +71,21 @@ while not os.path.exists({go!r}): time.sleep(0.05)
 """
 
 
-def helpers(rig: Rig) -> list[str]:
+def helpers(harness: Harness) -> list[str]:
     """The command lines of our verbs that run in the checkout."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "cwd").readlink() == rig.checkout:
+            if (process / "cwd").readlink() == harness.checkout:
                 found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:
             continue
     return [line for line in found if "run.py" in line]
 
 
-def test_a_session_that_was_killed_is_gone_on_with(rig: Rig, make: Make) -> None:
+def test_a_session_that_was_killed_is_gone_on_with(harness: Harness, make: Make) -> None:
     typed = make("singular")
-    rig.tasks(
+    harness.tasks(
         """\
         - [ ] T001 [SYNC] Choose the names in `names.txt`
         - [ ] T002 [P] [ASYNC] Write `a.txt`
@@ -94,25 +94,25 @@ def test_a_session_that_was_killed_is_gone_on_with(rig: Rig, make: Make) -> None
         - [ ] T005 [ASYNC] Go on in `c.txt`
         """
     )
-    agents(rig, HOLD.format(go=str(rig.folder / "go")))
+    agents(harness, HOLD.format(go=str(harness.folder / "go")))
     rules = session_model.rules(Implementer(TASKS))
     with ModelServer(rules) as model:
-        with OpenCode(rig, model) as opencode:
+        with OpenCode(harness, model) as opencode:
             opencode.begin(typed)
-            until(lambda: began(rig) == ["T002", "T003"], 120)
-            assert len(helpers(rig)) == 3
+            until(lambda: began(harness) == ["T002", "T003"], 120)
+            assert len(helpers(harness)) == 3
             opencode.kill()
-        until(lambda: not helpers(rig), 30)
-        with OpenCode(rig, model) as opencode:
+        until(lambda: not helpers(harness), 30)
+        with OpenCode(harness, model) as opencode:
             session, idle = opencode.begin(typed)
-            until(lambda: len(helpers(rig)) == 3, 120)
-            (rig.folder / "go").touch()
+            until(lambda: len(helpers(harness)) == 3, 120)
+            (harness.folder / "go").touch()
             idle.result(200)
             made = opencode.calls(session)
-    assert began(rig) == ["T002", "T003", "T004", "T005"]
-    assert attempts(rig) == ["T002/1", "T003/1", "T004/1"]  # the last two are one bundle
-    assert boxes(rig) == {"T001", "T002", "T003", "T004", "T005"}
-    assert rig.remote_file("c.txt") == "by T004\nby T005"
+    assert began(harness) == ["T002", "T003", "T004", "T005"]
+    assert attempts(harness) == ["T002/1", "T003/1", "T004/1"]  # the last two are one bundle
+    assert boxes(harness) == {"T001", "T002", "T003", "T004", "T005"}
+    assert harness.remote_file("c.txt") == "by T004\nby T005"
     answers = "".join(call.output for call in made if call.name == "task")
     words = re.findall(r"^([A-Z]+ T\S+)$", answers, re.MULTILINE)
     assert words == ["DONE T002", "DONE T003", "DONE T004", "DONE T005"]
@@ -152,27 +152,27 @@ def hasty(request: Request) -> Turn:
     return turns[request.turn] if request.turn < len(turns) else says("I think it went well!")
 
 
-def test_a_sloppy_model_is_refused_or_does_no_harm(rig: Rig, make: Make) -> None:
+def test_a_sloppy_model_is_refused_or_does_no_harm(harness: Harness, make: Make) -> None:
     typed = make("fork")
     text = """\
         - [ ] T001 [SYNC] Choose the names in `names.txt`
         - [ ] T002 [P] [ASYNC] Write `a.txt`
         - [ ] T003 [P] [ASYNC] Write `hard.txt`
         """
-    rig.tasks(text)
-    main = rig.remote_refs()["refs/heads/main"]
-    agents(rig, "time.sleep(1)\nif task == 'T003': sys.exit(3)")
+    harness.tasks(text)
+    main = harness.remote_refs()["refs/heads/main"]
+    agents(harness, "time.sleep(1)\nif task == 'T003': sys.exit(3)")
     rules = session_model.rules(Sloppy(TASKS), hasty)
-    with ModelServer(rules) as model, OpenCode(rig, model) as opencode:
+    with ModelServer(rules) as model, OpenCode(harness, model) as opencode:
         session = opencode.type(typed)
         made = opencode.calls(session)
         children = [opencode.calls(child) for child in opencode.children(session)]
-    assert began(rig) == ["T002", "T003"]
-    assert attempts(rig) == ["T002/1", "T003/1"]
-    assert boxes(rig) == {"T001", "T002"}
+    assert began(harness) == ["T002", "T003"]
+    assert attempts(harness) == ["T002/1", "T003/1"]
+    assert boxes(harness) == {"T001", "T002"}
     ticks = text.replace("[ ] T001", "[X] T001").replace("[ ] T002", "[X] T002")
-    assert rig.remote_file(TASKS).split() == ticks.split()
-    assert rig.remote_refs()["refs/heads/main"] == main
+    assert harness.remote_file(TASKS).split() == ticks.split()
+    assert harness.remote_refs()["refs/heads/main"] == main
     assert any("[ticked_by_hand]" in call.output for call in made)
     assert len(children) == 6
     for child in children:
@@ -182,10 +182,12 @@ def test_a_sloppy_model_is_refused_or_does_no_harm(rig: Rig, make: Make) -> None
     assert {"unknown_task", "task_done"} <= refused
 
 
-def test_an_agent_whose_clone_has_the_bundle_hands_nothing_over(rig: Rig, make: Make) -> None:
+def test_an_agent_whose_clone_has_the_bundle_hands_nothing_over(
+    harness: Harness, make: Make
+) -> None:
     make("none")
-    rig.tasks("- [ ] T001 [P] [ASYNC] Write `a.txt`\n- [ ] T002 [P] [ASYNC] Write `b.txt`\n")
-    del rig.env["SDLC_RUNNER_AGENT_COMMAND"]
+    harness.tasks("- [ ] T001 [P] [ASYNC] Write `a.txt`\n- [ ] T002 [P] [ASYNC] Write `b.txt`\n")
+    del harness.env["SDLC_RUNNER_AGENT_COMMAND"]
     run = "python3 .opencode/sdlc-runner/run.py"
     asked = {"description": "d", "prompt": "Task T002.", "subagent_type": "async-runner"}
     turns = (
@@ -194,12 +196,12 @@ def test_an_agent_whose_clone_has_the_bundle_hands_nothing_over(rig: Rig, make: 
         says("Done."),
     )
     with ModelServer([Rule("Implement task T001", turns)]) as model:
-        rig.env |= model.environment({})
-        done = rig.run("run", "T001")
+        harness.env |= model.environment({})
+        done = harness.run("run", "T001")
     assert done.code == 0, done.stdout
-    assert attempts(rig) == ["T001/1"]
-    assert rig.ticked() == {"T001"}
-    handed, *called = rig.remote_file("a.txt").split("\n--\n")
+    assert attempts(harness) == ["T001/1"]
+    assert harness.ticked() == {"T001"}
+    handed, *called = harness.remote_file("a.txt").split("\n--\n")
     assert "prevents you" in handed
     assert len(called) == 2
     assert all("[no_remote]" in said for said in called)  # the clone that an agent has has none

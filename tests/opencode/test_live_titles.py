@@ -15,9 +15,9 @@ import pytest
 
 from sdlc_runner.install import bundle_files
 from sdlc_runner.install.live_titles import PLUGIN
-from support import harness as rigs
+from support import harness as harnesses
 from support import source_files
-from support.harness import Rig, until
+from support.harness import Harness, until
 from support.model.server import Call, ModelServer, Rule, calls, says, shell
 
 if TYPE_CHECKING:
@@ -36,9 +36,9 @@ pathlib.Path(f'{task}.txt').write_text('done')
 
 
 @pytest.fixture
-def bare(tmp_path: Path, programs: Path) -> Iterator[Rig]:
+def bare(tmp_path: Path, programs: Path) -> Iterator[Harness]:
     """A rig with the bundle and the plugin, whose user's own folder OpenCode has filled before."""
-    made = rigs.create(tmp_path)
+    made = harnesses.create(tmp_path)
     made.env["PATH"] = f"{programs}:{made.env['PATH']}"
     made.env |= {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1"}
     fill(tmp_path / "config/opencode")
@@ -83,11 +83,11 @@ class Watched:
 
 
 @contextmanager
-def serving(rig: Rig, model: ModelServer) -> Iterator[Watched]:
-    env = {name: text for name, text in rig.env.items() if name != "PYTHONPATH"}
+def serving(harness: Harness, model: ModelServer) -> Iterator[Watched]:
+    env = {name: text for name, text in harness.env.items() if name != "PYTHONPATH"}
     server = subprocess.Popen(
         ["opencode", "serve", "--port", "0"],
-        cwd=rig.checkout,
+        cwd=harness.checkout,
         env=model.environment(env),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -137,7 +137,7 @@ def prompt(watched: Watched, text: str) -> None:
     watched.ask(f"/session/{session}/message", {"parts": parts})
 
 
-def test_the_row_shows_the_newest_line_until_the_attempt_ends(bare: Rig) -> None:
+def test_the_row_shows_the_newest_line_until_the_attempt_ends(bare: Harness) -> None:
     bare.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] Write it in T001.txt\n")
     bare.agent(PROGRESS)
     assert bare.run("install", "--live-titles").code == 0
@@ -166,7 +166,7 @@ def ends(watched: Watched) -> list[dict[str, Any]]:
     ]
 
 
-def test_other_calls_are_left_alone(bare: Rig) -> None:
+def test_other_calls_are_left_alone(bare: Harness) -> None:
     assert bare.run("install", "--live-titles").code == 0
     with scripted() as model, serving(bare, model) as watched:
         prompt(watched, "Twice")
@@ -267,7 +267,7 @@ def test_only_our_calls_and_no_error_of_ours(folder: Path) -> None:
     assert len(played(folder, f"{odd}\nawait part('running', 'x'); await wait(100)", fails=True))
 
 
-def test_nothing_of_it_is_committed_or_loaded_twice(bare: Rig) -> None:
+def test_nothing_of_it_is_committed_or_loaded_twice(bare: Harness) -> None:
     assert bare.run("install", "--live-titles").code == 0
     bare.commit("Install the bundle")
     committed = bare.git("ls-files").splitlines()

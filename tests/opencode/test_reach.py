@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.errors import UnreachableError
-from sdlc_runner.worker.agents.opencode_server.agent import ServedAgent
+from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
 from sdlc_runner.worker.agents.single_container import SingleAgent
 from sdlc_runner.worker.masking import Masker
-from sdlc_runner.worker.preflight.preflight import Reach
+from sdlc_runner.worker.preflight.preflight import Preflight
 from support import unreachable_ports
 from support.kubernetes import local_pod
 from support.opencode.real_server import SPEC_HERE
@@ -46,15 +46,17 @@ def settings(url: str) -> str:
     return json.dumps({"$schema": "https://opencode.ai/config.json", "provider": provider})
 
 
-def served(root: Path, program: Path, proxy: str, **env: str) -> tuple[local_pod.Pod, ServedAgent]:
+def served(
+    root: Path, program: Path, proxy: str, **env: str
+) -> tuple[local_pod.Pod, OpenCodeServerAgent]:
     """Start a pod's agent; the runner's own environment has only the proxy."""
     own = local_pod.environment(ANTHROPIC_API_KEY="none")
     own["PATH"] = f"{program}:{own['PATH']}"
     pod = local_pod.Pod(root, SPEC.to_json(), own)
     pod.start("agent", **env)
     server = Server(pod.port, local_pod.PASSWORD, str(pod.workspace))
-    reach = Reach(3, {"https_proxy": proxy})
-    agent = ServedAgent(SPEC, pod.workspace, server, threading.Event(), Masker([]), reach)
+    reach = Preflight(3, {"https_proxy": proxy})
+    agent = OpenCodeServerAgent(SPEC, pod.workspace, server, threading.Event(), Masker([]), reach)
     return pod, agent
 
 
@@ -100,7 +102,7 @@ def test_the_repositorys_settings_count_for_a_child(
         (work / "opencode.json").write_text(settings(gateway))
     environ = local_pod.environment(HOME=str(tmp_path), https_proxy=proxy)
     environ["PATH"] = f"{program}:{environ['PATH']}"
-    stop, reach = threading.Event(), Reach(3, environ)
+    stop, reach = threading.Event(), Preflight(3, environ)
     agent = SingleAgent(SPEC, work, environ, stop, Masker([]), reach)
     if named:
         agent.get_ready()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sdlc_runner.worker.agents.agent_result import AgentEnd
+    from sdlc_runner.worker.agents.agent_result import AgentResult
     from support.model.request import Request
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
@@ -65,7 +65,7 @@ def run(
     heard: Heard,
     model: str = MODEL,
     **limits: float,
-) -> AgentEnd:
+) -> AgentResult:
     spec = limited(replace(SPEC, model=model, limits=Limits()), **{"run_seconds": 60, **limits})
     stop, masker = threading.Event(), Masker([KEY])
     return subprocess_run.run(spec, "Do task T001", work, environ, heard.emit, stop, masker)

@@ -10,7 +10,7 @@ import pytest
 
 from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits
 from support.agent_fixtures import SPEC
-from support.harness import FEATURE, VALIDATOR, Rig
+from support.harness import FEATURE, VALIDATOR, Harness
 from support.kubernetes import local_pod
 from support.model.server import KEY, MODEL, ModelServer, Rule, calls, says, shell, writes
 
@@ -22,13 +22,13 @@ pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 OWN = "git config user.name A; git commit --quiet --all -m own; git push; git log --oneline; env"
 
 
-def spec_of(rig: Rig) -> AttemptSpec:
+def spec_of(harness: Harness) -> AttemptSpec:
     """Return a bundle of two tasks."""
-    rig.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] One\n- [ ] T002 [ASYNC] Two\n")
+    harness.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] One\n- [ ] T002 [ASYNC] Two\n")
     return replace(
         SPEC,
-        base=rig.git("rev-parse", "HEAD"),
-        remote=str(rig.remote),
+        base=harness.git("rev-parse", "HEAD"),
+        remote=str(harness.remote),
         limits=Limits(),
         model=MODEL,
         tasks=(AttemptTask("T001", "One", "T001 One"), AttemptTask("T002", "Two", "T002 Two")),
@@ -48,10 +48,10 @@ def play(pod: local_pod.Pod, role: str) -> None:
 
 @pytest.mark.parametrize("role", ["runner", "single"])
 def test_tasks_become_verified_work(
-    rig: Rig, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch, role: str
+    harness: Harness, tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch, role: str
 ) -> None:
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-    spec = spec_of(rig)
+    spec = spec_of(harness)
     first = (writes("one.txt"), calls(shell(OWN)), lambda r: says(f"First: {r.results[-1]}"))
     second = (writes("two.txt"), says("Second."))
     rules = [Rule("Implement task T001 ", first), Rule("Implement task T002 ", second)]
@@ -66,8 +66,8 @@ def test_tasks_become_verified_work(
     for event in events:
         VALIDATOR.validate(event)
     head, branch = pod.claim["head"], f"sdlc-runner/{FEATURE}/T001-1"
-    assert head == rig.git("rev-parse", branch, cwd=rig.remote)
-    changed = rig.git("diff", "--name-only", spec.base, head, cwd=rig.remote).splitlines()
+    assert head == harness.git("rev-parse", branch, cwd=harness.remote)
+    changed = harness.git("diff", "--name-only", spec.base, head, cwd=harness.remote).splitlines()
     assert changed == ["one.txt", "two.txt"]
     assert [task["status"] for task in pod.claim["tasks"]] == ["succeeded", "succeeded"]
     said = next(event["text"] for event in events if event.get("text", "").startswith("First:"))

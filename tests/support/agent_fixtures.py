@@ -18,7 +18,7 @@ from sdlc_runner.worker.masking import Masker
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sdlc_runner.worker.agents.agent_result import AgentEnd
+    from sdlc_runner.worker.agents.agent_result import AgentResult
 
 SLEEP = "import time; time.sleep(60)"
 KEY = AttemptKey("001-demo", "T001", 1)
@@ -78,15 +78,15 @@ class Stage:
         self.environ = {"PATH": os.environ["PATH"]}
         self.masker = Masker([])
 
-    def run(self, spec: AttemptSpec, prompt: str = "the prompt") -> AgentEnd:
+    def run(self, spec: AttemptSpec, prompt: str = "the prompt") -> AgentResult:
         return subprocess_run.run(
             spec, prompt, self.work, self.environ, self.heard.emit, self.stop, self.masker
         )
 
-    def script(self, text: str, prompt: str = "the prompt", **limits: float) -> AgentEnd:
+    def script(self, text: str, prompt: str = "the prompt", **limits: float) -> AgentResult:
         return self.run(limited(replace(SPEC, agent_command=python(text)), **limits), prompt)
 
-    def as_opencode(self, text: str) -> AgentEnd:
+    def as_opencode(self, text: str) -> AgentResult:
         """Run a script that stands where OpenCode would be found."""
         program = self.work / "bin/opencode"
         program.parent.mkdir()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from support.harness import Result, Rig
+    from support.harness import Harness, Result
 
 BRANCH = f"sdlc-runner/{FEATURE}/T001-1"
 REFS = f"refs/sdlc-runner/{FEATURE}/T001/1"
@@ -21,11 +21,11 @@ SLEEP = "time.sleep(60)"
 Verdict = tuple[str, str]
 
 
-def spawn(rig: Rig, *args: str, **env: Any) -> Result:  # noqa: ANN401
+def spawn(harness: Harness, *args: str, **env: Any) -> Result:  # noqa: ANN401
     """Spawn and follow one attempt at T001."""
-    if not rig.tasks_file.exists():
-        rig.tasks(ONE)
-    return rig.run("spawn", "T001", "--follow", *args, **env)
+    if not harness.tasks_file.exists():
+        harness.tasks(ONE)
+    return harness.run("spawn", "T001", "--follow", *args, **env)
 
 
 def verdict(result: Result, task: str = "T001") -> Verdict:
@@ -34,47 +34,49 @@ def verdict(result: Result, task: str = "T001") -> Verdict:
     return event["outcome"], event["code"]
 
 
-def verified(rig: Rig, task: str = "T001", **env: Any) -> Verdict:  # noqa: ANN401
+def verified(harness: Harness, task: str = "T001", **env: Any) -> Verdict:  # noqa: ANN401
     """Judge from the remote."""
-    return verdict(rig.run("verify", task, **env), task)
+    return verdict(harness.run("verify", task, **env), task)
 
 
-def elsewhere(rig: Rig) -> dict[str, Any]:
+def elsewhere(harness: Harness) -> dict[str, Any]:
     """Return the environment of another user, who has nothing of the attempts."""
-    home = rig.folder / "other"
+    home = harness.folder / "other"
     home.mkdir(exist_ok=True)
     return {"HOME": str(home), "XDG_STATE_HOME": str(home), "XDG_CONFIG_HOME": str(home)}
 
 
-def verified_elsewhere(rig: Rig, task: str = "T001") -> Verdict:
+def verified_elsewhere(harness: Harness, task: str = "T001") -> Verdict:
     """Judge as another user in a clone made just now."""
-    clone = rig.folder / "clone"
-    rig.git("clone", "--quiet", "--branch", FEATURE, str(rig.remote), str(clone), cwd=rig.folder)
-    return verdict(rig.run("verify", task, cwd=clone, **elsewhere(rig)), task)
+    clone = harness.folder / "clone"
+    harness.git(
+        "clone", "--quiet", "--branch", FEATURE, str(harness.remote), str(clone), cwd=harness.folder
+    )
+    return verdict(harness.run("verify", task, cwd=clone, **elsewhere(harness)), task)
 
 
-def stored(rig: Rig) -> dict[str, Any]:
+def stored(harness: Harness) -> dict[str, Any]:
     """Return the result in the transcript on the remote."""
-    record: dict[str, Any] = json.loads(rig.remote_file("result.json", f"{REFS}/transcript"))
+    record: dict[str, Any] = json.loads(harness.remote_file("result.json", f"{REFS}/transcript"))
     return record
 
 
-def message(rig: Rig, ref: str) -> str:
+def message(harness: Harness, ref: str) -> str:
     """Return the message of a commit on the remote."""
-    return rig.git("log", "-1", "--format=%B", ref, cwd=rig.remote)
+    return harness.git("log", "-1", "--format=%B", ref, cwd=harness.remote)
 
 
-def hook(rig: Rig, name: str, script: str) -> None:
+def hook(harness: Harness, name: str, script: str) -> None:
     """Give the bare remote a hook; ``$folder`` is the rig's."""
-    path = rig.remote / "hooks" / name
-    path.write_text(f"#!/bin/sh\nfolder='{rig.folder}'\n{script}\n")
+    path = harness.remote / "hooks" / name
+    path.write_text(f"#!/bin/sh\nfolder='{harness.folder}'\n{script}\n")
     path.chmod(0o755)
 
 
-def pausing(rig: Rig, name: str, pattern: str) -> None:
+def pausing(harness: Harness, name: str, pattern: str) -> None:
     """Have a hook wait, when a ref fits, until the file ``go`` is there (``no``: refuse)."""
     hook(
-        rig,
+        harness,
         name,
         f"""
 while read old new ref; do case $ref in {pattern})
@@ -83,17 +85,17 @@ while read old new ref; do case $ref in {pattern})
     )
 
 
-def delete_ref(rig: Rig, ref: str) -> None:
+def delete_ref(harness: Harness, ref: str) -> None:
     """Remove a ref from the remote."""
-    rig.git("update-ref", "-d", ref, cwd=rig.remote)
+    harness.git("update-ref", "-d", ref, cwd=harness.remote)
 
 
-def objects(rig: Rig) -> bytes:
+def objects(harness: Harness) -> bytes:
     """Return every object that the remote holds, reachable or not."""
     done = subprocess.run(
         ["git", "cat-file", "--batch-all-objects", "--batch"],
-        cwd=rig.remote,
-        env=rig.env,
+        cwd=harness.remote,
+        env=harness.env,
         check=True,
         capture_output=True,
     )

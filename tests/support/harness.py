@@ -72,7 +72,7 @@ def parse(stdout: str) -> list[Event]:
 
 
 @dataclass
-class Rig:
+class Harness:
     """A checkout on a feature branch, its bare remote, and an environment of its own."""
 
     folder: Path
@@ -228,7 +228,7 @@ class Rig:
         """Wait until a file is there."""
         until(path.exists, seconds)
 
-    def wrapper_pid(self, task: str = "T001", number: int = 1) -> int:
+    def worker_pid(self, task: str = "T001", number: int = 1) -> int:
         """Return the process id of a running attempt."""
         path = self.attempt(task, number) / "pid"
         until(path.exists)
@@ -261,7 +261,7 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
-def create(folder: Path) -> Rig:
+def create(folder: Path) -> Harness:
     """Make a rig: remote with a default branch, checkout on the feature branch, all pushed."""
     kept = {
         name: value
@@ -275,7 +275,7 @@ def create(folder: Path) -> Rig:
     (home / ".gitconfig").write_text(
         "[user]\n\tname = User\n\temail = user@localhost\n[init]\n\tdefaultBranch = main\n"
     )
-    rig = Rig(
+    harness = Harness(
         folder,
         {
             **kept,
@@ -286,15 +286,15 @@ def create(folder: Path) -> Rig:
             "GIT_CONFIG_NOSYSTEM": "1",
         },
     )
-    rig.checkout.mkdir()
-    rig.git("init", "--quiet", "--bare", str(rig.remote), cwd=folder)
-    rig.git("init", "--quiet")
-    rig.git("remote", "add", "origin", str(rig.remote))
-    rig.write("README.md", "# Demo\n")
-    rig.commit("Begin")
-    rig.git("switch", "--quiet", "-c", FEATURE)
-    rig.write(f"specs/{FEATURE}/spec.md", "# Spec\n")
-    rig.write(f"specs/{FEATURE}/plan.md", "# Plan\n")
-    rig.commit("Specify")
-    rig.agent("pathlib.Path(f'{task}.txt').write_text(f'done by {task}\\n')")
-    return rig
+    harness.checkout.mkdir()
+    harness.git("init", "--quiet", "--bare", str(harness.remote), cwd=folder)
+    harness.git("init", "--quiet")
+    harness.git("remote", "add", "origin", str(harness.remote))
+    harness.write("README.md", "# Demo\n")
+    harness.commit("Begin")
+    harness.git("switch", "--quiet", "-c", FEATURE)
+    harness.write(f"specs/{FEATURE}/spec.md", "# Spec\n")
+    harness.write(f"specs/{FEATURE}/plan.md", "# Plan\n")
+    harness.commit("Specify")
+    harness.agent("pathlib.Path(f'{task}.txt').write_text(f'done by {task}\\n')")
+    return harness

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.report.model import Attempt, Mood, Run, Span, Task
+from sdlc_runner.report.model import AttemptReport, Mood, RunReport, Span, TaskReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ def attempt(
     began: float | None = NINE,
     ended: float | None = NINE + 60,
     **more: Any,  # noqa: ANN401
-) -> Attempt:
+) -> AttemptReport:
     """An attempt whose agent worked from 5 s after its begin to 5 s before its end."""
     spans: tuple[Span, ...] = ()
     if began is not None and ended is not None:
@@ -28,10 +28,12 @@ def attempt(
             Span("pushing", task, ended - 5, ended),
         )
     named = {"name": f"{task}-1", "tasks": (task,), "outcome": "succeeded", "mood": Mood.GOOD}
-    return Attempt(**{**named, "began": began, "ended": ended, "spans": spans, **more})
+    return AttemptReport(**{**named, "began": began, "ended": ended, "spans": spans, **more})
 
 
 def run(
-    attempts: Sequence[Attempt] = (), tasks: Sequence[Task] = (), now: float = NINE + 3600
-) -> Run:
-    return Run("001-demo", "001-demo", now, tuple(tasks), tuple(attempts))
+    attempts: Sequence[AttemptReport] = (),
+    tasks: Sequence[TaskReport] = (),
+    now: float = NINE + 3600,
+) -> RunReport:
+    return RunReport("001-demo", "001-demo", now, tuple(tasks), tuple(attempts))

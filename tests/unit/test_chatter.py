@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdlc_runner.events.codec import AttemptKey, EventType, parse
-from sdlc_runner.events.log_reader import Reader, singly
+from sdlc_runner.events.log_reader import Reader, iter_events
 from sdlc_runner.events.schema import TEXT_LIMIT
 
 if TYPE_CHECKING:
-    from sdlc_runner.events.log_reader import Sighted
+    from sdlc_runner.events.log_reader import LogBatch
 
 KEY = AttemptKey("001-demo", "T001", 1)
 TIME = "2026-01-01T00:00:00.000Z"
@@ -26,7 +26,7 @@ def ours(seq: int, text: str, type_: str = "log", key: AttemptKey = KEY, **more:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def read(lines: list[bytes], key: AttemptKey = KEY) -> list[Sighted]:
+def read(lines: list[bytes], key: AttemptKey = KEY) -> list[LogBatch]:
     return Reader(key).feed(b"".join(each + b"\n" for each in lines))
 
 
@@ -35,14 +35,14 @@ def test_common_events_in_order_are_taken_at_once_as_they_are() -> None:
     (found,) = read(lines)
     assert found.size == 3
     assert found.line == b"\n".join(lines)
-    assert [item.event for item in singly([found])] == [parse(each, KEY) for each in lines]
+    assert [item.event for item in iter_events([found])] == [parse(each, KEY) for each in lines]
 
 
 def test_lines_that_are_no_events_are_taken_at_once_as_logs() -> None:
     lines = [b"plain", b'said "so" in C:\\Users', "é€🎉".encode(), b"[1, 2]", b"  indented"]
     (found,) = read(lines)
     assert found.size == 5
-    texts = [item.event.fields["text"] for item in singly([found])]
+    texts = [item.event.fields["text"] for item in iter_events([found])]
     assert texts == [each.decode() for each in lines]
 
 
@@ -50,7 +50,7 @@ def test_a_feature_may_have_any_name() -> None:
     key = AttemptKey('001-ü.*"x"', "T001", 1)
     (found,) = read([ours(1, "a", key=key), ours(2, "b", key=key)], key)
     assert found.size == 2
-    assert all(item.event.seq is None for item in singly(read([ours(1, "a")], key)))
+    assert all(item.event.seq is None for item in iter_events(read([ours(1, "a")], key)))
 
 
 odd = st.one_of(
@@ -115,15 +115,15 @@ def test_many_lines_at_once_are_what_they_are_one_by_one(lines: list[bytes]) -> 
     found = at_once.feed(b"".join(each + b"\n" for each in lines)) + at_once.finish()
     one_by_one = Reader(KEY)
     expected = [item for each in lines for item in _alone(one_by_one, each)]
-    told = [(item.type, item.event.seq, item.event.fields) for item in singly(found)]
+    told = [(item.type, item.event.seq, item.event.fields) for item in iter_events(found)]
     assert told == [(item.type, item.event.seq, item.event.fields) for item in expected]
     assert at_once.position == one_by_one.position
 
 
-def _alone(reader: Reader, each: bytes) -> list[Sighted]:
+def _alone(reader: Reader, each: bytes) -> list[LogBatch]:
     """Have one line be read thoroughly: an empty line beside it keeps it from the quick way."""
     found = reader.feed(b"\n" + each + b"\n")
-    return list(singly(found))
+    return list(iter_events(found))
 
 
 def test_what_keeps_a_line_from_the_quick_way_is_the_line_itself() -> None:

@@ -7,13 +7,13 @@ import pytest
 from sdlc_runner.events.codec import Outcome
 from sdlc_runner.orchestrator import delegation_files
 from sdlc_runner.orchestrator.delegation_files import Delegate, Entry
-from sdlc_runner.verify.verdict import Judgement
+from sdlc_runner.verify.verdict import Verdict
 
 NOON = 1_767_268_800.0
 LATER = NOON + 60
 JOB = Delegate("sdlc-001-demo-t001-1-abc", "Write the model")
-GOOD = Judgement("T001", Outcome.SUCCEEDED, "verified", "The remote shows the work.")
-BAD = Judgement("T001", Outcome.FAILED, "agent_failed", "It ended with 3.")
+GOOD = Verdict("T001", Outcome.SUCCEEDED, "verified", "The remote shows the work.")
+BAD = Verdict("T001", Outcome.FAILED, "agent_failed", "It ended with 3.")
 FOREIGN: Entry = {"owner": "somebody", "files": "src/a.py", "agent_type": "general"}
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.backends.kubernetes.job_state import PodState, Stage, state_of
+from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState, state_of
 from sdlc_runner.backends.kubernetes.ownership import states
-from sdlc_runner.backends.kubernetes.pending_reasons import Clock
+from sdlc_runner.backends.kubernetes.pending_reasons import TimeoutKind
 from sdlc_runner.events.vocabulary import Outcome
 from support.kubernetes.kube_fixtures import (
     BORN_SECONDS,
@@ -59,60 +59,88 @@ def pending(*statuses: JobOrPod, mounted: bool = False) -> JobOrPod:
 
 
 ON_THE_WAY = [
-    (job(), None, [], Stage.PENDING, "", Clock.START),
-    (job(suspend=True), None, [], Stage.QUEUED, "", Clock.QUEUE),
-    (job(), None, [event("FailedCreate", QUOTA)], Stage.QUEUED, "quota_exceeded", Clock.QUEUE),
-    (job(), None, [event("FailedCreate", "No.")], Stage.PENDING, "admission_refused", Clock.GRACE),
-    (job(), unscheduled(), [], Stage.PENDING, "", Clock.START),
-    (job(), unscheduled(GATED), [], Stage.QUEUED, "", Clock.QUEUE),
+    (job(), None, [], JobPhase.PENDING, "", TimeoutKind.START),
+    (job(suspend=True), None, [], JobPhase.QUEUED, "", TimeoutKind.QUEUE),
+    (
+        job(),
+        None,
+        [event("FailedCreate", QUOTA)],
+        JobPhase.QUEUED,
+        "quota_exceeded",
+        TimeoutKind.QUEUE,
+    ),
+    (
+        job(),
+        None,
+        [event("FailedCreate", "No.")],
+        JobPhase.PENDING,
+        "admission_refused",
+        TimeoutKind.GRACE,
+    ),
+    (job(), unscheduled(), [], JobPhase.PENDING, "", TimeoutKind.START),
+    (job(), unscheduled(GATED), [], JobPhase.QUEUED, "", TimeoutKind.QUEUE),
     (
         job(),
         unscheduled(NOWHERE),
         [],
-        Stage.PENDING,
+        JobPhase.PENDING,
         "unschedulable",
-        Clock.QUEUE,
+        TimeoutKind.QUEUE,
     ),
-    (job(), pending(CREATING), [], Stage.PENDING, "", Clock.START),
+    (job(), pending(CREATING), [], JobPhase.PENDING, "", TimeoutKind.START),
     (
         job(),
         pending(CREATING),
         [event("FailedMount", NO_SECRET)],
-        Stage.PENDING,
+        JobPhase.PENDING,
         "volume_not_mounted",
-        Clock.GRACE,
+        TimeoutKind.GRACE,
     ),
-    (job(), pending(CREATING, mounted=True), [], Stage.STARTING, "", Clock.START),
+    (job(), pending(CREATING, mounted=True), [], JobPhase.STARTING, "", TimeoutKind.START),
     (
         job(),
         pending(CREATING, mounted=True),
         [event("FailedMount", NO_SECRET)],
-        Stage.STARTING,
+        JobPhase.STARTING,
         "",
-        Clock.START,
+        TimeoutKind.START,
     ),
-    (job(), pending(CREATING, mounted=True), [PULLING], Stage.PULLING, "", Clock.START),
-    (job(), pending(CREATING), [PULLING, event("Pulled")], Stage.STARTING, "", Clock.START),
+    (job(), pending(CREATING, mounted=True), [PULLING], JobPhase.PULLING, "", TimeoutKind.START),
+    (
+        job(),
+        pending(CREATING),
+        [PULLING, event("Pulled")],
+        JobPhase.STARTING,
+        "",
+        TimeoutKind.START,
+    ),
     (
         job(),
         pending(waits("PodInitializing"), waits("ErrImageNeverPull", NOT_PRESENT, "agent")),
         [],
-        Stage.PULLING,
+        JobPhase.PULLING,
         "image_pull_failed",
-        Clock.GRACE,
+        TimeoutKind.GRACE,
     ),
     (
         job(),
         pending(waits("CreateContainerConfigError", 'configmap "nope" not found')),
         [],
-        Stage.STARTING,
+        JobPhase.STARTING,
         "container_not_created",
-        Clock.GRACE,
+        TimeoutKind.GRACE,
     ),
-    (job(), pod(RUNNING), [], Stage.RUNNING, "", Clock.NONE),
-    (job(), pod(RUNNING, CRASHES), [], Stage.RUNNING, "container_crashes", Clock.NONE),
-    (job(), pod(RUNNING, leaving=True), [], Stage.RUNNING, "pod_deleted", Clock.NONE),
-    (job(notes=CANCEL_NOTE), pod(RUNNING, leaving=True), [], Stage.RUNNING, "", Clock.NONE),
+    (job(), pod(RUNNING), [], JobPhase.RUNNING, "", TimeoutKind.NONE),
+    (job(), pod(RUNNING, CRASHES), [], JobPhase.RUNNING, "container_crashes", TimeoutKind.NONE),
+    (job(), pod(RUNNING, leaving=True), [], JobPhase.RUNNING, "pod_deleted", TimeoutKind.NONE),
+    (
+        job(notes=CANCEL_NOTE),
+        pod(RUNNING, leaving=True),
+        [],
+        JobPhase.RUNNING,
+        "",
+        TimeoutKind.NONE,
+    ),
 ]
 
 
@@ -121,16 +149,16 @@ def test_an_attempt_on_its_way_is_alive(
     a_job: JobOrPod,
     a_pod: JobOrPod | None,
     events: list[JobOrPod],
-    stage: Stage,
+    stage: JobPhase,
     code: str,
-    clock: Clock,
+    clock: TimeoutKind,
 ) -> None:
     found = state_of(a_job, a_pod, events)
     assert (found.stage, found.trouble.code if found.trouble else "") == (stage, code)
     assert found.clock is clock
     assert found.ending.known
     assert found.ending.alive
-    assert found.ran == (stage is Stage.RUNNING)
+    assert found.ran == (stage is JobPhase.RUNNING)
 
 
 def test_each_clock_has_its_own_beginning() -> None:
@@ -162,7 +190,7 @@ def test_an_attempt_that_ended(
     a_pod: JobOrPod | None, a_job: JobOrPod | None, code: int | None, cause: str | None
 ) -> None:
     found = state_of(a_job, a_pod, [])
-    assert found.stage is Stage.ENDED
+    assert found.stage is JobPhase.ENDED
     assert (found.ending.known, found.ending.alive) == (True, False)
     assert found.ending.exit_code == code
     assert (found.ending.cause.code if found.ending.cause else None) == cause
@@ -171,7 +199,7 @@ def test_an_attempt_that_ended(
 def test_a_pod_that_went_with_its_node_has_ended_though_its_container_runs() -> None:
     conditions = [ON_NODE, disrupted("DeletionByPodGC", "PodGC: node no longer exists")]
     found = state_of(job(), pod(RUNNING, leaving=True, phase="Failed", conditions=conditions), [])
-    assert (found.stage, found.ran) == (Stage.ENDED, True)
+    assert (found.stage, found.ran) == (JobPhase.ENDED, True)
     assert found.ending.cause is not None
     assert found.ending.cause.code == "node_lost"
 
@@ -195,7 +223,7 @@ def test_what_began_in_the_very_moment_it_was_given_up_was_not_rejected() -> Non
 @pytest.mark.parametrize("note", ["", "no JSON", "[1]", '{"code": 5}', "[" * 100_000])
 def test_a_reason_that_is_none_raises_nothing(note: str) -> None:
     found = state_of(job(FAILED, notes={"sdlc-runner/given-up": note}), None, [])
-    assert found.stage is Stage.ENDED
+    assert found.stage is JobPhase.ENDED
 
 
 @pytest.mark.parametrize("notes", [CANCEL_NOTE, GIVE_UP_NOTE])
@@ -203,13 +231,13 @@ def test_a_queue_that_holds_a_given_up_job_for_ever_does_not_keep_it_alive(
     notes: dict[str, str],
 ) -> None:
     found = state_of(job(suspend=True, notes=notes), None, [])
-    assert (found.stage, found.ending.alive) == (Stage.ENDED, False)
+    assert (found.stage, found.ending.alive) == (JobPhase.ENDED, False)
     assert found.ending.cancelled == (notes is CANCEL_NOTE)
 
 
 def test_an_attempt_of_which_nothing_is_left_is_gone() -> None:
     found = state_of(None, None, [])
-    assert (found.stage, found.ending.known) == (Stage.GONE, False)
+    assert (found.stage, found.ending.known) == (JobPhase.GONE, False)
 
 
 @pytest.mark.parametrize(
@@ -241,7 +269,7 @@ def test_of_two_pods_of_a_job_the_newer_counts() -> None:
 
 def test_a_pod_whose_job_was_deleted_is_alive_until_it_ends() -> None:
     found = states([], [pod(RUNNING, leaving=True)], [])["job-1"]
-    assert (found.stage, found.ending.alive) == (Stage.RUNNING, True)
+    assert (found.stage, found.ending.alive) == (JobPhase.RUNNING, True)
 
 
 def test_events_are_told_apart_by_what_they_are_about() -> None:
@@ -249,5 +277,5 @@ def test_events_are_told_apart_by_what_they_are_about() -> None:
     other = {**event("FailedCreate", "No."), "involvedObject": {"uid": "job-2"}}
     oddities: list[JobOrPod] = [{}, {"involvedObject": None}, {"involvedObject": {}}]
     for strange in oddities:
-        found: PodState = states([job()], [], [strange, other, about_job])["job-1"]
-        assert found.stage is Stage.QUEUED
+        found: JobState = states([job()], [], [strange, other, about_job])["job-1"]
+        assert found.stage is JobPhase.QUEUED

@@ -10,10 +10,10 @@ import pytest
 
 from sdlc_runner.backends.kubernetes import pending_reasons
 from sdlc_runner.backends.kubernetes.job_spec import Clocks
-from sdlc_runner.backends.kubernetes.job_state import PodState, Stage
-from sdlc_runner.backends.kubernetes.pending_reasons import Clock, Trouble
+from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState
+from sdlc_runner.backends.kubernetes.pending_reasons import PendingReason, TimeoutKind
 from sdlc_runner.backends.kubernetes.server_clock import ServerClock
-from sdlc_runner.backends.kubernetes.start_timeout import Patience
+from sdlc_runner.backends.kubernetes.start_timeout import StartTimeout
 from sdlc_runner.events.vocabulary import Outcome
 from support.kubernetes.kube_fixtures import (
     BORN,
@@ -35,31 +35,31 @@ if TYPE_CHECKING:
     from support.kubernetes.kube_fixtures import JobOrPod
 
 WAITING = [
-    ("InvalidImageName", "image_name_invalid", Clock.AT_ONCE),
-    ("ErrImagePull", "image_pull_failed", Clock.GRACE),
-    ("ImagePullBackOff", "image_pull_failed", Clock.GRACE),
-    ("ErrImageNeverPull", "image_pull_failed", Clock.GRACE),
-    ("ImageInspectError", "image_pull_failed", Clock.GRACE),
-    ("RegistryUnavailable", "image_pull_failed", Clock.GRACE),
-    ("SignatureValidationFailed", "image_pull_failed", Clock.GRACE),
-    ("CreateContainerConfigError", "container_not_created", Clock.GRACE),
-    ("CreateContainerError", "container_not_created", Clock.GRACE),
-    ("PreCreateHookError", "container_not_created", Clock.GRACE),
-    ("PreStartHookError", "container_not_created", Clock.GRACE),
-    ("PostStartHookError", "container_not_created", Clock.GRACE),
-    ("RunContainerError", "container_not_created", Clock.GRACE),
+    ("InvalidImageName", "image_name_invalid", TimeoutKind.AT_ONCE),
+    ("ErrImagePull", "image_pull_failed", TimeoutKind.GRACE),
+    ("ImagePullBackOff", "image_pull_failed", TimeoutKind.GRACE),
+    ("ErrImageNeverPull", "image_pull_failed", TimeoutKind.GRACE),
+    ("ImageInspectError", "image_pull_failed", TimeoutKind.GRACE),
+    ("RegistryUnavailable", "image_pull_failed", TimeoutKind.GRACE),
+    ("SignatureValidationFailed", "image_pull_failed", TimeoutKind.GRACE),
+    ("CreateContainerConfigError", "container_not_created", TimeoutKind.GRACE),
+    ("CreateContainerError", "container_not_created", TimeoutKind.GRACE),
+    ("PreCreateHookError", "container_not_created", TimeoutKind.GRACE),
+    ("PreStartHookError", "container_not_created", TimeoutKind.GRACE),
+    ("PostStartHookError", "container_not_created", TimeoutKind.GRACE),
+    ("RunContainerError", "container_not_created", TimeoutKind.GRACE),
 ]
 
 
 @pytest.mark.parametrize(("reason", "code", "clock"), WAITING)
-def test_a_container_that_cannot_be_made(reason: str, code: str, clock: Clock) -> None:
+def test_a_container_that_cannot_be_made(reason: str, code: str, clock: TimeoutKind) -> None:
     events = [event("Failed", f"Error: {reason}"), event("Scheduled", first="2026-11-23T08:00:00Z")]
     found = pending_reasons.of_waiting(waits(reason, NOT_PRESENT), events)
     assert found is not None
     assert (found.code, found.clock) == (code, clock)
     assert NOT_PRESENT in found.message
     assert found.hint
-    assert found.since == (None if clock is Clock.AT_ONCE else BORN_SECONDS)
+    assert found.since == (None if clock is TimeoutKind.AT_ONCE else BORN_SECONDS)
     assert found.to_cause().outcome is Outcome.REJECTED
 
 
@@ -74,12 +74,12 @@ def test_a_sidecar_that_crashes_is_given_up_before_the_runner_and_told_beside_it
     assert before is not None
     assert (before.code, before.clock, before.since) == (
         "container_crashes",
-        Clock.GRACE,
+        TimeoutKind.GRACE,
         BORN_SECONDS,
     )
     beside = pending_reasons.of_crashes(CRASHES)
     assert beside is not None
-    assert (beside.clock, "exit code 1" in beside.message) == (Clock.NONE, True)
+    assert (beside.clock, "exit code 1" in beside.message) == (TimeoutKind.NONE, True)
 
 
 MISSING_ACCOUNT = (
@@ -102,14 +102,14 @@ def test_a_refused_pod_is_given_up_after_a_while(text: str) -> None:
     later = event("FailedCreate", text, "2026-11-23T08:33:14Z", LATER)
     found = pending_reasons.of_creation([later, event("FailedCreate", text, BORN, BORN)])
     assert found is not None
-    assert (found.code, found.clock) == ("admission_refused", Clock.GRACE)
+    assert (found.code, found.clock) == ("admission_refused", TimeoutKind.GRACE)
     assert found.since == BORN_SECONDS
 
 
 def test_a_used_up_quota_is_waited_for_and_is_no_refusal() -> None:
     found = pending_reasons.of_creation([event("FailedCreate", f"Error creating: {QUOTA}")])
     assert found is not None
-    assert (found.code, found.clock) == ("quota_exceeded", Clock.QUEUE)
+    assert (found.code, found.clock) == ("quota_exceeded", TimeoutKind.QUEUE)
     assert "cancel" in found.hint
 
 
@@ -132,7 +132,7 @@ def test_a_volume_that_cannot_be_mounted_is_told_by_an_event_alone(text: str) ->
     assert found is not None
     assert (found.code, found.clock, found.since) == (
         "volume_not_mounted",
-        Clock.GRACE,
+        TimeoutKind.GRACE,
         BORN_SECONDS,
     )
     assert text in found.message
@@ -169,23 +169,25 @@ def test_a_pod_without_a_network_has_the_time_of_a_start() -> None:
         [event("FailedCreatePodSandBox", "plugin type=bridge failed")]
     )
     assert found is not None
-    assert (found.code, found.clock) == ("pod_not_set_up", Clock.START)
+    assert (found.code, found.clock) == ("pod_not_set_up", TimeoutKind.START)
 
 
 def test_a_pod_that_no_node_takes_waits_in_the_queue() -> None:
     found = pending_reasons.of_scheduling(
         condition("PodScheduled", "False", "Unschedulable", NO_NODE)
     )
-    assert (found.code, found.clock) == ("unschedulable", Clock.QUEUE)
+    assert (found.code, found.clock) == ("unschedulable", TimeoutKind.QUEUE)
     assert "didn't match Pod's node affinity" in found.message
 
 
 CLOCKS = Clocks(queue=3600, start=900, grace=30)
-HELD = {clock: Trouble("x", "It.", "Do.", clock) for clock in Clock}
+HELD = {clock: PendingReason("x", "It.", "Do.", clock) for clock in TimeoutKind}
 
 
-def waiting(stage: Stage, held_up: Trouble | None = None, since: float | None = None) -> PodState:
-    return PodState(stage, "", held_up, since=since)
+def waiting(
+    stage: JobPhase, held_up: PendingReason | None = None, since: float | None = None
+) -> JobState:
+    return JobState(stage, "", held_up, since=since)
 
 
 def server_clock(seconds: float) -> ServerClock:
@@ -197,44 +199,44 @@ def server_clock(seconds: float) -> ServerClock:
 @pytest.mark.parametrize(
     ("state", "most", "code"),
     [
-        (waiting(Stage.PENDING, None, BORN_SECONDS), 900, "pending_too_long"),
-        (waiting(Stage.PULLING, None, BORN_SECONDS), 900, "pending_too_long"),
-        (waiting(Stage.STARTING, HELD[Clock.GRACE], BORN_SECONDS), 30, "x"),
-        (waiting(Stage.PENDING, HELD[Clock.QUEUE], BORN_SECONDS), 3600, "x"),
-        (waiting(Stage.QUEUED, None, BORN_SECONDS), 3600, "queued_too_long"),
+        (waiting(JobPhase.PENDING, None, BORN_SECONDS), 900, "pending_too_long"),
+        (waiting(JobPhase.PULLING, None, BORN_SECONDS), 900, "pending_too_long"),
+        (waiting(JobPhase.STARTING, HELD[TimeoutKind.GRACE], BORN_SECONDS), 30, "x"),
+        (waiting(JobPhase.PENDING, HELD[TimeoutKind.QUEUE], BORN_SECONDS), 3600, "x"),
+        (waiting(JobPhase.QUEUED, None, BORN_SECONDS), 3600, "queued_too_long"),
     ],
 )
-def test_clocks_count_by_the_cluster_whoever_looks(state: PodState, most: int, code: str) -> None:
+def test_clocks_count_by_the_cluster_whoever_looks(state: JobState, most: int, code: str) -> None:
     for waited in (-7200, 0, most - 1):
-        assert Patience(CLOCKS, server_clock(BORN_SECONDS + waited)).is_over(state) is None
-    late = Patience(CLOCKS, server_clock(BORN_SECONDS + most)).is_over(state)
+        assert StartTimeout(CLOCKS, server_clock(BORN_SECONDS + waited)).is_over(state) is None
+    late = StartTimeout(CLOCKS, server_clock(BORN_SECONDS + most)).is_over(state)
     assert late is not None
     assert late.code == code
 
 
 def test_what_can_never_work_is_given_up_at_the_second_look() -> None:
-    patience = Patience(CLOCKS, ServerClock())
-    state = waiting(Stage.PULLING, HELD[Clock.AT_ONCE])
+    patience = StartTimeout(CLOCKS, ServerClock())
+    state = waiting(JobPhase.PULLING, HELD[TimeoutKind.AT_ONCE])
     patience.is_over(state)
     time.sleep(0.01)
     assert patience.is_over(state) is not None
 
 
-@pytest.mark.parametrize("stage", [Stage.RUNNING, Stage.ENDED, Stage.GONE])
-def test_nothing_that_has_run_is_given_up(stage: Stage) -> None:
-    state = waiting(stage, HELD[Clock.NONE], 1.0)
-    assert Patience(CLOCKS, server_clock(BORN_SECONDS)).is_over(state) is None
+@pytest.mark.parametrize("stage", [JobPhase.RUNNING, JobPhase.ENDED, JobPhase.GONE])
+def test_nothing_that_has_run_is_given_up(stage: JobPhase) -> None:
+    state = waiting(stage, HELD[TimeoutKind.NONE], 1.0)
+    assert StartTimeout(CLOCKS, server_clock(BORN_SECONDS)).is_over(state) is None
 
 
 def test_a_clock_of_zero_has_no_end() -> None:
-    endless = Patience(Clocks(0, 0, 30), server_clock(BORN_SECONDS))
-    assert endless.is_over(waiting(Stage.QUEUED, None, 1.0)) is None
-    assert endless.is_over(waiting(Stage.PENDING, None, 1.0)) is None
+    endless = StartTimeout(Clocks(0, 0, 30), server_clock(BORN_SECONDS))
+    assert endless.is_over(waiting(JobPhase.QUEUED, None, 1.0)) is None
+    assert endless.is_over(waiting(JobPhase.PENDING, None, 1.0)) is None
 
 
 def test_without_times_of_the_cluster_the_first_look_counts() -> None:
-    patience = Patience(Clocks(grace=0.05), ServerClock())
-    state: PodState = waiting(Stage.STARTING, HELD[Clock.GRACE], 1.0)
+    patience = StartTimeout(Clocks(grace=0.05), ServerClock())
+    state: JobState = waiting(JobPhase.STARTING, HELD[TimeoutKind.GRACE], 1.0)
     assert patience.is_over(state) is None
     time.sleep(0.06)
     assert patience.is_over(state) is not None

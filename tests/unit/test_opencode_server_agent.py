@@ -12,7 +12,7 @@ import pytest
 
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events.codec import EventType, Outcome
-from sdlc_runner.worker.shutdown import StopRequested
+from sdlc_runner.worker.shutdown import ShutdownRequested
 from support.agent_fixtures import SPEC, Heard
 from support.opencode.fake_agent_server import IDLE, ROOT, FakeServer, about, finish, part, tool
 from support.opencode.fake_served_agent import WELL, plays, run, served
@@ -135,7 +135,7 @@ def test_waiting_for_a_start_can_be_broken_off(tmp_path: Path) -> None:
         agent = served(tmp_path, fake.port)
         threading.Timer(0.3, agent.stop.set).start()
         began = time.monotonic()
-        with pytest.raises(StopRequested):
+        with pytest.raises(ShutdownRequested):
             agent.get_ready()
     assert time.monotonic() - began < 1.5
 

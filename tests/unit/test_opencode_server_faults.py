@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.events.codec import EventType, Outcome
-from sdlc_runner.worker.agents.heartbeat import Pulse
+from sdlc_runner.worker.agents.heartbeat import Heartbeat
 from sdlc_runner.worker.agents.opencode_events import Translator
 from sdlc_runner.worker.agents.opencode_server.client import Server
-from sdlc_runner.worker.agents.opencode_server.turn import ServedTurn
+from sdlc_runner.worker.agents.opencode_server.turn import Turn
 from sdlc_runner.worker.masking import Masker
 from support.opencode.fake_agent_server import (
     IDLE,
@@ -133,10 +133,10 @@ def test_a_stream_that_falls_silent_is_opened_again(
         if not is_well:
             fake.answers["GET /global/health"] = lambda listener: listener.hold()
         translator = Translator(tmp_path)
-        turn = ServedTurn(
+        turn = Turn(
             Server(fake.port, "pw", str(tmp_path)),
             translator,
-            Pulse(0, heard.emit),
+            Heartbeat(0, heard.emit),
             lambda: None,
             heard.emit,
             Masker([]),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.events.codec import AttemptKey, EventType, client_event
-from sdlc_runner.events.log_reader import Sighted
+from sdlc_runner.events.log_reader import LogBatch
 from sdlc_runner.output.output import Output
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def output(**options: bool) -> tuple[Output, io.BytesIO, io.StringIO]:
     return Output(out, err, **options), out, err
 
 
-def sighted(type_: EventType, text: str) -> Sighted:
+def sighted(type_: EventType, text: str) -> LogBatch:
     event = client_event(type_, KEY, text=text)
-    return Sighted.of(event)
+    return LogBatch.of(event)
 
 
 def test_machines_get_lines_and_people_only_what_is_wrong() -> None:
@@ -57,7 +57,7 @@ def test_people_may_look_on_while_machines_read() -> None:
 def test_the_summary_counts_only_what_it_shows() -> None:
     events = [sighted(EventType.LOG, "a"), sighted(EventType.LOG, "b")]
     phase = client_event(EventType.PHASE, KEY, phase="working")
-    events.append(Sighted.of(phase))
+    events.append(LogBatch.of(phase))
     brief, out, _ = output(summary=True)
     assert brief.pass_on(events) == 1
     assert len(out.getvalue().splitlines()) == 1

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdlc_runner.events.codec import AttemptKey, Event, EventType, client_event
-from sdlc_runner.events.log_reader import Sighted
+from sdlc_runner.events.log_reader import LogBatch
 from sdlc_runner.output.live_line import LiveLine
 from sdlc_runner.output.opencode import WHOLE_BYTES, SessionOutput
 from sdlc_runner.output.output_budget import LINES, PER_ATTEMPT, TOTAL
@@ -111,7 +111,7 @@ def test_of_a_flood_of_log_only_the_newest_is_looked_at() -> None:
     told = Told()
     key = AttemptKey("001-demo", "T001", 1)
     said = [client_event(EventType.LOG, key, text=f"noise {at}").to_line() for at in range(1000)]
-    flood = Sighted(EventType.LOG, "\n".join(["not read", *said]).encode(), key, size=1001)
+    flood = LogBatch(EventType.LOG, "\n".join(["not read", *said]).encode(), key, size=1001)
     assert told.output.pass_on([flood]) == 1001
     assert told.output.pass_on([flood._replace(line=b"not read")]) == 1001
     assert told.lines == ["T001 | noise 999"]

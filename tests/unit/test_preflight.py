@@ -9,7 +9,7 @@ import pytest
 
 from sdlc_runner.errors import Code, UnreachableError
 from sdlc_runner.worker.preflight import endpoints
-from sdlc_runner.worker.preflight.preflight import NOWHERE, Reach
+from sdlc_runner.worker.preflight.preflight import NOWHERE, Preflight
 from support import unreachable_ports
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sdlc_runner.worker.preflight.endpoints import Way
 
-SHORT = Reach(1)
+SHORT = Preflight(1)
 
 
 def way(port: int) -> Way | None:
@@ -53,7 +53,7 @@ def test_a_name_that_does_not_resolve_is_a_matter_of_dns() -> None:
 
 def test_a_proxy_is_named_instead_of_the_host_behind_it() -> None:
     with unreachable_ports.silent() as port:
-        reach = Reach(1, {"HTTPS_PROXY": f"http://user:secret@127.0.0.1:{port}"})
+        reach = Preflight(1, {"HTTPS_PROXY": f"http://user:secret@127.0.0.1:{port}"})
         error = raised(lambda: reach.require_git("https://git.example/app"))
     said = f"The proxy 127.0.0.1:{port} on the way to the git host git.example:443 did not connect"
     assert error.message.startswith(said)
@@ -94,5 +94,5 @@ def test_asking_counts_as_waiting() -> None:
 
     with unreachable_ports.silent() as port:
         began = time.monotonic()
-        raised(lambda: Reach(3).require_model(way(port), find))
+        raised(lambda: Preflight(3).require_model(way(port), find))
         assert 2.9 < time.monotonic() - began < 3.5

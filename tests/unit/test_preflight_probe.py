@@ -12,7 +12,7 @@ import pytest
 
 from sdlc_runner.worker.preflight import probe
 from sdlc_runner.worker.preflight.endpoints import Host
-from sdlc_runner.worker.shutdown import Stop, StopRequested
+from sdlc_runner.worker.shutdown import ShutdownRequested, Stop
 from support import unreachable_ports
 
 HERE = "127.0.0.1"
@@ -76,7 +76,7 @@ def test_a_request_to_stop_breaks_it_off() -> None:
         with unreachable_ports.silent() as port, stop.may_break_in():
             threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
             began = time.monotonic()
-            with pytest.raises(StopRequested):
+            with pytest.raises(ShutdownRequested):
                 probe.refusal(Host(HERE, port), 20)
             assert time.monotonic() - began < 2
     finally:

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from sdlc_runner.report import escape, markdown
-from sdlc_runner.report.model import Mood, Task, Trouble, Usage
+from sdlc_runner.report.model import Mood, ProblemReport, TaskReport, Usage
 from support.report_records import NINE, attempt, run
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
 USED = Usage(1200, 34, 0.0125)
-DONE = Task(
+DONE = TaskReport(
     "T001",
     "Write the model",
     "succeeded",
@@ -29,14 +29,16 @@ DONE = Task(
     commits=("1f0c2f6a3b99",),
     merged="abcdef0123456",
 )
-FAILED = Task(
+FAILED = TaskReport(
     "T002",
     "Write the service",
     "failed",
     attempts=("T002-1", "T002-2"),
-    trouble=Trouble("It ended with 3.", "`sdlc-runner retry T002` tries again.", ("one", "two")),
+    trouble=ProblemReport(
+        "It ended with 3.", "`sdlc-runner retry T002` tries again.", ("one", "two")
+    ),
 )
-YOURS = Task("T003", "Decide", "sync", is_sync=True, line=9)
+YOURS = TaskReport("T003", "Decide", "sync", is_sync=True, line=9)
 
 
 def tokens(text: str) -> list[Token]:
@@ -129,9 +131,9 @@ MARKUP = {"link_open", "html_inline", "html_block", "strong_open", "em_open", "s
 
 
 def page_of(hostile: str) -> str:
-    trouble = Trouble(hostile, hostile, (hostile, hostile))
-    bad = Task(hostile, hostile, hostile, attempts=("a",), trouble=trouble, merged=hostile)
-    sync = Task(hostile, hostile, hostile, is_sync=True)
+    trouble = ProblemReport(hostile, hostile, (hostile, hostile))
+    bad = TaskReport(hostile, hostile, hostile, attempts=("a",), trouble=trouble, merged=hostile)
+    sync = TaskReport(hostile, hostile, hostile, is_sync=True)
     one = attempt(name=hostile, tasks=(hostile,), outcome=hostile, code=hostile, branch=hostile)
     return markdown.write(run([one], [bad, sync]), "timeline.svg")
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.events.codec import Outcome
 from sdlc_runner.report import tasks as report_tasks
-from sdlc_runner.report.model import Span, Task, Trouble, Usage
+from sdlc_runner.report.model import ProblemReport, Span, TaskReport, Usage
 from sdlc_runner.report.spans import Track
 from sdlc_runner.report.tasks import Merges, Recalled
 from sdlc_runner.verify.evidence import WorkCommit
-from sdlc_runner.verify.verdict import Judgement
+from sdlc_runner.verify.verdict import Verdict
 from support import plans
 from support.report_records import attempt
 
@@ -28,8 +28,8 @@ def recalled(
     head: str | None = None,
 ) -> Recalled:
     ended = Outcome(outcome) if outcome != "running" else None
-    judgements = {
-        task: Judgement(task, ended or Outcome.UNVERIFIED, "code", "What happened.", "Do this.")
+    verdicts = {
+        task: Verdict(task, ended or Outcome.UNVERIFIED, "code", "What happened.", "Do this.")
         for task in tasks
     }
     return Recalled(
@@ -41,7 +41,7 @@ def recalled(
         ),
         number,
         Track(0, 9, tuple(Span("working", task, 0, 3) for task in tasks), {tasks[0]: Usage(5, 1)}),
-        judgements,
+        verdicts,
         head,
         tuple(WorkCommit(f"commit-{task}-{number}", {"Task": task}) for task in tasks),
         ("said",),
@@ -53,7 +53,7 @@ def told(
     attempts: Sequence[Recalled] = (),
     merges: Merges = NO_MERGES,
     failed: frozenset[str] = plans.NONE,
-) -> dict[str, Task]:
+) -> dict[str, TaskReport]:
     plan = plans.make(text, failed=failed)
     return {task.id: task for task in report_tasks.tell(plan, attempts, merges)}
 
@@ -76,11 +76,11 @@ def test_work_whose_attempt_was_cleaned_up_is_known_by_its_merge() -> None:
 def test_verified_work_waits_for_its_merge() -> None:
     task = told(OPEN, [recalled(GOOD, head="head")])["T001"]
     assert (task.state, task.is_done, task.merged) == ("not merged", False, "")
-    assert task.trouble == Trouble("What happened.", "`sdlc-runner merge`")
+    assert task.trouble == ProblemReport("What happened.", "`sdlc-runner merge`")
 
 
 def test_a_conflict_is_told_with_its_remedy() -> None:
-    trouble = Trouble("Conflict in a.txt.", "Merge it.")
+    trouble = ProblemReport("Conflict in a.txt.", "Merge it.")
     task = told(OPEN, [recalled(GOOD)], Merges({}, {}, {"T001": trouble}))["T001"]
     assert (task.state, task.trouble) == ("conflict", trouble)
 
@@ -89,7 +89,7 @@ def test_a_failure_has_the_last_words_and_the_remedy() -> None:
     task = told(OPEN, [recalled(BAD)], failed=frozenset({"T001"}))["T001"]
     assert (task.state, task.trouble) == (
         "failed",
-        Trouble("What happened.", "Do this.", ("said",)),
+        ProblemReport("What happened.", "Do this.", ("said",)),
     )
 
 

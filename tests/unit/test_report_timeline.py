@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from sdlc_runner.report import timeline
-from sdlc_runner.report.model import Mood, Run
+from sdlc_runner.report.model import Mood, RunReport
 from support.report_records import NINE, attempt, run
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -95,7 +95,7 @@ def test_every_attempt_has_a_row_inside_the_picture(count: int) -> None:
 
 def test_nothing_hostile_is_markup() -> None:
     bad = attempt(HOSTILE, outcome=HOSTILE, tasks=(HOSTILE, HOSTILE))
-    text = timeline.draw(Run(HOSTILE, HOSTILE, NINE, (), (bad,)))
+    text = timeline.draw(RunReport(HOSTILE, HOSTILE, NINE, (), (bad,)))
     root = parse(text)
     assert {e.tag.removeprefix(SVG) for e in root.iter()} <= {
         *("svg", "title", "desc", "style", "rect", "path", "text", "g")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sdlc_runner.attempt.exit_state import Cause, Ending
+from sdlc_runner.attempt.exit_state import BackendStatus, TerminationCause
 from sdlc_runner.attempt.naming import AttemptRefs
 from sdlc_runner.events.codec import AttemptKey, Outcome
 from sdlc_runner.verify.evidence import Evidence, Start, WorkCommit
-from sdlc_runner.verify.verdict import TABLE, Row, judge
+from sdlc_runner.verify.verdict import TABLE, Row, decide
 
 BASE, HEAD, OTHER = "a" * 40, "b" * 40, "c" * 40
 KEY = AttemptKey("001-demo", "T001", 1)
@@ -36,71 +36,79 @@ def pushed(*commits: WorkCommit, **fields: Any) -> Evidence:  # noqa: ANN401
     return replace(BEGUN, **{**changed, **fields})
 
 
-CLAIM = Ending(known=True, exit_code=1)
+CLAIM = BackendStatus(known=True, exit_code=1)
 SUCCESS = result("succeeded", head=HEAD)
 # The index of the row, what the remote shows, what the backend says.
-EVICTED = Cause(Outcome.INTERRUPTED, "caused", "It was evicted.")
+EVICTED = TerminationCause(Outcome.INTERRUPTED, "caused", "It was evicted.")
 OOM = replace(EVICTED, also=("agent_failed",))
-CASES: list[tuple[int, Evidence, Ending]] = [
-    (0, pushed(descends=False), Ending()),
-    (0, pushed(descends=False, result=SUCCESS), Ending(known=True, exit_code=0)),
-    (0, pushed(descends=False, branch_head=OTHER, result=SUCCESS), Ending()),
-    (1, pushed(branch_head=OTHER, result=SUCCESS), Ending()),
+CASES: list[tuple[int, Evidence, BackendStatus]] = [
+    (0, pushed(descends=False), BackendStatus()),
+    (0, pushed(descends=False, result=SUCCESS), BackendStatus(known=True, exit_code=0)),
+    (0, pushed(descends=False, branch_head=OTHER, result=SUCCESS), BackendStatus()),
+    (1, pushed(branch_head=OTHER, result=SUCCESS), BackendStatus()),
     (1, pushed(branch_head=OTHER), replace(CLAIM, claim=SUCCESS)),
-    (1, pushed(commit(Task="T009"), branch_head=OTHER, result=SUCCESS), Ending()),
-    (1, pushed(result={**SUCCESS, "head": 5}), Ending()),
-    (2, pushed(commit(Task="T009")), Ending()),
-    (2, pushed(commit(Feature="002-x")), Ending()),
-    (2, pushed(commit(Attempt="2")), Ending()),
-    (2, pushed(commit(), WorkCommit(OTHER, {}), result=SUCCESS), Ending()),
-    (2, pushed(commits=()), Ending()),
-    (3, pushed(result=SUCCESS), Ending()),
-    (3, pushed(), Ending(known=True, claim=SUCCESS)),
+    (1, pushed(commit(Task="T009"), branch_head=OTHER, result=SUCCESS), BackendStatus()),
+    (1, pushed(result={**SUCCESS, "head": 5}), BackendStatus()),
+    (2, pushed(commit(Task="T009")), BackendStatus()),
+    (2, pushed(commit(Feature="002-x")), BackendStatus()),
+    (2, pushed(commit(Attempt="2")), BackendStatus()),
+    (2, pushed(commit(), WorkCommit(OTHER, {}), result=SUCCESS), BackendStatus()),
+    (2, pushed(commits=()), BackendStatus()),
+    (3, pushed(result=SUCCESS), BackendStatus()),
+    (3, pushed(), BackendStatus(known=True, claim=SUCCESS)),
     (3, pushed(result=result("push_failed", head=HEAD)), CLAIM),
-    (3, pushed(result=result("interrupted", head=HEAD)), Ending(cancelled=True, exit_code=143)),
+    (
+        3,
+        pushed(result=result("interrupted", head=HEAD)),
+        BackendStatus(cancelled=True, exit_code=143),
+    ),
     (3, pushed(), replace(CLAIM, claim=result("rejected", code="already_started", head=BASE))),
-    (4, pushed(), Ending()),
-    (4, pushed(), Ending(known=True, cancelled=True)),
-    (4, pushed(), Ending(alive=True)),
-    (5, replace(BEGUN, result=result("no_change", head=BASE)), Ending()),
-    (5, replace(BEGUN, result=result("no_change")), Ending(alive=True, cancelled=True)),
-    (6, replace(BEGUN, result=result("no_change", evidence=[])), Ending()),
-    (6, replace(BEGUN, result=result("no_change", evidence="all well")), Ending()),
-    (6, replace(BEGUN, result=result("no_change", evidence=[{"task": "T002"}])), Ending()),
-    (6, replace(BEGUN, result=result("no_change", base=OTHER)), Ending()),
-    (6, BEGUN, Ending(known=True, exit_code=0, claim=result("no_change"))),
-    (7, replace(BEGUN, result=SUCCESS), Ending(known=True, exit_code=0)),
-    (7, BEGUN, Ending(cancelled=True, claim=SUCCESS)),
-    (7, pushed(commit(**{"Agent-Status": "failed"}), result=SUCCESS), Ending()),
-    (8, BEGUN, Ending(known=True, cancelled=True)),
-    (8, replace(BEGUN, result=result("interrupted")), Ending(cancelled=True, exit_code=0)),
-    (8, NOTHING, Ending(known=True, cancelled=True)),
+    (4, pushed(), BackendStatus()),
+    (4, pushed(), BackendStatus(known=True, cancelled=True)),
+    (4, pushed(), BackendStatus(alive=True)),
+    (5, replace(BEGUN, result=result("no_change", head=BASE)), BackendStatus()),
+    (5, replace(BEGUN, result=result("no_change")), BackendStatus(alive=True, cancelled=True)),
+    (6, replace(BEGUN, result=result("no_change", evidence=[])), BackendStatus()),
+    (6, replace(BEGUN, result=result("no_change", evidence="all well")), BackendStatus()),
+    (6, replace(BEGUN, result=result("no_change", evidence=[{"task": "T002"}])), BackendStatus()),
+    (6, replace(BEGUN, result=result("no_change", base=OTHER)), BackendStatus()),
+    (6, BEGUN, BackendStatus(known=True, exit_code=0, claim=result("no_change"))),
+    (7, replace(BEGUN, result=SUCCESS), BackendStatus(known=True, exit_code=0)),
+    (7, BEGUN, BackendStatus(cancelled=True, claim=SUCCESS)),
+    (7, pushed(commit(**{"Agent-Status": "failed"}), result=SUCCESS), BackendStatus()),
+    (8, BEGUN, BackendStatus(known=True, cancelled=True)),
+    (8, replace(BEGUN, result=result("interrupted")), BackendStatus(cancelled=True, exit_code=0)),
+    (8, NOTHING, BackendStatus(known=True, cancelled=True)),
     (9, NOTHING, replace(CLAIM, claim=result("rejected", code="already_started"))),
-    (10, BEGUN, Ending(known=True, cause=EVICTED)),
-    (10, NOTHING, Ending(known=True, exit_code=0, cause=EVICTED)),
-    (10, replace(BEGUN, result=result("interrupted")), Ending(known=True, cause=EVICTED)),
+    (10, BEGUN, BackendStatus(known=True, cause=EVICTED)),
+    (10, NOTHING, BackendStatus(known=True, exit_code=0, cause=EVICTED)),
+    (10, replace(BEGUN, result=result("interrupted")), BackendStatus(known=True, cause=EVICTED)),
     (10, BEGUN, replace(CLAIM, claim=result("failed", code="agent_failed"), cause=OOM)),
     (11, BEGUN, replace(CLAIM, claim=result("failed", code="failed_code"), cause=OOM)),
     (11, BEGUN, replace(CLAIM, claim=result("push_failed"), cause=EVICTED)),
-    (11, replace(BEGUN, result=result("interrupted")), Ending(alive=True, cause=EVICTED)),
-    (11, replace(BEGUN, result=result("failed")), Ending(known=True, exit_code=0)),
-    (11, replace(BEGUN, result=result("timed_out")), Ending(cancelled=True)),
-    (11, replace(BEGUN, result=result("interrupted")), Ending(cancelled=True, alive=True)),
+    (11, replace(BEGUN, result=result("interrupted")), BackendStatus(alive=True, cause=EVICTED)),
+    (11, replace(BEGUN, result=result("failed")), BackendStatus(known=True, exit_code=0)),
+    (11, replace(BEGUN, result=result("timed_out")), BackendStatus(cancelled=True)),
+    (11, replace(BEGUN, result=result("interrupted")), BackendStatus(cancelled=True, alive=True)),
     (11, BEGUN, replace(CLAIM, claim=result("push_failed"))),
     (11, NOTHING, replace(CLAIM, claim=result("rejected"))),
-    (12, BEGUN, Ending(known=True, alive=True)),
-    (12, NOTHING, Ending(known=True, alive=True, cancelled=True)),
-    (12, BEGUN, Ending(alive=True, exit_code=0, claim={"status": "splendid"})),
-    (12, BEGUN, Ending(alive=True, cause=EVICTED)),
-    (13, BEGUN, Ending(known=True, exit_code=0)),
-    (13, NOTHING, Ending(exit_code=0, claim={"status": ["succeeded"]})),
-    (14, NOTHING, Ending(known=True)),
-    (14, NOTHING, Ending()),
-    (15, BEGUN, Ending(known=True)),
-    (15, BEGUN, Ending(known=True, exit_code=143)),
-    (16, BEGUN, Ending(elsewhere=True)),
-    (17, BEGUN, Ending()),
-    (17, replace(BEGUN, result={"tasks": [{"task": "T002", "status": "succeeded"}]}), Ending()),
+    (12, BEGUN, BackendStatus(known=True, alive=True)),
+    (12, NOTHING, BackendStatus(known=True, alive=True, cancelled=True)),
+    (12, BEGUN, BackendStatus(alive=True, exit_code=0, claim={"status": "splendid"})),
+    (12, BEGUN, BackendStatus(alive=True, cause=EVICTED)),
+    (13, BEGUN, BackendStatus(known=True, exit_code=0)),
+    (13, NOTHING, BackendStatus(exit_code=0, claim={"status": ["succeeded"]})),
+    (14, NOTHING, BackendStatus(known=True)),
+    (14, NOTHING, BackendStatus()),
+    (15, BEGUN, BackendStatus(known=True)),
+    (15, BEGUN, BackendStatus(known=True, exit_code=143)),
+    (16, BEGUN, BackendStatus(elsewhere=True)),
+    (17, BEGUN, BackendStatus()),
+    (
+        17,
+        replace(BEGUN, result={"tasks": [{"task": "T002", "status": "succeeded"}]}),
+        BackendStatus(),
+    ),
 ]
 CODES = [
     ("history_rewritten", "unverified"),
@@ -124,7 +132,7 @@ CODES = [
 ]
 
 
-def fixed(evidence: Evidence, ending: Ending) -> tuple[Evidence, Ending]:
+def fixed(evidence: Evidence, ending: BackendStatus) -> tuple[Evidence, BackendStatus]:
     """Put ``code`` where a task's record has it."""
     claim = ending.claim
     if "code" in claim:
@@ -134,8 +142,8 @@ def fixed(evidence: Evidence, ending: Ending) -> tuple[Evidence, Ending]:
 
 
 @pytest.mark.parametrize(("row", "evidence", "ending"), CASES)
-def test_row(row: int, evidence: Evidence, ending: Ending) -> None:
-    judged = judge("T001", *fixed(evidence, ending))
+def test_row(row: int, evidence: Evidence, ending: BackendStatus) -> None:
+    judged = decide("T001", *fixed(evidence, ending))
     expected: Row = TABLE[row]
     if expected.code != "claimed":
         assert (judged.code, judged.outcome) == (expected.code, expected.outcome)
@@ -158,8 +166,8 @@ def test_only_the_remote_makes_success() -> None:
         for status in Outcome:
             claim = result(status.value, head=HEAD)
             for alive in (True, False):
-                ending = Ending(known=True, alive=alive, exit_code=0, claim=claim)
-                assert judge("T001", evidence, ending).outcome not in good
+                ending = BackendStatus(known=True, alive=alive, exit_code=0, claim=claim)
+                assert decide("T001", evidence, ending).outcome not in good
 
 
 def test_each_task_of_a_bundle_has_its_own_end() -> None:
@@ -169,8 +177,8 @@ def test_each_task_of_a_bundle_has_its_own_end() -> None:
         {"task": "T002", "status": "failed", "code": "agent_failed", "message": "Exit code 1."},
     ]
     evidence = pushed(commit("T001"), result=both, checkpoint=OTHER)
-    assert judge("T001", evidence, CLAIM).outcome is Outcome.SUCCEEDED
-    second = judge("T002", evidence, CLAIM)
+    assert decide("T001", evidence, CLAIM).outcome is Outcome.SUCCEEDED
+    second = decide("T002", evidence, CLAIM)
     assert (second.outcome, second.code) == (Outcome.FAILED, "agent_failed")
     assert second.message == "Exit code 1."
     assert "retry T002 --from-checkpoint" in second.hint
@@ -183,17 +191,17 @@ def test_an_unchanged_task_beside_a_changed_one() -> None:
         {"task": "T002", "status": "no_change"},
     ]
     evidence = pushed(commit("T001"), result=both)
-    assert judge("T002", evidence, Ending()).outcome is Outcome.NO_CHANGE
+    assert decide("T002", evidence, BackendStatus()).outcome is Outcome.NO_CHANGE
     unsaid = pushed(commit("T001"), result={**both, "evidence": [{"task": "T001"}]})
-    assert judge("T002", unsaid, Ending()).code == "no_evidence"
+    assert decide("T002", unsaid, BackendStatus()).code == "no_evidence"
 
 
 @pytest.mark.parametrize(("checkpoint", "words"), [(OTHER, "--from-checkpoint"), (None, "logs")])
 def test_the_hint_names_a_checkpoint_only_if_there_is_one(
     checkpoint: str | None, words: str
 ) -> None:
-    for ending in (Ending(known=True), Ending(known=True, cancelled=True)):
-        hint = judge("T001", replace(BEGUN, checkpoint=checkpoint), ending).hint
+    for ending in (BackendStatus(known=True), BackendStatus(known=True, cancelled=True)):
+        hint = decide("T001", replace(BEGUN, checkpoint=checkpoint), ending).hint
         assert words in hint
         assert "T001" in hint
         assert ("--from-checkpoint" in hint) == bool(checkpoint)
@@ -202,7 +210,7 @@ def test_the_hint_names_a_checkpoint_only_if_there_is_one(
 def test_a_claims_own_hint_comes_first() -> None:
     claim = result("failed")
     claim["tasks"][0]["hint"] = "raise limits.tokens."
-    hint = judge("T001", replace(BEGUN, result=claim), Ending()).hint
+    hint = decide("T001", replace(BEGUN, result=claim), BackendStatus()).hint
     assert hint.startswith("raise limits.tokens. `sdlc-runner logs T001`")
 
 
@@ -218,6 +226,6 @@ def test_a_claims_own_hint_comes_first() -> None:
 )
 def test_a_hostile_result_raises_nothing(hostile: dict[str, Any]) -> None:
     for evidence in (replace(BEGUN, result=hostile), pushed(result=hostile)):
-        judged = judge("T001", evidence, Ending(known=True, claim=hostile))
+        judged = decide("T001", evidence, BackendStatus(known=True, claim=hostile))
         assert isinstance(judged.message, str)
         assert isinstance(judged.hint, str)

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from support import harness as rigs
+from support import harness as harnesses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.harness import Rig
+    from support.harness import Harness
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
+def harness(tmp_path: Path) -> Iterator[Harness]:
     """A checkout on a feature branch and its bare remote; what still runs at the end is killed."""
-    made = rigs.create(tmp_path)
+    made = harnesses.create(tmp_path)
     yield made
     made.kill_attempts()

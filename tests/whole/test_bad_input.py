@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support.harness import Event, Result, Rig
+    from support.harness import Event, Harness, Result
 
 TASKS = "- [ ] T001 [P] [ASYNC] Write `one.txt`\n- [x] T002 [SYNC] Done\n- [ ] T003 [SYNC] Mine\n"
 SPAWN = ("spawn", "T001", "--follow")
@@ -29,76 +29,76 @@ class Case:
 
     code: str
     exit: int
-    arrange: Callable[[Rig], object]
+    arrange: Callable[[Harness], object]
     argv: tuple[str, ...] = SPAWN
 
 
-def tasks(text: str | bytes) -> Callable[[Rig], object]:
-    return lambda rig: rig.tasks(text)
+def tasks(text: str | bytes) -> Callable[[Harness], object]:
+    return lambda harness: harness.tasks(text)
 
 
-def no_repository(rig: Rig) -> None:
-    (rig.checkout / ".git").rename(rig.folder / "put-away")
+def no_repository(harness: Harness) -> None:
+    (harness.checkout / ".git").rename(harness.folder / "put-away")
 
 
-def unreachable(rig: Rig) -> None:
-    rig.remote.rename(rig.folder / "put-away.git")
+def unreachable(harness: Harness) -> None:
+    harness.remote.rename(harness.folder / "put-away.git")
 
 
-def unreachable_host(rig: Rig) -> None:
-    rig.git("remote", "set-url", "origin", "https://user:hunter2@localhost:9/x.git")
+def unreachable_host(harness: Harness) -> None:
+    harness.git("remote", "set-url", "origin", "https://user:hunter2@localhost:9/x.git")
 
 
-def not_pushed(rig: Rig) -> None:
-    rig.git("push", "-q", "origin", f":refs/heads/{FEATURE}")
+def not_pushed(harness: Harness) -> None:
+    harness.git("push", "-q", "origin", f":refs/heads/{FEATURE}")
 
 
-def spec_not_committed(rig: Rig) -> None:
-    rig.git("rm", "-q", "--cached", f"specs/{FEATURE}/spec.md")
-    rig.git("commit", "-qm", "Without")
-    rig.git("push", "-q", "origin", "HEAD")
+def spec_not_committed(harness: Harness) -> None:
+    harness.git("rm", "-q", "--cached", f"specs/{FEATURE}/spec.md")
+    harness.git("commit", "-qm", "Without")
+    harness.git("push", "-q", "origin", "HEAD")
 
 
-def on_default(rig: Rig) -> None:
-    rig.git("switch", "-q", "main")
-    rig.git("merge", "-q", FEATURE)
-    rig.git("push", "-q", "origin", "main")
+def on_default(harness: Harness) -> None:
+    harness.git("switch", "-q", "main")
+    harness.git("merge", "-q", FEATURE)
+    harness.git("push", "-q", "origin", "main")
 
 
-def default_cannot_be_told(rig: Rig) -> None:
-    (rig.remote / "HEAD").write_text("ref: refs/heads/unborn\n")
+def default_cannot_be_told(harness: Harness) -> None:
+    (harness.remote / "HEAD").write_text("ref: refs/heads/unborn\n")
 
 
-def feature_branch(name: str, prefix: str) -> Callable[[Rig], object]:
-    def arrange(rig: Rig) -> None:
-        rig.git("switch", "-q", "-c", name)
-        rig.git("push", "-q", "origin", name)
-        rig.env["SDLC_RUNNER_BRANCH_PREFIX"] = prefix
+def feature_branch(name: str, prefix: str) -> Callable[[Harness], object]:
+    def arrange(harness: Harness) -> None:
+        harness.git("switch", "-q", "-c", name)
+        harness.git("push", "-q", "origin", name)
+        harness.env["SDLC_RUNNER_BRANCH_PREFIX"] = prefix
 
     return arrange
 
 
-def no_tasks_file(rig: Rig) -> None:
-    rig.tasks_file.unlink()
+def no_tasks_file(harness: Harness) -> None:
+    harness.tasks_file.unlink()
 
 
-def without(program: str) -> Callable[[Rig], object]:
+def without(program: str) -> Callable[[Harness], object]:
     """A PATH with git (or nothing) in it and without the program."""
 
-    def arrange(rig: Rig) -> None:
-        folder = rig.folder / "bin"
+    def arrange(harness: Harness) -> None:
+        folder = harness.folder / "bin"
         folder.mkdir()
         for name in {"git", "sh"} - {program}:
             (folder / name).symlink_to(str(shutil.which(name)))
-        rig.env["PATH"] = str(folder)
+        harness.env["PATH"] = str(folder)
         if program == "opencode":
-            del rig.env["SDLC_RUNNER_AGENT_COMMAND"]
+            del harness.env["SDLC_RUNNER_AGENT_COMMAND"]
 
     return arrange
 
 
-def rejected(name: str, script: str) -> Callable[[Rig], object]:
-    return lambda rig: hook(rig, name, script)
+def rejected(name: str, script: str) -> Callable[[Harness], object]:
+    return lambda harness: hook(harness, name, script)
 
 
 FOR_WORK = f'case "$1" in refs/heads/sdlc-runner/{FEATURE}/*) '
@@ -107,14 +107,14 @@ PROTECTED = f"{FOR_WORK}echo 'GH006: Protected branch update failed' >&2; exit 1
 CASES = {
     "no repository": Case("no_repository", 2, no_repository),
     "no repository, plan": Case("no_repository", 2, no_repository, ("plan",)),
-    "no remote": Case("no_remote", 2, lambda rig: rig.git("remote", "remove", "origin")),
+    "no remote": Case("no_remote", 2, lambda harness: harness.git("remote", "remove", "origin")),
     "remote unreachable": Case("remote_unreachable", 3, unreachable),
     "host unreachable": Case("remote_unreachable", 3, unreachable_host),
     "branch not pushed": Case("feature_not_pushed", 2, not_pushed),
     "branch not pushed, run": Case("feature_not_pushed", 2, not_pushed, ("run",)),
     "branch not pushed, merge": Case("feature_not_pushed", 2, not_pushed, ("merge",)),
     "spec not committed": Case("spec_not_pushed", 2, spec_not_committed),
-    "detached": Case("detached_head", 2, lambda rig: rig.git("switch", "-q", "--detach")),
+    "detached": Case("detached_head", 2, lambda harness: harness.git("switch", "-q", "--detach")),
     "on the default branch": Case("on_default_branch", 2, on_default),
     "on the default branch, run": Case("on_default_branch", 2, on_default, ("run",)),
     "on the default branch, merge": Case("on_default_branch", 2, on_default, ("merge",)),
@@ -149,21 +149,25 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_is_said_with_code_and_remedy(rig: Rig, name: str) -> None:
+def test_is_said_with_code_and_remedy(harness: Harness, name: str) -> None:
     case = CASES[name]
-    rig.tasks(TASKS)
-    case.arrange(rig)
-    before, refs = picture(rig.checkout), refs_of(rig)
-    done = rig.run(*case.argv)
+    harness.tasks(TASKS)
+    case.arrange(harness)
+    before, refs = picture(harness.checkout), refs_of(harness)
+    done = harness.run(*case.argv)
     assert (done.code, said(done)["code"]) == (case.exit, case.code), done.stdout
-    assert picture(rig.checkout) == before
-    assert {name for name in refs_of(rig) if "refs/sdlc-runner" not in name} == set(refs)
-    assert refs.items() <= refs_of(rig).items()
+    assert picture(harness.checkout) == before
+    assert {name for name in refs_of(harness) if "refs/sdlc-runner" not in name} == set(refs)
+    assert refs.items() <= refs_of(harness).items()
     assert "hunter2" not in done.stdout + done.stderr
 
 
-def refs_of(rig: Rig) -> dict[str, str]:
-    return rig.remote_refs() if rig.remote.exists() and "bin" not in rig.env["PATH"][-4:] else {}
+def refs_of(harness: Harness) -> dict[str, str]:
+    return (
+        harness.remote_refs()
+        if harness.remote.exists() and "bin" not in harness.env["PATH"][-4:]
+        else {}
+    )
 
 
 def said(done: Result) -> Event:
@@ -179,9 +183,9 @@ def said(done: Result) -> Event:
     return event
 
 
-def test_every_duplicate_is_named_with_both_lines(rig: Rig) -> None:
-    rig.tasks(f"{TASKS}- [ ] T001 [ASYNC] Again\n- [ ] T004 [P] [ASYNC] Write `four.txt`\n")
-    done = rig.run("plan")
+def test_every_duplicate_is_named_with_both_lines(harness: Harness) -> None:
+    harness.tasks(f"{TASKS}- [ ] T001 [ASYNC] Again\n- [ ] T004 [P] [ASYNC] Write `four.txt`\n")
+    done = harness.run("plan")
     assert done.code == 2
     assert [error["code"] for error in done.of("error")] == ["duplicate_task"]
     assert "line 1" in done.error["message"]
@@ -189,72 +193,72 @@ def test_every_duplicate_is_named_with_both_lines(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("text", [TASKS.replace("\n", "\r\n"), "\ufeff" + TASKS])
-def test_line_endings_and_marks_are_no_error(rig: Rig, text: str) -> None:
-    rig.tasks(text.encode())
-    assert rig.run(*SPAWN).outcome("T001")["outcome"] == "succeeded"
+def test_line_endings_and_marks_are_no_error(harness: Harness, text: str) -> None:
+    harness.tasks(text.encode())
+    assert harness.run(*SPAWN).outcome("T001")["outcome"] == "succeeded"
 
 
-def test_a_non_fast_forward_of_the_attempt_s_branch_is_its_outcome(rig: Rig) -> None:
-    rig.tasks(TASKS)
+def test_a_non_fast_forward_of_the_attempt_s_branch_is_its_outcome(harness: Harness) -> None:
+    harness.tasks(TASKS)
     branch = f"refs/heads/sdlc-runner/{FEATURE}/T001-1"
-    head = rig.git("rev-parse", "HEAD")
-    push = f"['git', '-C', {str(rig.checkout)!r}, 'push', '-q', 'origin', '{head}:{branch}']"
-    rig.agent(f"open('one.txt', 'w')\nsubprocess.run({push}, check=True)\n")
-    done = rig.run(*SPAWN)
+    head = harness.git("rev-parse", "HEAD")
+    push = f"['git', '-C', {str(harness.checkout)!r}, 'push', '-q', 'origin', '{head}:{branch}']"
+    harness.agent(f"open('one.txt', 'w')\nsubprocess.run({push}, check=True)\n")
+    done = harness.run(*SPAWN)
     assert done.code == 1
     assert done.outcome("T001")["outcome"] in ("push_failed", "unverified")
-    assert rig.remote_refs()[branch] == head
+    assert harness.remote_refs()[branch] == head
 
 
-def test_a_dirty_tree_in_the_middle_of_a_run_stops_nothing(rig: Rig) -> None:
-    rig.tasks(TASKS)
-    readme = rig.checkout / "README.md"
-    rig.agent(f"open('one.txt', 'w')\npathlib.Path({str(readme)!r}).write_text('mine')\n")
-    done = rig.run("run")
+def test_a_dirty_tree_in_the_middle_of_a_run_stops_nothing(harness: Harness) -> None:
+    harness.tasks(TASKS)
+    readme = harness.checkout / "README.md"
+    harness.agent(f"open('one.txt', 'w')\npathlib.Path({str(readme)!r}).write_text('mine')\n")
+    done = harness.run("run")
     assert [event["task"] for event in done.of("ticked")] == ["T001"]
     assert readme.read_text() == "mine"
-    assert not (rig.checkout / "one.txt").exists()
+    assert not (harness.checkout / "one.txt").exists()
 
 
-def test_default_branch_names_what_the_remote_does_not(rig: Rig) -> None:
-    rig.tasks(TASKS)
-    default_cannot_be_told(rig)
-    assert rig.run(*SPAWN, "--set", "default_branch=main").code == 0
+def test_default_branch_names_what_the_remote_does_not(harness: Harness) -> None:
+    harness.tasks(TASKS)
+    default_cannot_be_told(harness)
+    assert harness.run(*SPAWN, "--set", "default_branch=main").code == 0
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small file system")
 @pytest.mark.parametrize("where", ["state", "repository"])
-def test_a_full_disk(rig: Rig, tmp_path: Path, where: str) -> None:
-    rig.tasks(TASKS)
+def test_a_full_disk(harness: Harness, tmp_path: Path, where: str) -> None:
+    harness.tasks(TASKS)
     small = tmp_path / "small"
     small.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(small)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("this machine does not let root mount a tmpfs")
     try:
-        checkout = rig.checkout
+        checkout = harness.checkout
         if where == "state":
-            rig.env["XDG_STATE_HOME"] = str(small)
+            harness.env["XDG_STATE_HOME"] = str(small)
         else:
             checkout = small / "checkout"
-            rig.git("clone", "-q", "-b", FEATURE, str(rig.remote), str(checkout))
-            _push_much(rig)
+            harness.git("clone", "-q", "-b", FEATURE, str(harness.remote), str(checkout))
+            _push_much(harness)
         with (small / "ballast").open("wb", buffering=0) as file:
             _fill(file.fileno())
-        done = rig.run(*SPAWN, cwd=checkout)
+        done = harness.run(*SPAWN, cwd=checkout)
         assert said(done)["code"] == "disk_full", done.stdout
         assert done.code != 0
         (small / "ballast").unlink()
         subprocess.run([*mount[:4], "remount,size=64m", *mount[5:]], check=True)
-        assert rig.run(*SPAWN, cwd=checkout).code == 0
+        assert harness.run(*SPAWN, cwd=checkout).code == 0
     finally:
-        rig.kill_attempts()
+        harness.kill_attempts()
         subprocess.run(["umount", "--lazy", str(small)], check=True)
 
 
-def _push_much(rig: Rig) -> None:
-    rig.write("much.bin", os.urandom(3_000_000))
-    rig.commit("Much")
+def _push_much(harness: Harness) -> None:
+    harness.write("much.bin", os.urandom(3_000_000))
+    harness.commit("Much")
 
 
 def _fill(descriptor: int) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from sdlc_runner.cli.commands import RUNS
 from sdlc_runner.cli.main import build_parser
-from support.harness import FEATURE, Rig
+from support.harness import FEATURE, Harness
 
 VERBS = sorted(RUNS)
 NEEDS = {verb: ["T001"] for verb in ("spawn", "logs", "cancel", "retry", "attach")}
@@ -25,34 +25,34 @@ def arguments(verb: str) -> list[str]:
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - ELSEWHERE))
-def test_a_verb_outside_of_a_repository(rig: Rig, verb: str) -> None:
-    done = rig.run(*arguments(verb), cwd=rig.folder)
+def test_a_verb_outside_of_a_repository(harness: Harness, verb: str) -> None:
+    done = harness.run(*arguments(verb), cwd=harness.folder)
     assert (done.code, done.error["code"]) == (2, "no_repository")
     assert done.error["message"] in done.stderr
     assert "git init" in done.error["hint"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_an_unknown_flag(rig: Rig, verb: str) -> None:
-    done = rig.run(*arguments(verb), "--no-such-flag")
+def test_an_unknown_flag(harness: Harness, verb: str) -> None:
+    done = harness.run(*arguments(verb), "--no-such-flag")
     assert done.code == 2
     assert "--no-such-flag" in done.stderr
     assert done.stdout == ""
 
 
 @pytest.mark.parametrize("argv", [[], ["no-such-verb"], ["spawn"], ["logs"], ["retry", "a", "b"]])
-def test_a_call_that_is_none(rig: Rig, argv: list[str]) -> None:
-    done = rig.run(*argv)
+def test_a_call_that_is_none(harness: Harness, argv: list[str]) -> None:
+    done = harness.run(*argv)
     assert done.code == 2
     assert "usage: sdlc-runner" in done.stderr
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_help_has_one_example_that_the_parser_takes(rig: Rig, verb: str) -> None:
+def test_help_has_one_example_that_the_parser_takes(harness: Harness, verb: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "sdlc_runner", verb, "--help"],
-        cwd=rig.folder,
-        env=rig.env,
+        cwd=harness.folder,
+        env=harness.env,
         check=False,
         capture_output=True,
         text=True,
@@ -70,13 +70,13 @@ SLOW = ["run", "merge", "publish", "status", "verify", "report", "gc", "doctor",
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("verb", SLOW)
 def test_a_signal_ends_it_at_once_on_a_remote_that_does_not_answer(
-    rig: Rig, verb: str, number: signal.Signals
+    harness: Harness, verb: str, number: signal.Signals
 ) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write `one.txt`\n")
-    rig.git("remote", "set-url", "origin", "ssh://git@localhost/x.git")
-    asked = rig.folder / "asked"
-    process = rig.start(verb, GIT_SSH_COMMAND=f"touch {shlex.quote(str(asked))}; sleep 60; :")
-    rig.wait_for(asked)
+    harness.tasks("- [ ] T001 [ASYNC] Write `one.txt`\n")
+    harness.git("remote", "set-url", "origin", "ssh://git@localhost/x.git")
+    asked = harness.folder / "asked"
+    process = harness.start(verb, GIT_SSH_COMMAND=f"touch {shlex.quote(str(asked))}; sleep 60; :")
+    harness.wait_for(asked)
     began = time.monotonic()
     process.send_signal(number)
     out, err = process.communicate(timeout=30)
@@ -84,4 +84,4 @@ def test_a_signal_ends_it_at_once_on_a_remote_that_does_not_answer(
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert '"error"' not in out
-    assert rig.remote_refs().keys() == {"refs/heads/main", f"refs/heads/{FEATURE}"}
+    assert harness.remote_refs().keys() == {"refs/heads/main", f"refs/heads/{FEATURE}"}

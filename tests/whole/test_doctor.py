@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from support.harness import Event, Result, Rig
+    from support.harness import Event, Harness, Result
 
 TASKS = "- [ ] T001 [ASYNC] Write `one.txt`\n"
 LINKS = [
@@ -27,65 +27,65 @@ def bad(done: Result) -> list[Event]:
     return [event for event in done.of("check") if not event["ok"]]
 
 
-def test_every_link_holds(rig: Rig) -> None:
-    rig.tasks(TASKS)
-    before, refs = picture(rig.checkout), rig.remote_refs()
-    done = rig.run("doctor")
+def test_every_link_holds(harness: Harness) -> None:
+    harness.tasks(TASKS)
+    before, refs = picture(harness.checkout), harness.remote_refs()
+    done = harness.run("doctor")
     assert done.code == 0, done.stdout
     assert [event["name"] for event in done.of("check")] == LINKS
     assert not bad(done)
     assert all(event["message"] for event in done.of("check"))
     assert done.events[-1]["ok"]
-    assert (picture(rig.checkout), rig.remote_refs()) == (before, refs)
+    assert (picture(harness.checkout), harness.remote_refs()) == (before, refs)
 
 
-def no_identity(rig: Rig) -> None:
-    (rig.folder / "home/.gitconfig").write_text("[user]\n\tname = User\n")
+def no_identity(harness: Harness) -> None:
+    (harness.folder / "home/.gitconfig").write_text("[user]\n\tname = User\n")
 
 
-def no_opencode(rig: Rig) -> None:
-    del rig.env["SDLC_RUNNER_AGENT_COMMAND"]
-    folder = rig.folder / "bin"
+def no_opencode(harness: Harness) -> None:
+    del harness.env["SDLC_RUNNER_AGENT_COMMAND"]
+    folder = harness.folder / "bin"
     folder.mkdir()
     (folder / "git").symlink_to(str(shutil.which("git")))
-    rig.env["PATH"] = str(folder)
+    harness.env["PATH"] = str(folder)
 
 
-def no_agent(rig: Rig) -> None:
-    rig.env["SDLC_RUNNER_AGENT_COMMAND"] = "no-such-agent --now"
+def no_agent(harness: Harness) -> None:
+    harness.env["SDLC_RUNNER_AGENT_COMMAND"] = "no-such-agent --now"
 
 
-def no_state(rig: Rig) -> None:
-    (rig.folder / "file").write_text("")
-    rig.env["XDG_STATE_HOME"] = str(rig.folder / "file")
+def no_state(harness: Harness) -> None:
+    (harness.folder / "file").write_text("")
+    harness.env["XDG_STATE_HOME"] = str(harness.folder / "file")
 
 
-def no_git(rig: Rig) -> None:
-    rig.env["PATH"] = str(rig.folder / "empty")
+def no_git(harness: Harness) -> None:
+    harness.env["PATH"] = str(harness.folder / "empty")
 
 
-def old_git(rig: Rig) -> None:
-    folder = rig.folder / "bin"
+def old_git(harness: Harness) -> None:
+    folder = harness.folder / "bin"
     folder.mkdir()
     (folder / "git").write_text("#!/bin/sh\necho git version 1.8.3\n")
     (folder / "git").chmod(0o755)
-    rig.env["PATH"] = f"{folder}:{rig.env['PATH']}"
+    harness.env["PATH"] = f"{folder}:{harness.env['PATH']}"
 
 
-def no_consent(rig: Rig) -> None:
-    rig.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: [make test]\n")
+def no_consent(harness: Harness) -> None:
+    harness.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: [make test]\n")
 
 
-def odd_config(rig: Rig) -> None:
-    rig.write(".opencode/sdlc-runner.yaml", "max_paralel: 3\n")
+def odd_config(harness: Harness) -> None:
+    harness.write(".opencode/sdlc-runner.yaml", "max_paralel: 3\n")
 
 
-def on_default(rig: Rig) -> None:
-    rig.git("switch", "-q", "main")
-    rig.git("merge", "-q", FEATURE)
+def on_default(harness: Harness) -> None:
+    harness.git("switch", "-q", "main")
+    harness.git("merge", "-q", FEATURE)
 
 
-BROKEN: dict[str, tuple[str, str, int, Callable[[Rig], object]]] = {
+BROKEN: dict[str, tuple[str, str, int, Callable[[Harness], object]]] = {
     "git": ("git", "no_git", 2, no_git),
     "old git": ("git", "no_git", 2, old_git),
     "configuration": ("repository", "bad_config", 2, odd_config),
@@ -107,11 +107,11 @@ BROKEN: dict[str, tuple[str, str, int, Callable[[Rig], object]]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_link_is_named_with_its_remedy(rig: Rig, name: str) -> None:
+def test_a_broken_link_is_named_with_its_remedy(harness: Harness, name: str) -> None:
     link, code, exit_code, break_it = BROKEN[name]
-    rig.tasks(TASKS)
-    break_it(rig)
-    done = rig.run("doctor")
+    harness.tasks(TASKS)
+    break_it(harness)
+    done = harness.run("doctor")
     found = bad(done)
     assert found[0]["name"] == link
     assert found[0]["code"] == code
@@ -122,19 +122,19 @@ def test_a_broken_link_is_named_with_its_remedy(rig: Rig, name: str) -> None:
     assert len(names) in (3, len(LINKS))
 
 
-def test_works_outside_of_a_repository(rig: Rig) -> None:
-    for directory in (str(rig.folder), str(rig.folder / "gone")):
-        done = rig.run("doctor", "-C", directory, cwd=rig.folder)
+def test_works_outside_of_a_repository(harness: Harness) -> None:
+    for directory in (str(harness.folder), str(harness.folder / "gone")):
+        done = harness.run("doctor", "-C", directory, cwd=harness.folder)
         assert done.code == 2
         assert [(event["name"], event["code"]) for event in bad(done)] == [
             ("repository", "no_repository")
         ]
 
 
-def test_an_address_is_shown_without_its_secret(rig: Rig) -> None:
-    rig.tasks(TASKS)
-    rig.git("remote", "set-url", "origin", f"file://user:hunter2@localhost{rig.remote}")
-    done = rig.run("doctor")
+def test_an_address_is_shown_without_its_secret(harness: Harness) -> None:
+    harness.tasks(TASKS)
+    harness.git("remote", "set-url", "origin", f"file://user:hunter2@localhost{harness.remote}")
+    done = harness.run("doctor")
     assert "hunter2" not in done.stdout + done.stderr
 
 
@@ -142,12 +142,12 @@ def settings(done: Result) -> dict[str, tuple[object, str]]:
     return {event["key"]: (event["value"], event["source"]) for event in done.of("setting")}
 
 
-def test_config_shows_every_value_and_who_set_it(rig: Rig) -> None:
-    rig.write(".opencode/sdlc-runner.yaml", "max_parallel: 2\nclone: {depth: 9}\n")
-    user: Path = rig.folder / "config/sdlc-runner/config.yaml"
+def test_config_shows_every_value_and_who_set_it(harness: Harness) -> None:
+    harness.write(".opencode/sdlc-runner.yaml", "max_parallel: 2\nclone: {depth: 9}\n")
+    user: Path = harness.folder / "config/sdlc-runner/config.yaml"
     user.parent.mkdir(parents=True)
     user.write_text("clone: {depth: 8}\nlimits: {cost: 1.5}\n")
-    shown = settings(rig.run("config", "--set", "bundle.size=3", SDLC_RUNNER_LIMITS_TOKENS="7"))
+    shown = settings(harness.run("config", "--set", "bundle.size=3", SDLC_RUNNER_LIMITS_TOKENS="7"))
     assert shown["max_parallel"] == (2, "repository file")
     assert shown["clone.depth"] == (8, "user file")
     assert shown["limits.cost"] == (1.5, "user file")
@@ -157,30 +157,30 @@ def test_config_shows_every_value_and_who_set_it(rig: Rig) -> None:
     assert shown["agent.command"][1] == "environment"
 
 
-def test_a_flag_of_a_verb_wins_over_set_and_both_are_checked(rig: Rig) -> None:
-    rig.tasks(TASKS)
+def test_a_flag_of_a_verb_wins_over_set_and_both_are_checked(harness: Harness) -> None:
+    harness.tasks(TASKS)
     for argv in (["--max-parallel", "0"], ["--set", "max_parallel=0"]):
-        done = rig.run("run", *argv)
+        done = harness.run("run", *argv)
         assert (done.code, done.error["code"]) == (2, "bad_config")
-    assert rig.run("run", "--set", "max_parallel=1", "--max-parallel", "2").code == 0
+    assert harness.run("run", "--set", "max_parallel=1", "--max-parallel", "2").code == 0
 
 
-def test_consent_is_for_these_very_commands(rig: Rig) -> None:
-    rig.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: ['true']\n")
-    rig.tasks(TASKS)
-    refused = rig.run("spawn", "T001")
+def test_consent_is_for_these_very_commands(harness: Harness) -> None:
+    harness.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: ['true']\n")
+    harness.tasks(TASKS)
+    refused = harness.run("spawn", "T001")
     assert (refused.code, refused.error["code"]) == (2, "consent_needed")
     assert "true" in refused.error["message"]
-    assert rig.run("config", "--allow-verify").code == 0
-    assert rig.run("spawn", "T001", "--follow").code == 0
-    rig.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: ['true', 'false']\n")
-    assert bad(rig.run("doctor"))[0]["code"] == "consent_needed"
+    assert harness.run("config", "--allow-verify").code == 0
+    assert harness.run("spawn", "T001", "--follow").code == 0
+    harness.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: ['true', 'false']\n")
+    assert bad(harness.run("doctor"))[0]["code"] == "consent_needed"
 
 
-def test_without_a_cluster_the_rest_of_the_chain_is_proved(rig: Rig) -> None:
-    rig.tasks(TASKS)
-    nowhere = str(rig.folder / "no-kubeconfig")
-    done = rig.run("doctor", "--backend", "kubernetes", KUBECONFIG=nowhere)
+def test_without_a_cluster_the_rest_of_the_chain_is_proved(harness: Harness) -> None:
+    harness.tasks(TASKS)
+    nowhere = str(harness.folder / "no-kubeconfig")
+    done = harness.run("doctor", "--backend", "kubernetes", KUBECONFIG=nowhere)
     assert [event["name"] for event in done.of("check")] == [
         *LINKS[:-3],
         *("clone", "cluster", "opencode", "state"),
@@ -207,12 +207,12 @@ def test_without_a_cluster_the_rest_of_the_chain_is_proved(rig: Rig) -> None:
     ],
 )
 def test_an_address_for_pods_is_one_that_they_can_reach(
-    rig: Rig, url: str, verdict: str, told: str
+    harness: Harness, url: str, verdict: str, told: str
 ) -> None:
-    rig.tasks(TASKS)
-    nowhere = str(rig.folder / "no-kubeconfig")
+    harness.tasks(TASKS)
+    nowhere = str(harness.folder / "no-kubeconfig")
     flags = ("--backend", "kubernetes", "--set", f"clone.url={url}")
-    done = rig.run("doctor", *flags, KUBECONFIG=nowhere)
+    done = harness.run("doctor", *flags, KUBECONFIG=nowhere)
     (found,) = (event for event in done.of("check") if event["name"] == "clone")
     assert (found["ok"], told in found["message"]) == (verdict == "ok", True)
     assert "hunter2" not in done.stdout

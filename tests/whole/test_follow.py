@@ -15,31 +15,31 @@ from support.harness import FEATURE, parse, until
 from support.scripted_agents import ONE, WRITE, agent, go, held, seqs, talked, whole
 
 if TYPE_CHECKING:
-    from support.harness import Rig
+    from support.harness import Harness
 
 
-def test_every_event_comes_once_in_order_and_as_it_was_written(rig: Rig) -> None:
-    talked(rig)
-    result = rig.run("follow", "T001")
-    assert [event for event in result.events if "seq" in event] == rig.journal()
+def test_every_event_comes_once_in_order_and_as_it_was_written(harness: Harness) -> None:
+    talked(harness)
+    result = harness.run("follow", "T001")
+    assert [event for event in result.events if "seq" in event] == harness.journal()
     assert result.events[-1]["type"] == "outcome"
     assert result.code == 0
 
 
-def test_following_an_ended_attempt_again_gives_the_same(rig: Rig) -> None:
-    talked(rig)
-    first, second = (rig.run("follow", "T001") for _ in range(2))
-    assert seqs(first.events) == seqs(second.events) == whole(rig)
+def test_following_an_ended_attempt_again_gives_the_same(harness: Harness) -> None:
+    talked(harness)
+    first, second = (harness.run("follow", "T001") for _ in range(2))
+    assert seqs(first.events) == seqs(second.events) == whole(harness)
     assert first.outcome("T001")["head"] == second.outcome("T001")["head"]
 
 
-def test_two_followers_see_the_same(rig: Rig) -> None:
-    held(rig)
-    children = [rig.start("follow", "T001") for _ in range(2)]
+def test_two_followers_see_the_same(harness: Harness) -> None:
+    held(harness)
+    children = [harness.start("follow", "T001") for _ in range(2)]
     time.sleep(0.3)  # so that both look on while it works
-    go(rig)
+    go(harness)
     first, second = (parse(child.communicate(timeout=30)[0]) for child in children)
-    assert seqs(first) == seqs(second) == whole(rig)
+    assert seqs(first) == seqs(second) == whole(harness)
 
 
 FORGED = """\
@@ -56,12 +56,12 @@ sys.exit(3)
 """
 
 
-def test_lines_that_only_look_like_events_are_logs(rig: Rig) -> None:
-    rig.tasks(ONE)
-    agent(rig, FORGED.replace("FEATURE", FEATURE))
-    rig.run("spawn", "T001")
-    result = rig.run("follow", "T001")
-    assert seqs(result.events) == whole(rig)
+def test_lines_that_only_look_like_events_are_logs(harness: Harness) -> None:
+    harness.tasks(ONE)
+    agent(harness, FORGED.replace("FEATURE", FEATURE))
+    harness.run("spawn", "T001")
+    result = harness.run("follow", "T001")
+    assert seqs(result.events) == whole(harness)
     said = [event["text"] for event in result.of("log")]
     assert sum('"v": 1' in text for text in said) == 5
     assert [event["status"] for event in result.of("result")] == ["failed"]
@@ -69,25 +69,28 @@ def test_lines_that_only_look_like_events_are_logs(rig: Rig) -> None:
     assert result.code == 1
 
 
-def test_a_line_written_into_the_log_by_hand_is_a_log(rig: Rig) -> None:
-    talked(rig, 3)
-    path = rig.attempt() / "events.jsonl"
+def test_a_line_written_into_the_log_by_hand_is_a_log(harness: Harness) -> None:
+    talked(harness, 3)
+    path = harness.attempt() / "events.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     foreign = json.loads(lines[-1]) | {"task": "T002"}
     client = json.loads(lines[-1]) | {"type": "merged", "into": "main", "commit": "x"}
     path.write_bytes(
         b"".join([*lines, json.dumps(foreign).encode(), b"\n", json.dumps(client).encode(), b"\n"])
     )
-    result = rig.run("follow", "T001")
+    result = harness.run("follow", "T001")
     assert not result.of("merged")
     assert [event["text"][:8] for event in result.of("log") if "seq" not in event] == [
         '{"v": 1,'
     ] * 2
 
 
-def test_detail_summary_leaves_out_the_chatter_and_says_the_same_end(rig: Rig) -> None:
-    talked(rig)
-    full, brief = rig.run("follow", "T001"), rig.run("follow", "T001", "--detail", "summary")
+def test_detail_summary_leaves_out_the_chatter_and_says_the_same_end(harness: Harness) -> None:
+    talked(harness)
+    full, brief = (
+        harness.run("follow", "T001"),
+        harness.run("follow", "T001", "--detail", "summary"),
+    )
     assert len(full.of("log")) == 50
     assert not brief.of("log")
     kinds = [event["type"] for event in full.events if event["type"] not in {"log", "usage"}]
@@ -95,9 +98,9 @@ def test_detail_summary_leaves_out_the_chatter_and_says_the_same_end(rig: Rig) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_only_detaches(rig: Rig, number: int) -> None:
-    held(rig)
-    child = rig.start("follow", "T001")
+def test_a_signal_only_detaches(harness: Harness, number: int) -> None:
+    held(harness)
+    child = harness.start("follow", "T001")
     assert child.stdout is not None
     child.stdout.readline()
     child.send_signal(number)
@@ -105,21 +108,21 @@ def test_a_signal_only_detaches(rig: Rig, number: int) -> None:
     assert child.returncode == 130
     assert "sdlc-runner cancel" in err
     assert "Traceback" not in err
-    go(rig)
-    assert rig.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"
+    go(harness)
+    assert harness.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"
 
 
 @pytest.mark.parametrize("also_stderr", [False, True])
-def test_a_reader_that_goes_away_only_detaches(rig: Rig, also_stderr: bool) -> None:  # noqa: FBT001
-    held(rig, "for n in range(2000): print('line', n, flush=True)")
-    until(lambda: len(rig.journal()) > 500)
+def test_a_reader_that_goes_away_only_detaches(harness: Harness, also_stderr: bool) -> None:  # noqa: FBT001
+    held(harness, "for n in range(2000): print('line', n, flush=True)")
+    until(lambda: len(harness.journal()) > 500)
     reader, writer = os.pipe()
-    errors = rig.folder / "stderr"
+    errors = harness.folder / "stderr"
     with errors.open("wb") as file:
         child = subprocess.Popen(
-            rig.command("follow", "T001"),
-            cwd=rig.checkout,
-            env=rig.env,
+            harness.command("follow", "T001"),
+            cwd=harness.checkout,
+            env=harness.env,
             stdout=writer,
             stderr=writer if also_stderr else file,
         )
@@ -128,8 +131,8 @@ def test_a_reader_that_goes_away_only_detaches(rig: Rig, also_stderr: bool) -> N
     os.close(reader)
     assert child.wait(20) == 130
     assert errors.read_text() == ""
-    go(rig)
-    assert rig.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"
+    go(harness)
+    assert harness.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"
 
 
 HOSTILE = r"""
@@ -143,60 +146,60 @@ out.write(b"no newline at the end"); out.flush()
 """
 
 
-def test_whatever_bytes_an_agent_prints_are_safe_lines(rig: Rig) -> None:
-    rig.tasks(ONE)
-    agent(rig, HOSTILE + WRITE)
-    result = rig.run("spawn", "T001", "--follow")
+def test_whatever_bytes_an_agent_prints_are_safe_lines(harness: Harness) -> None:
+    harness.tasks(ONE)
+    agent(harness, HOSTILE + WRITE)
+    result = harness.run("spawn", "T001", "--follow")
     assert result.outcome("T001")["outcome"] == "succeeded"
-    shown = rig.run("follow", "T001")
+    shown = harness.run("follow", "T001")
     said = [event["text"] for event in shown.of("log")]
     assert "torn é whole" in said
     assert "nul  and red and  bidi" in said
     assert any("no newline at the end" in text for text in said)
-    assert seqs(shown.events) == whole(rig)
+    assert seqs(shown.events) == whole(harness)
     assert max(map(len, shown.stdout.splitlines())) < 64_000
     assert not any(ord(char) < 32 and char != "\n" for char in shown.stdout)
 
 
-def test_following_ends_with_the_attempt(rig: Rig) -> None:
-    held(rig)
-    child = rig.start("follow", "T001")
+def test_following_ends_with_the_attempt(harness: Harness) -> None:
+    held(harness)
+    child = harness.start("follow", "T001")
     assert child.stdout is not None
     child.stdout.readline()
-    go(rig)
-    until((rig.attempt() / "exit.json").exists)
+    go(harness)
+    until((harness.attempt() / "exit.json").exists)
     ended = time.monotonic()
     out, _ = child.communicate(timeout=20)
     assert time.monotonic() - ended < 1.5
     assert json.loads(out.splitlines()[-1])["outcome"] == "succeeded"
 
 
-def test_a_killed_attempt_is_followed_to_its_witnessed_end(rig: Rig) -> None:
-    held(rig)
-    child = rig.start("follow", "T001")
+def test_a_killed_attempt_is_followed_to_its_witnessed_end(harness: Harness) -> None:
+    held(harness)
+    child = harness.start("follow", "T001")
     assert child.stdout is not None
     child.stdout.readline()
-    os.kill(rig.wrapper_pid(), signal.SIGKILL)
+    os.kill(harness.worker_pid(), signal.SIGKILL)
     out, _ = child.communicate(timeout=20)
     assert json.loads(out.splitlines()[-1])["outcome"] == "interrupted"
     assert child.returncode == 1
 
 
-def test_without_names_it_follows_what_runs(rig: Rig) -> None:
-    held(rig)
-    child = rig.start("follow")
+def test_without_names_it_follows_what_runs(harness: Harness) -> None:
+    held(harness)
+    child = harness.start("follow")
     assert child.stdout is not None
     child.stdout.readline()
-    go(rig)
+    go(harness)
     out, _ = child.communicate(timeout=20)
     assert json.loads(out.splitlines()[-1])["outcome"] == "succeeded"
-    nothing = rig.run("follow")
+    nothing = harness.run("follow")
     assert (nothing.code, nothing.stdout) == (0, "")
     assert "nothing runs" in nothing.stderr.lower()
 
 
-def test_a_task_without_an_attempt_is_named(rig: Rig) -> None:
-    rig.tasks(ONE)
-    result = rig.run("follow", "T001")
+def test_a_task_without_an_attempt_is_named(harness: Harness) -> None:
+    harness.tasks(ONE)
+    result = harness.run("follow", "T001")
     assert (result.code, result.error["code"]) == (2, "no_attempt")
     assert "sdlc-runner spawn T001" in result.error["hint"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from support.harness import Rig
+    from support.harness import Harness
 
 # Each costs as much as a good part of the whole plan; yaml only where a file needs it.
 LARGE = {"kubernetes", "rich", "jsonschema", "yaml", "http", "urllib.request", "asyncio", "ssl"}
@@ -18,11 +18,11 @@ OF_OTHER_VERBS = {"sdlc_runner.backends.local", "sdlc_runner.worker", "sdlc_runn
 TASKS = "- [ ] T001 [ASYNC] Write `one.txt`\n"
 
 
-def imported(rig: Rig) -> set[str]:
+def imported(harness: Harness) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "sdlc_runner", "plan"],
-        cwd=rig.checkout,
-        env=rig.env,
+        cwd=harness.checkout,
+        env=harness.env,
         check=True,
         capture_output=True,
         text=True,
@@ -31,9 +31,9 @@ def imported(rig: Rig) -> set[str]:
     return set(re.findall(r"^import time:.*\| +(\S+)$", done.stderr, re.MULTILINE))
 
 
-def test_imports_nothing_large(rig: Rig) -> None:
-    rig.tasks(TASKS)
-    names = imported(rig)
+def test_imports_nothing_large(harness: Harness) -> None:
+    harness.tasks(TASKS)
+    names = imported(harness)
     assert "sdlc_runner.plan.planner" in names
     assert not names & (LARGE | OF_OTHER_VERBS)
 
@@ -41,33 +41,33 @@ def test_imports_nothing_large(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"), [("remote: origin\n", False), ("remote: &a origin", True)]
 )
-def test_reads_a_plain_file_without_yaml(rig: Rig, text: str, wanted: bool) -> None:  # noqa: FBT001
-    rig.write(".opencode/sdlc-runner.yaml", text)
-    rig.tasks(TASKS)
-    assert ("yaml" in imported(rig)) == wanted
+def test_reads_a_plain_file_without_yaml(harness: Harness, text: str, wanted: bool) -> None:  # noqa: FBT001
+    harness.write(".opencode/sdlc-runner.yaml", text)
+    harness.tasks(TASKS)
+    assert ("yaml" in imported(harness)) == wanted
 
 
-def test_needs_no_remote_at_all(rig: Rig) -> None:
-    rig.tasks(TASKS)
-    rig.git("remote", "set-url", "origin", "ssh://git@localhost/gone.git")
-    asked = rig.folder / "asked"
-    done = rig.run("plan", GIT_SSH_COMMAND=f"touch {asked}; false")
+def test_needs_no_remote_at_all(harness: Harness) -> None:
+    harness.tasks(TASKS)
+    harness.git("remote", "set-url", "origin", "ssh://git@localhost/gone.git")
+    asked = harness.folder / "asked"
+    done = harness.run("plan", GIT_SSH_COMMAND=f"touch {asked}; false")
     assert done.code == 0
     assert done.of("planned", "T001")[0]["disposition"] == "ready"
     assert not asked.exists()
-    rig.git("remote", "remove", "origin")
-    assert rig.run("plan").code == 0
+    harness.git("remote", "remove", "origin")
+    assert harness.run("plan").code == 0
 
 
-def test_starts_few_programs(rig: Rig) -> None:
+def test_starts_few_programs(harness: Harness) -> None:
     """Each start costs as much as Python's own."""
-    rig.tasks(TASKS)
-    started = rig.folder / "started"
-    folder = rig.folder / "bin"
+    harness.tasks(TASKS)
+    started = harness.folder / "started"
+    folder = harness.folder / "bin"
     folder.mkdir()
-    real = rig.git("--exec-path") + "/git"
+    real = harness.git("--exec-path") + "/git"
     (folder / "git").write_text(f'#!/bin/sh\necho "$@" >>{started}\nexec {real} "$@"\n')
     (folder / "git").chmod(0o755)
-    rig.env["PATH"] = f"{folder}:{rig.env['PATH']}"
-    assert rig.run("plan").code == 0
+    harness.env["PATH"] = f"{folder}:{harness.env['PATH']}"
+    assert harness.run("plan").code == 0
     assert len(started.read_text().splitlines()) <= 4

@@ -12,7 +12,7 @@ import pytest
 from support.harness import until
 
 if TYPE_CHECKING:
-    from support.harness import Rig
+    from support.harness import Harness
 
 NOISE = """\
 line = task + ' ' + 'x' * 180 + '\\n'
@@ -23,26 +23,26 @@ sys.exit(task == 'T002' and 3 or pathlib.Path(task + '.txt').write_text('done') 
 
 
 @pytest.fixture
-def session(rig: Rig) -> Rig:
-    rig.env |= {"OPENCODE": "1", "OPENCODE_PID": str(os.getpid())}
-    rig.tasks(
+def session(harness: Harness) -> Harness:
+    harness.env |= {"OPENCODE": "1", "OPENCODE_PID": str(os.getpid())}
+    harness.tasks(
         "## Phase 1: Setup\n\n"
         "- [ ] T001 [P] [ASYNC] Write `one.txt`\n"
         "- [ ] T002 [P] [ASYNC] Fail in `two.txt`\n"
     )
-    return rig
+    return harness
 
 
-def said(rig: Rig, *argv: str) -> list[str]:
+def said(harness: Harness, *argv: str) -> list[str]:
     """Run a verb as OpenCode's shell tool does: stderr is merged."""
-    return ended(begun(rig, *argv))
+    return ended(begun(harness, *argv))
 
 
-def begun(rig: Rig, *argv: str) -> subprocess.Popen[str]:
+def begun(harness: Harness, *argv: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        rig.command(*argv),
-        cwd=rig.checkout,
-        env=rig.env,
+        harness.command(*argv),
+        cwd=harness.checkout,
+        env=harness.env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -60,10 +60,10 @@ def size(lines: list[str]) -> int:
     return sum(len(line.encode()) + 1 for line in lines)
 
 
-def flood(rig: Rig, lines: int) -> None:
-    rig.agent(NOISE.format(lines=lines))
-    watch = begun(rig, "watch", "T001", "T002")
-    calls = [begun(rig, "spawn", task, "--follow") for task in ("T001", "T002")]
+def flood(harness: Harness, lines: int) -> None:
+    harness.agent(NOISE.format(lines=lines))
+    watch = begun(harness, "watch", "T001", "T002")
+    calls = [begun(harness, "spawn", task, "--follow") for task in ("T001", "T002")]
     one, two = (ended(call) for call in calls)
     watched = ended(watch)
     assert one[-1].startswith("T001 succeeded: ")
@@ -77,16 +77,16 @@ def flood(rig: Rig, lines: int) -> None:
         assert len([line for line in watched if line.startswith(task)]) >= 2
 
 
-def test_a_flood_is_a_few_lines_with_the_verdict_last(session: Rig) -> None:
+def test_a_flood_is_a_few_lines_with_the_verdict_last(session: Harness) -> None:
     flood(session, 5_000)
 
 
 @pytest.mark.slow
-def test_fifty_megabytes_are_a_few_lines_with_the_verdict_last(session: Rig) -> None:
+def test_fifty_megabytes_are_a_few_lines_with_the_verdict_last(session: Harness) -> None:
     flood(session, 280_000)
 
 
-def test_every_verb_speaks_plainly_and_says_a_refusal_once(session: Rig) -> None:
+def test_every_verb_speaks_plainly_and_says_a_refusal_once(session: Harness) -> None:
     planned = said(session, "plan")
     assert planned[0].startswith("T001 ready wave 1 ")
     assert planned[-1] == "2 tasks: 2 ready. 2 attempts in 1 waves."
@@ -95,7 +95,7 @@ def test_every_verb_speaks_plainly_and_says_a_refusal_once(session: Rig) -> None
     assert said(session, "plan", "--json")[0].startswith('{"v":1,')
 
 
-def test_logs_end_with_the_end_of_the_transcript(session: Rig) -> None:
+def test_logs_end_with_the_end_of_the_transcript(session: Harness) -> None:
     session.agent("print('x' * 90_000 + '\\n' * 2); [print('line', at) for at in range(5000)]")
     said(session, "spawn", "T001", "--follow")
     told = said(session, "logs", "T001")
@@ -104,7 +104,7 @@ def test_logs_end_with_the_end_of_the_transcript(session: Rig) -> None:
     assert any("line 4999" in line for line in told[-12:])
 
 
-def test_watch_waits_for_what_is_named_and_no_longer(session: Rig) -> None:
+def test_watch_waits_for_what_is_named_and_no_longer(session: Harness) -> None:
     watch = begun(session, "watch", "T001")
     time.sleep(7)  # longer than it waits where nothing is named
     assert watch.poll() is None
@@ -117,7 +117,7 @@ def test_watch_waits_for_what_is_named_and_no_longer(session: Rig) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_who_looks_on_leaves_when_the_session_is_gone(session: Rig) -> None:
+def test_who_looks_on_leaves_when_the_session_is_gone(session: Harness) -> None:
     session.agent("time.sleep(6); pathlib.Path('one.txt').write_text('done')")
     opencode = subprocess.Popen(["sleep", "60"])
     session.env["OPENCODE_PID"] = str(opencode.pid)
@@ -131,7 +131,7 @@ def test_who_looks_on_leaves_when_the_session_is_gone(session: Rig) -> None:
     assert said(session, "spawn", "T001", "--follow")[-1].startswith("T001 succeeded: ")
 
 
-def test_a_closed_pipe_leaves_the_attempt_running(session: Rig) -> None:
+def test_a_closed_pipe_leaves_the_attempt_running(session: Harness) -> None:
     session.agent("time.sleep(3); pathlib.Path('one.txt').write_text('done')")
     call = begun(session, "spawn", "T001", "--follow")
     assert call.stdout is not None

@@ -13,20 +13,20 @@ from support.kubernetes.api_wire import listing
 from support.kubernetes.fake_api_server import FakeApi, kubeconfig
 
 if TYPE_CHECKING:
-    from support.harness import Rig
+    from support.harness import Harness
 
 fake = pytest.fixture(listing)
 
 
 @pytest.fixture
-def cluster_of(rig: Rig) -> Rig:
+def cluster_of(harness: Harness) -> Harness:
     """A checkout whose attempts are said to run in a cluster."""
-    rig.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
-    rig.env["SDLC_RUNNER_BACKEND"] = "kubernetes"
-    return rig
+    harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    harness.env["SDLC_RUNNER_BACKEND"] = "kubernetes"
+    return harness
 
 
-def test_a_lasting_refusal_is_one_clear_error(fake: FakeApi, cluster_of: Rig) -> None:
+def test_a_lasting_refusal_is_one_clear_error(fake: FakeApi, cluster_of: Harness) -> None:
     fake.on("list", lambda _request, reply: reply.refuse(403, "jobs.batch is forbidden"))
     cluster_of.env["KUBECONFIG"] = str(kubeconfig(cluster_of.folder / "config", fake.url))
     result = cluster_of.run("follow", "T001")
@@ -36,7 +36,7 @@ def test_a_lasting_refusal_is_one_clear_error(fake: FakeApi, cluster_of: Rig) ->
 
 
 def test_ctrl_c_detaches_at_once_though_the_cluster_does_not_answer(
-    fake: FakeApi, cluster_of: Rig
+    fake: FakeApi, cluster_of: Harness
 ) -> None:
     fake.on("list", lambda _request, reply: reply.hang())
     cluster_of.env["KUBECONFIG"] = str(kubeconfig(cluster_of.folder / "config", fake.url))

@@ -13,13 +13,13 @@ from support.kubernetes.fake_api_server import Answer, FakeApi, Reply, Request, 
 
 if TYPE_CHECKING:
     from sdlc_runner.backends.kubernetes.api import KubeApi
-    from sdlc_runner.backends.kubernetes.informer import Mirror
+    from sdlc_runner.backends.kubernetes.informer import Informer
 
 fake = pytest.fixture(bare)
 api = pytest.fixture(opened)
 
 
-def names(mirror: Mirror) -> list[str]:
+def names(mirror: Informer) -> list[str]:
     return sorted(item["metadata"]["name"] for item in mirror.objects())
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from support.git.checkouts import hook, worktrees
 from support.git.plain_git import attempt, writes
-from support.harness import FEATURE, Rig, until
+from support.harness import FEATURE, Harness, until
 
 TASKS = """\
     - [ ] T001 [P] [ASYNC] Write `one.txt`
@@ -23,34 +23,34 @@ ALL = {"T001", "T002", "T003"}
 
 
 @pytest.fixture
-def three(rig: Rig) -> Rig:
+def three(harness: Harness) -> Harness:
     """Three verified attempts wait to be merged."""
-    rig.tasks(TASKS)
+    harness.tasks(TASKS)
     for task in sorted(ALL):
-        attempt(rig, task, writes({f"{task}.txt": f"{task}\n"}))
-    return rig
+        attempt(harness, task, writes({f"{task}.txt": f"{task}\n"}))
+    return harness
 
 
-def other_commit(rig: Rig) -> str:
+def other_commit(harness: Harness) -> str:
     """A commit on the feature branch that somebody else is about to push; the remote has it."""
-    work = rig.folder / "somebody"
-    rig.git("clone", "-q", "-b", FEATURE, str(rig.remote), str(work), cwd=rig.folder)
+    work = harness.folder / "somebody"
+    harness.git("clone", "-q", "-b", FEATURE, str(harness.remote), str(work), cwd=harness.folder)
     (work / "theirs.txt").write_text("theirs\n")
-    rig.git("add", "-A", cwd=work)
-    rig.git("commit", "-qm", "Theirs", cwd=work)
-    rig.git("push", "-q", "origin", "HEAD:refs/heads/somebody", cwd=work)
-    return rig.git("rev-parse", "HEAD", cwd=work)
+    harness.git("add", "-A", cwd=work)
+    harness.git("commit", "-qm", "Theirs", cwd=work)
+    harness.git("push", "-q", "origin", "HEAD:refs/heads/somebody", cwd=work)
+    return harness.git("rev-parse", "HEAD", cwd=work)
 
 
-def all_is_merged_once(rig: Rig) -> None:
-    assert rig.ticked() == ALL
-    log = rig.git("log", "--format=%s", f"main..{FEATURE}", cwd=rig.remote).splitlines()
+def all_is_merged_once(harness: Harness) -> None:
+    assert harness.ticked() == ALL
+    log = harness.git("log", "--format=%s", f"main..{FEATURE}", cwd=harness.remote).splitlines()
     for task in ALL:
         assert sum(line.startswith(f"Merge {task} ") for line in log) == 1
-        assert rig.remote_file(f"{task}.txt") == task
+        assert harness.remote_file(f"{task}.txt") == task
 
 
-def test_a_branch_that_moved_before_the_push_is_merged_anew(three: Rig) -> None:
+def test_a_branch_that_moved_before_the_push_is_merged_anew(three: Harness) -> None:
     theirs = other_commit(three)
     fetched = three.folder / "fetched"
     # Moves the branch once, after merge has fetched it and before it pushes.
@@ -67,7 +67,7 @@ def test_a_branch_that_moved_before_the_push_is_merged_anew(three: Rig) -> None:
     assert three.remote_file("theirs.txt") == "theirs"
 
 
-def test_a_branch_that_moves_in_the_middle_of_the_push_is_merged_anew(three: Rig) -> None:
+def test_a_branch_that_moves_in_the_middle_of_the_push_is_merged_anew(three: Harness) -> None:
     theirs = other_commit(three)
     hook(
         three,
@@ -82,7 +82,7 @@ def test_a_branch_that_moves_in_the_middle_of_the_push_is_merged_anew(three: Rig
     assert three.remote_file("theirs.txt") == "theirs"
 
 
-def test_a_branch_that_never_rests_is_given_up(three: Rig) -> None:
+def test_a_branch_that_never_rests_is_given_up(three: Harness) -> None:
     hook(
         three,
         "update",
@@ -97,7 +97,7 @@ def test_a_branch_that_never_rests_is_given_up(three: Rig) -> None:
     assert three.ticked() == set()
 
 
-def test_a_feature_branch_that_is_gone_from_the_remote_is_named(three: Rig) -> None:
+def test_a_feature_branch_that_is_gone_from_the_remote_is_named(three: Harness) -> None:
     three.git("push", "-q", "origin", f":refs/heads/{FEATURE}")
     refs = three.remote_refs()
     done = three.run("merge")
@@ -106,7 +106,7 @@ def test_a_feature_branch_that_is_gone_from_the_remote_is_named(three: Rig) -> N
     assert three.remote_refs() == refs
 
 
-def test_a_fetch_of_somebody_else_is_waited_for(three: Rig) -> None:
+def test_a_fetch_of_somebody_else_is_waited_for(three: Harness) -> None:
     lock = three.checkout / f".git/refs/remotes/origin/{FEATURE}.lock"
     lock.touch()
     three.git("push", "-q", "origin", f"{other_commit(three)}:refs/heads/{FEATURE}", check=False)
@@ -118,7 +118,7 @@ def test_a_fetch_of_somebody_else_is_waited_for(three: Rig) -> None:
     all_is_merged_once(three)
 
 
-def test_two_merges_at_once(three: Rig) -> None:
+def test_two_merges_at_once(three: Harness) -> None:
     both = [three.start("merge") for _ in range(2)]
     ends = [process.communicate(timeout=60) for process in both]
     assert [process.returncode for process in both] == [0, 0], ends
@@ -127,7 +127,7 @@ def test_two_merges_at_once(three: Rig) -> None:
     assert three.git("status", "--porcelain") == ""
 
 
-def test_two_merges_at_once_from_two_checkouts(three: Rig) -> None:
+def test_two_merges_at_once_from_two_checkouts(three: Harness) -> None:
     other = three.folder / "other"
     three.git("clone", "-q", "-b", FEATURE, str(three.remote), str(other))
     first = three.start("merge")
@@ -138,7 +138,7 @@ def test_two_merges_at_once_from_two_checkouts(three: Rig) -> None:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_and_done_again(three: Rig) -> None:
+def test_killed_at_any_moment_and_done_again(three: Harness) -> None:
     began = time.monotonic()
     three.run("merge", "T001")
     longest = time.monotonic() - began
@@ -156,7 +156,7 @@ def test_killed_at_any_moment_and_done_again(three: Rig) -> None:
     assert not list((three.state / "merge").glob("*/tree-*"))
 
 
-def test_killed_with_its_worktree_half_made_and_done_again(three: Rig) -> None:
+def test_killed_with_its_worktree_half_made_and_done_again(three: Harness) -> None:
     hook_path = three.remote / "hooks/pre-receive"
     marker = three.folder / "pushing"
     hook(three, "pre-receive", f"touch {marker}; sleep 30")
@@ -173,7 +173,7 @@ def test_killed_with_its_worktree_half_made_and_done_again(three: Rig) -> None:
     all_is_merged_once(three)
 
 
-def test_an_interrupted_merge_ends_at_once_and_leaves_nothing(three: Rig) -> None:
+def test_an_interrupted_merge_ends_at_once_and_leaves_nothing(three: Harness) -> None:
     marker = three.folder / "pushing"
     hook(three, "pre-receive", f"touch {marker}; sleep 30")
     process = three.start("merge")

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.attempt.spec import AttemptTask
-from support import harness as rigs
+from support import harness as harnesses
 from support.agent_fixtures import SPEC
-from support.harness import FEATURE, Rig
+from support.harness import FEATURE, Harness
 from support.kubernetes import local_pod
 from support.opencode.fake_agent_server import IDLE, FakeServer, Listener, finish, part, tool
 
@@ -29,22 +29,22 @@ BRANCH = f"sdlc-runner/{FEATURE}/T001-1"
 
 
 @pytest.fixture
-def scene() -> Iterator[tuple[Rig, local_pod.Pod]]:
+def scene() -> Iterator[tuple[Harness, local_pod.Pod]]:
     """A rig and a pod that belong to somebody who is not root."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
-        rig = rigs.create(folder)
-        rig.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] Write `T001.txt`\n")
+        harness = harnesses.create(folder)
+        harness.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] Write `T001.txt`\n")
         tasks = (AttemptTask("T001", "Write", "T001 Write `T001.txt`"),)
-        base = rig.git("rev-parse", "HEAD")
-        spec = replace(SPEC, base=base, remote=str(rig.remote), tasks=tasks)
+        base = harness.git("rev-parse", "HEAD")
+        spec = replace(SPEC, base=base, remote=str(harness.remote), tasks=tasks)
         pod = local_pod.Pod(folder / "pod", spec.to_json(), local_pod.environment())
         if os.geteuid() == 0:
             pod.user = USER
             pod.python = shutil.which("python3", path="/usr/bin:/bin") or pod.python
             subprocess.run(["chown", "-R", f"{USER}:{USER}", name], check=True)
-        yield rig, pod
+        yield harness, pod
         pod.stop()
 
 
@@ -74,19 +74,19 @@ def written(pod: local_pod.Pod, name: str, mode: int = 0o644) -> Path:
     return path
 
 
-def seen(rig: Rig, ref: str) -> set[str]:
+def seen(harness: Harness, ref: str) -> set[str]:
     names = ("ls-tree", "-r", "--name-only", ref)
-    return set(subprocess_git(rig, *names).split())
+    return set(subprocess_git(harness, *names).split())
 
 
-def subprocess_git(rig: Rig, *args: str) -> str:
-    return rig.git("-c", "safe.directory=*", *args, cwd=rig.remote)
+def subprocess_git(harness: Harness, *args: str) -> str:
+    return harness.git("-c", "safe.directory=*", *args, cwd=harness.remote)
 
 
 def test_unreadable_files_are_left_out_and_the_rest_is_kept(
-    scene: tuple[Rig, local_pod.Pod],
+    scene: tuple[Harness, local_pod.Pod],
 ) -> None:
-    rig, pod = scene
+    harness, pod = scene
 
     def hide(_: Listener) -> None:
         written(pod, "secret.txt", 0o000)
@@ -94,10 +94,10 @@ def test_unreadable_files_are_left_out_and_the_rest_is_kept(
         written(pod, "README.md", 0o000)
 
     assert serve(pod, hide) == 0, pod.claim
-    names = seen(rig, BRANCH)
+    names = seen(harness, BRANCH)
     assert {"T001.txt", "README.md"} <= names
     assert not {"secret.txt", "closed/inner.txt"} & names
-    assert subprocess_git(rig, "show", f"{BRANCH}:README.md") == "# Demo"
+    assert subprocess_git(harness, "show", f"{BRANCH}:README.md") == "# Demo"
 
 
 LIMIT = """
@@ -115,32 +115,36 @@ def crowd(pod: local_pod.Pod, limit: int) -> None:
     subprocess.run(arguments, check=True, user=user, group=user, cwd="/", env=pod.env)
 
 
-def test_no_further_process_for_a_moment_is_waited_for(scene: tuple[Rig, local_pod.Pod]) -> None:
-    rig, pod = scene
+def test_no_further_process_for_a_moment_is_waited_for(
+    scene: tuple[Harness, local_pod.Pod],
+) -> None:
+    harness, pod = scene
 
     def work(_: Listener) -> None:
         crowd(pod, 0)
         threading.Timer(2, crowd, (pod, 4096)).start()
 
     assert serve(pod, work) == 0, pod.claim
-    assert "T001.txt" in seen(rig, BRANCH)
+    assert "T001.txt" in seen(harness, BRANCH)
 
 
 @pytest.mark.slow
-def test_no_further_process_for_good_is_an_interruption(scene: tuple[Rig, local_pod.Pod]) -> None:
-    rig, pod = scene
+def test_no_further_process_for_good_is_an_interruption(
+    scene: tuple[Harness, local_pod.Pod],
+) -> None:
+    harness, pod = scene
     assert serve(pod, lambda _: crowd(pod, 0)) == 143
     assert (pod.claim["status"], pod.claim["code"]) == ("interrupted", "pids_exhausted")
     assert pod.events()[-1]["code"] == "transcript_failed"
     assert "Traceback" not in pod.errors()
-    assert f"refs/heads/{BRANCH}" not in subprocess_git(rig, "for-each-ref")
+    assert f"refs/heads/{BRANCH}" not in subprocess_git(harness, "for-each-ref")
 
 
 @pytest.mark.slow
 def test_what_can_be_saved_is_saved_once_there_are_processes_again(
-    scene: tuple[Rig, local_pod.Pod],
+    scene: tuple[Harness, local_pod.Pod],
 ) -> None:
-    rig, pod = scene
+    harness, pod = scene
 
     def work(_: Listener) -> None:
         crowd(pod, 0)
@@ -148,4 +152,4 @@ def test_what_can_be_saved_is_saved_once_there_are_processes_again(
 
     assert serve(pod, work) == 143
     assert pod.claim["code"] == "pids_exhausted"
-    assert "T001.txt" in seen(rig, f"{REFS}/checkpoint")
+    assert "T001.txt" in seen(harness, f"{REFS}/checkpoint")

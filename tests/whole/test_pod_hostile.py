@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.git import repo_scan
-from support.harness import FEATURE, Rig
+from support.harness import FEATURE, Harness
 from support.kubernetes import local_pod, pod_scenes
 from support.kubernetes.pod_scenes import serve
 from support.opencode.fake_agent_server import Listener, part
@@ -27,13 +27,13 @@ TOKEN = "token-of-the-test-1"
 
 
 @pytest.fixture
-def make(rig: Rig, tmp_path: Path) -> Iterator[MakePod]:
+def make(harness: Harness, tmp_path: Path) -> Iterator[MakePod]:
     """Return what makes a pod for a task of the rig's feature."""
-    with pod_scenes.pods_of(rig, tmp_path) as one:
+    with pod_scenes.pods_of(harness, tmp_path) as one:
         yield one
 
 
-def test_secrets_in_files_are_masked_also_when_they_change(rig: Rig, make: MakePod) -> None:
+def test_secrets_in_files_are_masked_also_when_they_change(harness: Harness, make: MakePod) -> None:
     pod = make()
     pod.secret("git", "token", TOKEN)
     pod.secret("git", "username", "somebody")
@@ -49,13 +49,13 @@ def test_secrets_in_files_are_masked_also_when_they_change(rig: Rig, make: MakeP
     assert code == 0
     said = [event["text"] for event in pod.events() if event["type"] == "message"]
     assert said == ["I saw ***.", "I saw ***.", "I saw ***.", "I saw somebody.", "Done."]
-    assert b"I saw" in repo_scan.objects(rig)
+    assert b"I saw" in repo_scan.objects(harness)
     for secret in (TOKEN, local_pod.PASSWORD, "fresh-token-value"):
-        assert secret.encode() not in repo_scan.objects(rig)
+        assert secret.encode() not in repo_scan.objects(harness)
 
 
 def test_work_with_a_secret_that_came_to_be_meanwhile_is_not_pushed(
-    rig: Rig, make: MakePod
+    harness: Harness, make: MakePod
 ) -> None:
     pod = make()
     pod.secret("git", "token", TOKEN)
@@ -66,7 +66,7 @@ def test_work_with_a_secret_that_came_to_be_meanwhile_is_not_pushed(
 
     assert serve(pod, leak)[0] == 1
     assert pod.claim["code"] == "secret_in_diff"
-    assert b"fresh-token-value" not in repo_scan.objects(rig)
+    assert b"fresh-token-value" not in repo_scan.objects(harness)
 
 
 def odd_things(pod: local_pod.Pod) -> None:
@@ -94,19 +94,23 @@ def odd_things(pod: local_pod.Pod) -> None:
     os.close(deep)
 
 
-def test_odd_things_in_the_work_tree_hang_nothing_and_lose_nothing(rig: Rig, make: MakePod) -> None:
+def test_odd_things_in_the_work_tree_hang_nothing_and_lose_nothing(
+    harness: Harness, make: MakePod
+) -> None:
     pod = make()
     pod.secret("git", "token", TOKEN)
     code, _ = serve(pod, lambda _: odd_things(pod))
     assert code == 0, pod.claim
-    names = rig.git("ls-tree", "-r", "-z", "--name-only", BRANCH, cwd=rig.remote).split("\0")
+    names = harness.git("ls-tree", "-r", "-z", "--name-only", BRANCH, cwd=harness.remote).split(
+        "\0"
+    )
     assert {"T001.txt", "inner/a.txt", "sub/b.txt", "line\nbreak", "up", "loop"} <= set(names)
     assert "large.bin" in names
     assert not {"pipe", "socket", ".gitattributes"} & set(names)
 
 
 def test_a_repository_of_its_own_in_the_place_of_ours_changes_nothing(
-    rig: Rig, make: MakePod
+    harness: Harness, make: MakePod
 ) -> None:
     pod = make()
     mark = pod.root / "mark"
@@ -133,4 +137,4 @@ def test_a_repository_of_its_own_in_the_place_of_ours_changes_nothing(
     code, _ = serve(pod, replace_git)
     assert code == 0, pod.claim
     assert not mark.exists()
-    assert rig.remote_file("T001.txt", BRANCH) == "done"
+    assert harness.remote_file("T001.txt", BRANCH) == "done"

@@ -10,7 +10,7 @@ import pytest
 
 from sdlc_runner.attempt.spec import AttemptTask
 from support.agent_fixtures import python
-from support.harness import FEATURE, VALIDATOR, Rig, until
+from support.harness import FEATURE, VALIDATOR, Harness, until
 from support.kubernetes import local_pod, pod_scenes
 from support.kubernetes.pod_scenes import serve, works
 from support.opencode.fake_agent_server import ROOT, FakeServer, Listener
@@ -29,56 +29,56 @@ WRITE = "open('T001.txt', 'w').write('done')"
 
 
 @pytest.fixture
-def make(rig: Rig, tmp_path: Path) -> Iterator[MakePod]:
+def make(harness: Harness, tmp_path: Path) -> Iterator[MakePod]:
     """Return what makes a pod for a task of the rig's feature."""
-    with pod_scenes.pods_of(rig, tmp_path) as one:
+    with pod_scenes.pods_of(harness, tmp_path) as one:
         yield one
 
 
-def test_work_becomes_a_branch_a_transcript_and_a_claim(rig: Rig, make: MakePod) -> None:
+def test_work_becomes_a_branch_a_transcript_and_a_claim(harness: Harness, make: MakePod) -> None:
     pod = make()
     code, fake = serve(pod, SDLC_RUNNER_WHERE="kubernetes:dev/job")
     assert (code, pod.errors()) == (0, "")
-    head = rig.git("rev-parse", BRANCH, cwd=rig.remote)
+    head = harness.git("rev-parse", BRANCH, cwd=harness.remote)
     assert pod.claim == {
         "seq": len(pod.events()),
         "status": "succeeded",
         "code": "committed",
         "message": "Committed.",
-        "base": rig.git("rev-parse", "HEAD"),
+        "base": harness.git("rev-parse", "HEAD"),
         "head": head,
         "branch": BRANCH,
         "tasks": [{"task": "T001", "status": "succeeded", "code": "committed", "commit": head}],
     }
-    assert rig.remote_file("T001.txt", BRANCH) == "done"
-    start = rig.git("log", "-1", "--format=%B", f"{REFS}/start", cwd=rig.remote)
+    assert harness.remote_file("T001.txt", BRANCH) == "done"
+    start = harness.git("log", "-1", "--format=%B", f"{REFS}/start", cwd=harness.remote)
     assert "Where: kubernetes:dev/job" in start
     assert "Backend: kubernetes" in start
     journal = (pod.root / "attempt/events.jsonl").read_text()
     assert journal == (pod.root / "runner.out").read_text()
-    assert rig.remote_file("events.jsonl", f"{REFS}/transcript") == journal.strip()
+    assert harness.remote_file("events.jsonl", f"{REFS}/transcript") == journal.strip()
     for event in pod.events():
         VALIDATOR.validate(event)
     assert fake.calls[0] == "GET /global/health"
 
 
 def test_the_agent_starts_before_the_lock_is_taken_only_by_its_health(
-    rig: Rig, make: MakePod
+    harness: Harness, make: MakePod
 ) -> None:
     pod = make()
     with FakeServer([works(pod)], {"GET /global/health": (401, None)}) as fake:
         pod.port = fake.port
         assert pod.run() == 1
     assert pod.claim["code"] == "agent_server_refused"
-    assert f"{REFS}/start" not in rig.remote_refs()
+    assert f"{REFS}/start" not in harness.remote_refs()
 
 
-def test_one_container_does_the_same(rig: Rig, make: MakePod) -> None:
+def test_one_container_does_the_same(harness: Harness, make: MakePod) -> None:
     script = f"import os; {WRITE}; print(sorted(os.environ), os.environ['HOME'])"
     pod = make(agent_command=python(script))
     pod.secret("model", "ANTHROPIC_API_KEY", "model-key-of-the-test\n")
     assert pod.run("single", GIT_DIR="/nowhere") == 0
-    assert pod.claim["head"] == rig.git("rev-parse", BRANCH, cwd=rig.remote)
+    assert pod.claim["head"] == harness.git("rev-parse", BRANCH, cwd=harness.remote)
     said = next(event["text"] for event in pod.events("single") if event["type"] == "log")
     assert "ANTHROPIC_API_KEY" in said
     assert "SDLC_RUNNER" not in said
@@ -118,7 +118,7 @@ def test_an_unknown_role_is_refused(make: MakePod, arguments: tuple[str, ...]) -
     assert "runner|agent|single" in child.stderr
 
 
-def test_being_terminated_saves_the_work(rig: Rig, make: MakePod) -> None:
+def test_being_terminated_saves_the_work(harness: Harness, make: MakePod) -> None:
     pod = make()
     with FakeServer([works(pod, lambda listener: listener.hold())]) as fake:
         pod.port = fake.port
@@ -128,20 +128,24 @@ def test_being_terminated_saves_the_work(rig: Rig, make: MakePod) -> None:
         assert child.wait(20) == 143
     assert f"POST /session/{ROOT}/abort" in fake.calls
     assert (pod.claim["status"], pod.claim["code"]) == ("interrupted", "signal")
-    assert rig.remote_file("T001.txt", f"{REFS}/checkpoint") == "done"
+    assert harness.remote_file("T001.txt", f"{REFS}/checkpoint") == "done"
 
 
-def test_being_terminated_while_the_server_starts_needs_no_server(rig: Rig, make: MakePod) -> None:
+def test_being_terminated_while_the_server_starts_needs_no_server(
+    harness: Harness, make: MakePod
+) -> None:
     pod = make()
     child = pod.start("runner")
     until((pod.workspace / ".git").exists)
     child.send_signal(signal.SIGTERM)
     assert child.wait(10) == 143
     assert pod.claim["status"] == "interrupted"
-    assert f"{REFS}/start" not in rig.remote_refs()
+    assert f"{REFS}/start" not in harness.remote_refs()
 
 
-def test_a_server_that_dies_fails_the_attempt_and_keeps_its_work(rig: Rig, make: MakePod) -> None:
+def test_a_server_that_dies_fails_the_attempt_and_keeps_its_work(
+    harness: Harness, make: MakePod
+) -> None:
     pod = make()
 
     def die(_: Listener) -> None:
@@ -152,7 +156,7 @@ def test_a_server_that_dies_fails_the_attempt_and_keeps_its_work(rig: Rig, make:
         pod.port = fake.port
         assert pod.run() == 1
     assert (pod.claim["status"], pod.claim["code"]) == ("failed", "agent_server_died")
-    assert rig.remote_file("T001.txt", f"{REFS}/checkpoint") == "done"
+    assert harness.remote_file("T001.txt", f"{REFS}/checkpoint") == "done"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from support.harness import FEATURE
 from support.scripted_agents import WRITE, agent, go, held
 
 if TYPE_CHECKING:
-    from support.harness import Result, Rig
+    from support.harness import Harness, Result
 
 TASKS = """\
 # Tasks
@@ -64,15 +64,15 @@ def bars(result: Result) -> list[str]:
 
 
 @pytest.fixture
-def ran(rig: Rig) -> Rig:
-    rig.write("shared.txt", "line\n")
-    rig.tasks(TASKS)
-    agent(rig, AGENT)
-    assert rig.run("run").code == 1
-    return rig
+def ran(harness: Harness) -> Harness:
+    harness.write("shared.txt", "line\n")
+    harness.tasks(TASKS)
+    agent(harness, AGENT)
+    assert harness.run("run").code == 1
+    return harness
 
 
-def test_a_run_with_all_kinds_of_ends(ran: Rig) -> None:
+def test_a_run_with_all_kinds_of_ends(ran: Harness) -> None:
     text = page(ran.run("report"))
     told = rows(text)
     assert tuple(row["state"] for row in told.values()) == ALL_BUT_T005
@@ -89,7 +89,7 @@ def test_a_run_with_all_kinds_of_ends(ran: Rig) -> None:
     assert "- [x] T001 Decide on the format (line 4)\n- [ ] T007 Review (line 10)\n" in text
 
 
-def test_a_retry_is_told_from_the_remote_alone(ran: Rig) -> None:
+def test_a_retry_is_told_from_the_remote_alone(ran: Harness) -> None:
     go(ran)
     ran.run("retry", "T005", "--follow")
     ran.run("merge")
@@ -102,7 +102,7 @@ def test_a_retry_is_told_from_the_remote_alone(ran: Rig) -> None:
     assert sorted(bars(result)) == ["T002-1", "T003-1", "T004-1", "T005-1", "T005-2", "T006-1"]
 
 
-def test_what_gc_removed_is_still_known_by_its_merges(ran: Rig) -> None:
+def test_what_gc_removed_is_still_known_by_its_merges(ran: Harness) -> None:
     before = rows(page(ran.run("report")))
     ran.run("gc")
     after = rows(page(ran.run("report")))
@@ -111,7 +111,7 @@ def test_what_gc_removed_is_still_known_by_its_merges(ran: Rig) -> None:
     assert after["T003"]["state"] == "conflict"
 
 
-def test_neither_checkout_nor_remote_is_touched(ran: Rig) -> None:
+def test_neither_checkout_nor_remote_is_touched(ran: Harness) -> None:
     before = ran.remote_refs(), ran.git("status", "--porcelain"), ran.git("rev-parse", "HEAD")
     result = ran.run("report")
     files = {Path(result.of("report")[0][name]) for name in ("markdown", "timeline")}
@@ -123,8 +123,8 @@ def test_neither_checkout_nor_remote_is_touched(ran: Rig) -> None:
     assert not list((ran.state / "merge").glob("*/tree-*"))
 
 
-def test_tokens_and_cost_are_told_by_task(rig: Rig) -> None:
-    rig.tasks("- [ ] T001 [ASYNC] Write it\n- [ ] T002 [P] [ASYNC] And that\n")
+def test_tokens_and_cost_are_told_by_task(harness: Harness) -> None:
+    harness.tasks("- [ ] T001 [ASYNC] Write it\n- [ ] T002 [P] [ASYNC] And that\n")
     names = {"v": 1, "feature": FEATURE, "task": "T001", "attempt": 1}
     told: list[dict[str, object]] = [
         {"type": "phase", "phase": "working", "detail": "T001"},
@@ -136,8 +136,8 @@ def test_tokens_and_cost_are_told_by_task(rig: Rig) -> None:
         for at, fields in enumerate(told, 1)
     ]
     change = plain_git.writes({"a.txt": "a"})
-    plain_git.attempt(rig, "T001", change, events="\n".join(lines).encode())
-    result = rig.run("report")
+    plain_git.attempt(harness, "T001", change, events="\n".join(lines).encode())
+    result = harness.run("report")
     row = rows(page(result))["T001"]
     assert (row["tokens"], row["cost"], row["time"]) == ("2,000", "\\$1.50", "2.0 s")
     assert rows(page(result), "Attempts")["T001-1"]["began (UTC)"] == "2026-01-31 09:30:01"
@@ -146,47 +146,47 @@ def test_tokens_and_cost_are_told_by_task(rig: Rig) -> None:
     assert "2,000 tokens, $1.50" in result.events[-1]["verdict"]
 
 
-def test_what_runs_is_in_it(rig: Rig) -> None:
-    held(rig)
-    result = rig.run("report")
+def test_what_runs_is_in_it(harness: Harness) -> None:
+    held(harness)
+    result = harness.run("report")
     assert rows(page(result))["T001"]["state"] == "running"
     assert bars(result) == ["T001-1"]
-    go(rig)
+    go(harness)
 
 
-def test_before_any_attempt_there_are_only_tasks(rig: Rig) -> None:
-    rig.tasks(TASKS)
-    result = rig.run("report")
+def test_before_any_attempt_there_are_only_tasks(harness: Harness) -> None:
+    harness.tasks(TASKS)
+    result = harness.run("report")
     assert rows(page(result))["T004"]["state"] == "ready"
     assert "timeline" not in page(result)
     assert bars(result) == []
 
 
-def test_a_folder_can_be_named_and_ours_is_written_anew(rig: Rig) -> None:
-    rig.tasks(TASKS)
+def test_a_folder_can_be_named_and_ours_is_written_anew(harness: Harness) -> None:
+    harness.tasks(TASKS)
     for _ in range(2):
-        result = rig.run("report", "--output", "../out")
-        assert result.of("report")[0]["markdown"] == str(rig.checkout / "../out/report.md")
-    assert sorted(path.name for path in (rig.folder / "out").iterdir()) == [
+        result = harness.run("report", "--output", "../out")
+        assert result.of("report")[0]["markdown"] == str(harness.checkout / "../out/report.md")
+    assert sorted(path.name for path in (harness.folder / "out").iterdir()) == [
         "report.md",
         "timeline.svg",
     ]
 
 
-def test_what_is_not_ours_is_left_alone(rig: Rig) -> None:
-    rig.tasks(TASKS)
-    rig.write("report.md", "# My own\n")
-    result = rig.run("report", "--output", ".")
+def test_what_is_not_ours_is_left_alone(harness: Harness) -> None:
+    harness.tasks(TASKS)
+    harness.write("report.md", "# My own\n")
+    result = harness.run("report", "--output", ".")
     assert (result.code, result.error["code"]) == (2, "foreign_file")
-    assert (rig.checkout / "report.md").read_text() == "# My own\n"
-    assert not (rig.checkout / "timeline.svg").exists()
-    (rig.checkout / "report.md").unlink()
-    (rig.checkout / "report.md").symlink_to(rig.folder / "elsewhere")
-    assert rig.run("report", "--output", ".").error["code"] == "foreign_file"
-    assert not (rig.folder / "elsewhere").exists()
+    assert (harness.checkout / "report.md").read_text() == "# My own\n"
+    assert not (harness.checkout / "timeline.svg").exists()
+    (harness.checkout / "report.md").unlink()
+    (harness.checkout / "report.md").symlink_to(harness.folder / "elsewhere")
+    assert harness.run("report", "--output", ".").error["code"] == "foreign_file"
+    assert not (harness.folder / "elsewhere").exists()
 
 
-def test_the_page_itself_can_be_printed(ran: Rig) -> None:
+def test_the_page_itself_can_be_printed(ran: Harness) -> None:
     shown = ran.on_terminal("report", "--print")
     assert shown.startswith("<!-- Written by sdlc-runner report -->\n\n# 001-demo\n")
     assert rows(shown)["T005"]["state"] == "failed"
@@ -195,31 +195,31 @@ def test_the_page_itself_can_be_printed(ran: Rig) -> None:
     assert shown == written.read_text().replace("](timeline.svg)", f"]({picture})")
 
 
-def test_what_is_printed_is_bounded(rig: Rig) -> None:
-    rig.tasks("".join(f"- [ ] T{n:03} [P] [ASYNC] {'Write it ' * 9}\n" for n in range(999)))
+def test_what_is_printed_is_bounded(harness: Harness) -> None:
+    harness.tasks("".join(f"- [ ] T{n:03} [P] [ASYNC] {'Write it ' * 9}\n" for n in range(999)))
     done = subprocess.run(
-        rig.command("report", "--print"),
-        cwd=rig.checkout,
-        env=rig.env,
+        harness.command("report", "--print"),
+        cwd=harness.checkout,
+        env=harness.env,
         check=True,
         capture_output=True,
     )
     assert 38_000 < len(done.stdout) < 40_000
     *_, row, _, last = done.stdout.decode().splitlines()
     assert row.endswith("| ready |")
-    (written,) = (rig.state / "reports").glob("*/report.md")
+    (written,) = (harness.state / "reports").glob("*/report.md")
     assert last == f"The rest is in {written}"
     assert "| T998 |" in written.read_text()
 
 
-def test_people_see_where_it_is(rig: Rig) -> None:
-    rig.tasks(TASKS)
-    shown = rig.on_terminal("report")
-    assert f"{rig.state}/reports/" in shown
+def test_people_see_where_it_is(harness: Harness) -> None:
+    harness.tasks(TASKS)
+    shown = harness.on_terminal("report")
+    assert f"{harness.state}/reports/" in shown
     assert "1 of 8 tasks done" in shown
 
 
-def test_a_cluster_that_is_gone_is_not_needed(ran: Rig) -> None:
+def test_a_cluster_that_is_gone_is_not_needed(ran: Harness) -> None:
     ran.env["SDLC_RUNNER_BACKEND"] = "kubernetes"
     ran.env["KUBECONFIG"] = str(ran.folder / "none")
     result = ran.run("report")

@@ -9,7 +9,7 @@ import pytest
 from support.scripted_agents import WRITE, agent, runs, slow_git
 
 if TYPE_CHECKING:
-    from support.harness import Event, Rig
+    from support.harness import Event, Harness
 
 
 def summary(events: list[Event]) -> Event:
@@ -21,18 +21,18 @@ def parallel(count: int) -> str:
     return "".join(f"- [ ] T{n:03} [P] [ASYNC] Write T{n:03}.txt\n" for n in range(1, count + 1))
 
 
-def test_a_failed_parallel_task_blocks_only_what_rests_on_it(rig: Rig) -> None:
-    rig.tasks(
+def test_a_failed_parallel_task_blocks_only_what_rests_on_it(harness: Harness) -> None:
+    harness.tasks(
         "- [ ] T001 [P] [ASYNC] Write T001.txt\n"
         "- [ ] T002 [P] [ASYNC] Write T002.txt\n"
         "- [ ] T003 [P] [ASYNC] Write T003.txt (depends on T001)\n"
         "- [ ] T004 [P] [ASYNC] Write T004.txt (depends on T002)\n"
     )
-    agent(rig, WRITE + "sys.exit(task == 'T001')")
-    result = rig.run("run")
+    agent(harness, WRITE + "sys.exit(task == 'T001')")
+    result = harness.run("run")
     assert result.code == 1
-    assert rig.ticked() == {"T002", "T004"}
-    assert set(runs(rig)) == {"T001", "T002", "T004"}
+    assert harness.ticked() == {"T002", "T004"}
+    assert set(runs(harness)) == {"T001", "T002", "T004"}
     end = summary(result.events)
     assert not end["ok"]
     assert "T001" in end["verdict"]
@@ -40,98 +40,102 @@ def test_a_failed_parallel_task_blocks_only_what_rests_on_it(rig: Rig) -> None:
     assert end["next"] == "sdlc-runner logs T001"
 
 
-def test_a_failed_task_that_is_not_parallel_halts_the_run(rig: Rig) -> None:
-    rig.tasks(
+def test_a_failed_task_that_is_not_parallel_halts_the_run(harness: Harness) -> None:
+    harness.tasks(
         "- [ ] T001 [ASYNC] Write T001.txt\n\n## Phase 2\n- [ ] T002 [P] [ASYNC] Write T002.txt\n"
     )
-    agent(rig, "sys.exit(1)")
-    result = rig.run("run")
+    agent(harness, "sys.exit(1)")
+    result = harness.run("run")
     assert result.code == 1
-    assert set(runs(rig)) == {"T001"}
+    assert set(runs(harness)) == {"T001"}
     assert "halted: T001 (line 1)" in summary(result.events)["verdict"]
 
 
-def test_what_is_invalid_is_told_and_the_rest_runs(rig: Rig) -> None:
-    rig.tasks(
+def test_what_is_invalid_is_told_and_the_rest_runs(harness: Harness) -> None:
+    harness.tasks(
         parallel(2)
         + "- [ ] T003 [P] [ASYNC] One\n- [ ] T003 [P] [ASYNC] Two\n"
         + "- [ ] T004 [P] [ASYNC] Round (depends on T005)\n"
         + "- [ ] T005 [P] [ASYNC] And round (depends on T004)\n"
         + "- [ ] T006 [P] [ASYNC] On nothing (depends on T099)\n"
     )
-    agent(rig)
-    result = rig.run("run")
+    agent(harness)
+    result = harness.run("run")
     assert result.code == 1
-    assert set(runs(rig)) == rig.ticked() == {"T001", "T002"}
+    assert set(runs(harness)) == harness.ticked() == {"T001", "T002"}
     codes = {event["code"] for event in result.of("error")}
     assert codes == {"duplicate_task", "dependency_cycle", "unknown_dependency"}
     assert "invalid" in summary(result.events)["verdict"]
 
 
 @pytest.mark.parametrize(("deaths", "code"), [(2, 0), (9, 1)])
-def test_a_start_that_never_began_is_tried_three_times(rig: Rig, deaths: int, code: int) -> None:
-    rig.tasks(parallel(1))
-    agent(rig)
+def test_a_start_that_never_began_is_tried_three_times(
+    harness: Harness, deaths: int, code: int
+) -> None:
+    harness.tasks(parallel(1))
+    agent(harness)
     slow_git(
-        rig,
+        harness,
         "fetch",
-        f"  [ $(wc -c < {rig.folder}/reached) -le {deaths} ] && kill -9 $PPID && exit 1\n",
+        f"  [ $(wc -c < {harness.folder}/reached) -le {deaths} ] && kill -9 $PPID && exit 1\n",
     )
-    result = rig.run("run")
+    result = harness.run("run")
     assert result.code == code
     assert len(result.of("spawned")) == 3
     assert {event["attempt"] for event in result.of("spawned")} == {1}
-    assert (rig.folder / "reached").read_text() == "xxx"
-    assert len(runs(rig)) == (code == 0)
+    assert (harness.folder / "reached").read_text() == "xxx"
+    assert len(runs(harness)) == (code == 0)
 
 
-def test_a_task_with_nothing_to_change_is_ticked(rig: Rig) -> None:
-    rig.tasks(parallel(1) + "\n## Phase 2\n- [ ] T002 [ASYNC] Write T002.txt\n")
-    agent(rig, "print('all is well as it is')\nif task == 'T002':\n    " + WRITE)
-    result = rig.run("run")
+def test_a_task_with_nothing_to_change_is_ticked(harness: Harness) -> None:
+    harness.tasks(parallel(1) + "\n## Phase 2\n- [ ] T002 [ASYNC] Write T002.txt\n")
+    agent(harness, "print('all is well as it is')\nif task == 'T002':\n    " + WRITE)
+    result = harness.run("run")
     assert result.code == 0
     assert result.outcome("T001")["outcome"] == "no_change"
-    assert rig.ticked() == {"T001", "T002"}
+    assert harness.ticked() == {"T001", "T002"}
 
 
-def test_a_conflict_is_left_whole_and_blocks_only_what_rests_on_it(rig: Rig) -> None:
-    rig.write("shared.txt", "line\n")
-    rig.tasks(
+def test_a_conflict_is_left_whole_and_blocks_only_what_rests_on_it(harness: Harness) -> None:
+    harness.write("shared.txt", "line\n")
+    harness.tasks(
         "- [ ] T001 [P] [ASYNC] Rewrite it\n- [ ] T002 [P] [ASYNC] Rewrite it too\n"
         "- [ ] T003 [P] [ASYNC] Go on (depends on T001)\n"
         "- [ ] T004 [P] [ASYNC] Go on (depends on T002)\n"
     )
     agent(
-        rig,
+        harness,
         "if task in ('T001', 'T002'):\n"
         "    pathlib.Path('shared.txt').write_text(task + '\\n')\nelse:\n    " + WRITE,
     )
-    result = rig.run("run")
+    result = harness.run("run")
     assert result.code == 1
     (conflict,) = result.of("conflict")
     assert (conflict["task"], conflict["files"]) == ("T002", ["shared.txt"])
-    assert rig.remote_file("shared.txt", conflict["branch"]) == "T002"
-    assert rig.remote_file("shared.txt") == "T001"
-    assert rig.ticked() == {"T001", "T003"}
-    assert set(runs(rig)) == {"T001", "T002", "T003"}
-    again = rig.run("run")
+    assert harness.remote_file("shared.txt", conflict["branch"]) == "T002"
+    assert harness.remote_file("shared.txt") == "T001"
+    assert harness.ticked() == {"T001", "T003"}
+    assert set(runs(harness)) == {"T001", "T002", "T003"}
+    again = harness.run("run")
     assert again.code == 1
     assert [event["task"] for event in again.of("conflict")] == ["T002"]
-    runs(rig)
+    runs(harness)
 
 
-def test_a_task_that_is_only_in_the_working_copy_is_done_and_not_tried_for_ever(rig: Rig) -> None:
-    rig.tasks(parallel(1))
-    rig.tasks(parallel(2), push=False)
-    agent(rig)
-    result = rig.run("run")
+def test_a_task_that_is_only_in_the_working_copy_is_done_and_not_tried_for_ever(
+    harness: Harness,
+) -> None:
+    harness.tasks(parallel(1))
+    harness.tasks(parallel(2), push=False)
+    agent(harness)
+    result = harness.run("run")
     assert result.code == 1
-    assert set(runs(rig)) == {"T001", "T002"}
-    assert rig.ticked() == {"T001"}
+    assert set(runs(harness)) == {"T001", "T002"}
+    assert harness.ticked() == {"T001"}
     (warning,) = [event for event in result.of("warning") if event["code"] == "not_ticked"]
     assert (warning["task"], warning["line"]) == ("T002", 2)
     assert summary(result.events)["next"] == "sdlc-runner publish"
-    rig.run("publish")
-    assert rig.run("run").code == 0
-    assert rig.ticked() == {"T001", "T002"}
-    runs(rig)
+    harness.run("publish")
+    assert harness.run("run").code == 0
+    assert harness.ticked() == {"T001", "T002"}
+    runs(harness)

@@ -23,7 +23,7 @@ from support.attempt_scenes import (
 from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from support.harness import Result, Rig
+    from support.harness import Harness, Result
 
 SECRET = "sk+Zq/very.secret-Value=0123456789"
 LINES = ["MIIEvQIBADANBgkqhkiG9w0BAQEF", "qL7mXk2vAASCBKcwggSjAgEAAoIB"]
@@ -36,31 +36,31 @@ ENCODED = [
 
 
 @pytest.fixture
-def keyed(rig: Rig) -> Rig:
+def keyed(harness: Harness) -> Harness:
     """A rig whose environment holds secrets."""
-    rig.env["MY_API_KEY"] = SECRET
-    rig.env["DEPLOY_PRIVATE_KEY"] = PEM
-    return rig
+    harness.env["MY_API_KEY"] = SECRET
+    harness.env["DEPLOY_PRIVATE_KEY"] = PEM
+    return harness
 
 
-def leaks(rig: Rig, result: Result) -> list[str]:
+def leaks(harness: Harness, result: Result) -> list[str]:
     """Name the places that hold a secret in any form."""
-    journal = rig.attempt() / "events.jsonl"
+    journal = harness.attempt() / "events.jsonl"
     places = {
         "stdout": result.stdout.encode(),
         "stderr": result.stderr.encode(),
         "journal": journal.read_bytes(),
-        "wrapper.log": journal.with_name("wrapper.log").read_bytes(),
+        "worker.log": journal.with_name("worker.log").read_bytes(),
         "spec": journal.with_name("spec.json").read_bytes(),
-        "remote": objects(rig),
-        "logs": rig.run("logs", "T001").stdout.encode(),
+        "remote": objects(harness),
+        "logs": harness.run("logs", "T001").stdout.encode(),
     }
     forms = [SECRET.encode(), *ENCODED, *(line.encode() for line in LINES)]
     return [name for name, held in places.items() if any(form in held for form in forms)]
 
 
-def logged(rig: Rig) -> str:
-    return "\n".join(json.dumps(event) for event in rig.journal())
+def logged(harness: Harness) -> str:
+    return "\n".join(json.dumps(event) for event in harness.journal())
 
 
 PRINTS = {
@@ -92,7 +92,7 @@ print(json.dumps({'type': 'text', 'sessionID': 's', 'part': part}))
 
 
 @pytest.mark.parametrize("script", PRINTS.values(), ids=PRINTS)
-def test_what_the_agent_prints_is_masked(keyed: Rig, script: str) -> None:
+def test_what_the_agent_prints_is_masked(keyed: Harness, script: str) -> None:
     keyed.agent(WORK + NAME + script)
     result = spawn(keyed)
     assert verdict(result) == ("succeeded", "verified")
@@ -100,7 +100,7 @@ def test_what_the_agent_prints_is_masked(keyed: Rig, script: str) -> None:
     assert "***" in logged(keyed)
 
 
-def test_evidence_and_verify_output_are_masked(keyed: Rig) -> None:
+def test_evidence_and_verify_output_are_masked(keyed: Harness) -> None:
     keyed.agent(NAME + "print('nothing to do:', key)")
     result = spawn(keyed, "--set", "verify.commands='echo $MY_API_KEY'")
     assert verdict(result) == ("no_change", "no_change")
@@ -110,7 +110,7 @@ def test_evidence_and_verify_output_are_masked(keyed: Rig) -> None:
     assert command["output"] == "***"
 
 
-def test_a_commit_message_is_masked(keyed: Rig) -> None:
+def test_a_commit_message_is_masked(keyed: Harness) -> None:
     keyed.tasks(f"# Tasks\n\n## Phase 1: Setup\n\n- [ ] T001 [ASYNC] Use {SECRET} in a.txt\n")
     assert verdict(spawn(keyed)) == ("succeeded", "verified")
     for ref in (BRANCH, f"{REFS}/start", f"{REFS}/transcript"):
@@ -118,7 +118,7 @@ def test_a_commit_message_is_masked(keyed: Rig) -> None:
     assert message(keyed, BRANCH).startswith("T001: Use *** in a.txt\n")
 
 
-def test_committed_files_are_never_altered(keyed: Rig) -> None:
+def test_committed_files_are_never_altered(keyed: Harness) -> None:
     content = f"{SECRET[:-1]}\r\n*** {SECRET.swapcase()}\x00 no newline"
     keyed.agent(f"pathlib.Path('a.bin').write_bytes({content.encode()!r})")
     assert verdict(spawn(keyed)) == ("succeeded", "verified")
@@ -144,7 +144,7 @@ def test_committed_files_are_never_altered(keyed: Rig) -> None:
     ],
     ids=["text", "stage", "colon", "quoted", "link", "base64", "nested", "lines"],
 )
-def test_work_that_holds_a_secret_is_pushed_nowhere(keyed: Rig, script: str, name: str) -> None:
+def test_work_that_holds_a_secret_is_pushed_nowhere(keyed: Harness, script: str, name: str) -> None:
     keyed.agent(WORK + NAME + script)
     result = spawn(keyed)
     event = result.outcome("T001")
@@ -156,7 +156,7 @@ def test_work_that_holds_a_secret_is_pushed_nowhere(keyed: Rig, script: str, nam
     assert verified(keyed) == ("failed", "secret_in_diff")
 
 
-def test_nor_by_a_checkpoint_on_the_way_or_after_a_failure(keyed: Rig) -> None:
+def test_nor_by_a_checkpoint_on_the_way_or_after_a_failure(keyed: Harness) -> None:
     keyed.agent(WORK + NAME + "pathlib.Path('b.txt').write_text(key); time.sleep(2); sys.exit(1)")
     result = spawn(keyed, "--set", "checkpoint.seconds=1")
     assert verdict(result) == ("failed", "agent_failed")
@@ -167,14 +167,14 @@ def test_nor_by_a_checkpoint_on_the_way_or_after_a_failure(keyed: Rig) -> None:
     assert leaks(keyed, result) == []
 
 
-def test_a_secret_that_was_removed_again_stops_nothing(keyed: Rig) -> None:
+def test_a_secret_that_was_removed_again_stops_nothing(keyed: Harness) -> None:
     keyed.agent(WORK + NAME + "pathlib.Path('a.txt').write_text(key); time.sleep(1.5)\n" + WORK)
     result = spawn(keyed, "--set", "checkpoint.seconds=1")
     assert verdict(result) == ("succeeded", "verified")
     assert leaks(keyed, result) == []
 
 
-def test_a_bundle_keeps_what_is_clean(keyed: Rig) -> None:
+def test_a_bundle_keeps_what_is_clean(keyed: Harness) -> None:
     keyed.tasks(BUNDLE)
     keyed.agent(NAME + "pathlib.Path('a.txt').write_text(task if task == 'T001' else key)")
     result = keyed.run("run")

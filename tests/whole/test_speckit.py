@@ -16,7 +16,7 @@ from support.git.checkouts import picture
 from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from support.harness import Rig
+    from support.harness import Harness
 
 SPECIFY = Path(sys.executable).parent / "specify"
 SCRIPTS = ".specify/scripts/bash"
@@ -28,18 +28,18 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def shell(rig: Rig, *argv: str) -> str:
+def shell(harness: Harness, *argv: str) -> str:
     done = subprocess.run(
-        argv, cwd=rig.checkout, env=rig.env, check=False, capture_output=True, text=True
+        argv, cwd=harness.checkout, env=harness.env, check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def paths(rig: Rig) -> dict[str, str]:
+def paths(harness: Harness) -> dict[str, str]:
     """What the stock scripts say of the feature."""
     script = f"{SCRIPTS}/check-prerequisites.sh"
-    found: dict[str, str] = json.loads(shell(rig, "bash", script, "--paths-only", "--json"))
+    found: dict[str, str] = json.loads(shell(harness, "bash", script, "--paths-only", "--json"))
     return found
 
 
@@ -53,20 +53,22 @@ def filled_in(template: str) -> str:
 
 
 @pytest.fixture
-def kit(rig: Rig) -> Rig:
+def kit(harness: Harness) -> Harness:
     """A repository made by ``specify init``, with a feature made by the stock script."""
     init = ["init", "--here", "--integration", "opencode", "--script", "sh", "--force"]
-    shell(rig, str(SPECIFY), *init, "--ignore-agent-tools", "--non-interactive")
-    shell(rig, "bash", f"{SCRIPTS}/create-new-feature.sh", "--short-name", "todo-app", "Todo app")
-    shell(rig, "bash", f"{SCRIPTS}/setup-plan.sh", "--json")
-    template = rig.checkout / ".specify/templates/tasks-template.md"
-    rig.write(f"specs/{OURS}/tasks.md", filled_in(template.read_text(encoding="utf-8")))
-    rig.commit("Specify the todo app")
-    assert json.loads((rig.checkout / POINTER).read_text())["feature_directory"].endswith(OURS)
-    return rig
+    shell(harness, str(SPECIFY), *init, "--ignore-agent-tools", "--non-interactive")
+    shell(
+        harness, "bash", f"{SCRIPTS}/create-new-feature.sh", "--short-name", "todo-app", "Todo app"
+    )
+    shell(harness, "bash", f"{SCRIPTS}/setup-plan.sh", "--json")
+    template = harness.checkout / ".specify/templates/tasks-template.md"
+    harness.write(f"specs/{OURS}/tasks.md", filled_in(template.read_text(encoding="utf-8")))
+    harness.commit("Specify the todo app")
+    assert json.loads((harness.checkout / POINTER).read_text())["feature_directory"].endswith(OURS)
+    return harness
 
 
-def test_plans_the_stock_template(kit: Rig) -> None:
+def test_plans_the_stock_template(kit: Harness) -> None:
     before = picture(kit.checkout)
     done = kit.run("plan")
     assert done.code == 0, done.stdout
@@ -85,7 +87,7 @@ def test_plans_the_stock_template(kit: Rig) -> None:
     assert planned["T014"]["files"] == ["src/services/[service].py"]
 
 
-def test_runs_it_and_leaves_spec_kit_s_own_state_alone(kit: Rig) -> None:
+def test_runs_it_and_leaves_spec_kit_s_own_state_alone(kit: Harness) -> None:
     pointer, before = (kit.checkout / POINTER).stat(), paths(kit)
     kit.agent(f"""\
         argv = ["bash", "{SCRIPTS}/check-prerequisites.sh", "--json", "--require-tasks"]
@@ -108,14 +110,14 @@ def test_runs_it_and_leaves_spec_kit_s_own_state_alone(kit: Rig) -> None:
     assert kit.git("status", "--porcelain") == ""
 
 
-def feature_of(rig: Rig) -> str:
-    done = rig.run("plan")
+def feature_of(harness: Harness) -> str:
+    done = harness.run("plan")
     found = {event["feature"] for event in done.of("planned")}
     assert len(found) == 1, done.stdout
     return str(found.pop())
 
 
-def test_finds_the_feature_as_spec_kit_does(kit: Rig) -> None:
+def test_finds_the_feature_as_spec_kit_does(kit: Harness) -> None:
     kit.write(f"specs/{FEATURE}/tasks.md", "- [ ] T001 [ASYNC] Write `one.txt`\n")
     assert feature_of(kit) == OURS == Path(paths(kit)["FEATURE_DIR"]).name
     kit.env["SPECIFY_FEATURE_DIRECTORY"] = f"specs/{FEATURE}"

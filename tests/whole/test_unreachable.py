@@ -10,7 +10,7 @@ import pytest
 
 from support import unreachable_ports
 from support.agent_fixtures import python
-from support.harness import Rig, until
+from support.harness import Harness, until
 from support.kubernetes import pod_scenes
 from support.kubernetes.pod_scenes import works
 from support.opencode.fake_agent_server import FakeServer
@@ -26,9 +26,9 @@ WRITE = "open('T001.txt', 'w').write('done')"
 
 
 @pytest.fixture
-def make(rig: Rig, tmp_path: Path) -> Iterator[MakePod]:
+def make(harness: Harness, tmp_path: Path) -> Iterator[MakePod]:
     """Return what makes a pod for a task of the rig's feature."""
-    with pod_scenes.pods_of(rig, tmp_path) as one:
+    with pod_scenes.pods_of(harness, tmp_path) as one:
         yield one
 
 
@@ -36,17 +36,17 @@ def settings(url: object) -> dict[str, Any]:
     return {"provider": {"own": {"options": {"baseURL": url}}}}
 
 
-def rejected(pod: local_pod.Pod, rig: Rig) -> dict[str, Any]:
+def rejected(pod: local_pod.Pod, harness: Harness) -> dict[str, Any]:
     """Check that nothing was begun; return what the claim says of the task."""
     assert (pod.claim["status"], pod.claim["code"]) == ("rejected", "unreachable_host")
-    assert not [ref for ref in rig.remote_refs() if "sdlc-runner" in ref]
+    assert not [ref for ref in harness.remote_refs() if "sdlc-runner" in ref]
     (task,) = pod.claim["tasks"]
     assert isinstance(task, dict)
     return task
 
 
 @pytest.mark.parametrize("role", ["runner", "single"])
-def test_a_git_host_that_drops_what_comes(rig: Rig, make: MakePod, role: str) -> None:
+def test_a_git_host_that_drops_what_comes(harness: Harness, make: MakePod, role: str) -> None:
     with unreachable_ports.silent() as port:
         pod = make(remote=f"http://user:pass@127.0.0.1:{port}/x.git", connect_seconds=1)
         began = time.monotonic()
@@ -54,7 +54,7 @@ def test_a_git_host_that_drops_what_comes(rig: Rig, make: MakePod, role: str) ->
         assert time.monotonic() - began < 5
     place = f"127.0.0.1:{port}"
     assert pod.claim["message"] == f"The git host {place} did not connect in 1 s: no answer."
-    assert "networkPolicy.git" in rejected(pod, rig)["hint"]
+    assert "networkPolicy.git" in rejected(pod, harness)["hint"]
 
 
 def test_waiting_for_a_git_host_can_be_broken_off(make: MakePod) -> None:
@@ -67,31 +67,31 @@ def test_waiting_for_a_git_host_can_be_broken_off(make: MakePod) -> None:
     assert pod.claim["status"] == "interrupted"
 
 
-def test_a_served_agents_model_that_drops_what_comes(rig: Rig, make: MakePod) -> None:
+def test_a_served_agents_model_that_drops_what_comes(harness: Harness, make: MakePod) -> None:
     pod = make(model="own/m", connect_seconds=1)
     with unreachable_ports.silent() as port, FakeServer([works(pod)]) as fake:
         fake.answers["GET /config"] = (200, settings(f"http://127.0.0.1:{port}/v1"))
         pod.port = fake.port
         assert pod.run("runner") == 1
     assert f"The model endpoint 127.0.0.1:{port} did not connect in 1 s" in pod.claim["message"]
-    assert "networkPolicy.model" in rejected(pod, rig)["hint"]
+    assert "networkPolicy.model" in rejected(pod, harness)["hint"]
 
 
-def test_a_direct_agents_model_that_drops_what_comes(rig: Rig, make: MakePod) -> None:
+def test_a_direct_agents_model_that_drops_what_comes(harness: Harness, make: MakePod) -> None:
     pod = make(model="own/m", connect_seconds=1)
     with unreachable_ports.silent() as port:
         content = json.dumps(settings(f"http://127.0.0.1:{port}/v1"))
         assert pod.run("single", OPENCODE_CONFIG_CONTENT=content) == 1
     assert f"The model endpoint 127.0.0.1:{port} did not connect in 1 s" in pod.claim["message"]
-    assert "networkPolicy.model" in rejected(pod, rig)["hint"]
+    assert "networkPolicy.model" in rejected(pod, harness)["hint"]
 
 
-def test_a_program_of_the_users_own_has_no_model_to_try(rig: Rig, make: MakePod) -> None:
+def test_a_program_of_the_users_own_has_no_model_to_try(harness: Harness, make: MakePod) -> None:
     pod = make(model="own/m", connect_seconds=1, agent_command=python(WRITE))
     with unreachable_ports.silent() as port:
         content = json.dumps(settings(f"http://127.0.0.1:{port}/v1"))
         assert pod.run("single", OPENCODE_CONFIG_CONTENT=content) == 0
-    assert rig.remote_file("T001.txt", pod.claim["branch"]) == "done"
+    assert harness.remote_file("T001.txt", pod.claim["branch"]) == "done"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Cause:
+class TerminationCause:
     """What ended an attempt from outside, or kept it from beginning, as its backend says.
 
     It explains that an attempt was interrupted, and its claims of failure with a code in ``also``.
@@ -26,7 +26,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Ending:
+class BackendStatus:
     """What the backend knows of an attempt; ``claim`` is the ``result`` event in its log."""
 
     known: bool = False
@@ -35,4 +35,4 @@ class Ending:
     elsewhere: bool = False  # it began on another machine, of which this backend knows nothing
     exit_code: int | None = None
     claim: Mapping[str, Any] = field(default_factory=dict)
-    cause: Cause | None = None
+    cause: TerminationCause | None = None

@@ -1,4 +1,4 @@
-"""An attempt as a plain record: all that the agent wrapper is told, in one JSON file."""
+"""An attempt as a plain record: all that the worker is told, in one JSON file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdlc_runner.events.codec import AttemptKey
 
 @dataclass(frozen=True)
 class AttemptTask:
-    """One task as the wrapper needs it; ``text`` has its continuation lines and sub-bullets."""
+    """One task as the worker needs it; ``text`` has its continuation lines and sub-bullets."""
 
     id: str
     title: str
@@ -23,7 +23,7 @@ class AttemptTask:
 
 @dataclass(frozen=True)
 class Limits:
-    """When the wrapper ends the agent; 0 means no limit. Seconds, tokens, US dollars."""
+    """When the worker ends the agent; 0 means no limit. Seconds, tokens, US dollars."""
 
     run_seconds: float = 7200
     idle_seconds: float = 900
@@ -76,7 +76,7 @@ class AttemptSpec:
     def to_json(self) -> str:
         """Return the file's text.
 
-        What is as by default is left out: so an older wrapper takes it, which refuses what it
+        What is as by default is left out: so an older worker takes it, which refuses what it
         does not know.
         """
         usual = {each.name for each in fields(self) if getattr(self, each.name) == each.default}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sdlc_runner.attempt.exit_state import Ending
+from sdlc_runner.attempt.exit_state import BackendStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Sighting:
+class AttemptStatus:
     """An attempt as its backend saw it at one moment: ``name`` is unique, ``place`` for people.
 
     ``since`` is when it was started there, in seconds of the epoch. ``id`` tells it from an earlier
@@ -30,7 +30,7 @@ class Sighting:
     name: str
     place: str
     spec: AttemptSpec
-    ending: Ending = field(default_factory=Ending)
+    ending: BackendStatus = field(default_factory=BackendStatus)
     since: float | None = None
     id: str = ""
     template: str = ""
@@ -58,7 +58,7 @@ class AgentServer(NamedTuple):
     connect: Callable[[], socket]
 
 
-class Glimpse(NamedTuple):
+class TailUpdate(NamedTuple):
     """What a tail has that is new; ``over``: the attempt has ended and all of its log was read."""
 
     log: bytes = b""
@@ -69,7 +69,7 @@ class Glimpse(NamedTuple):
 class Tail(Protocol):
     """The growing log of one attempt."""
 
-    def glimpse(self) -> Glimpse:
+    def poll_log(self) -> TailUpdate:
         """Return what is new, without waiting; a line may come twice, never changed."""
 
     def close(self) -> None:
@@ -91,38 +91,38 @@ class Backend(Protocol):
     def where(self) -> str:
         """This very backend, as ``start`` refs name it."""
 
-    def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[Sighting, bool]:
+    def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[AttemptStatus, bool]:
         """Start an attempt unless it lives or has ended here; whether it was started now.
 
         ``renew`` starts one again that ended before its agent began. May be called from threads.
         """
 
-    def sightings(self, feature: str, remote: str) -> list[Sighting]:
+    def list_attempts(self, feature: str, remote: str) -> list[AttemptStatus]:
         """Return the attempts of a feature that this backend knows, alive or ended."""
 
-    def look(self, sighting: Sighting) -> Sighting:
+    def refresh(self, status: AttemptStatus) -> AttemptStatus:
         """Look at an attempt again."""
 
-    def moved(self, sighting: Sighting) -> str:
+    def moved(self, status: AttemptStatus) -> str:
         """Say what an attempt was made from that has changed since; empty: nothing we know of."""
 
-    def tail(self, sighting: Sighting) -> Tail:
+    def tail(self, status: AttemptStatus) -> Tail:
         """Follow an attempt's log from its beginning."""
 
-    def log(self, sighting: Sighting) -> Iterator[bytes]:
+    def log(self, status: AttemptStatus) -> Iterator[bytes]:
         """Yield all that the log has by now, in pieces."""
 
-    def newest(self, sighting: Sighting) -> bytes:
+    def newest(self, status: AttemptStatus) -> bytes:
         """Return the last lines of the log; the first of them may be cut."""
 
     def wait(self, seconds: float) -> None:
         """Wait until a tail may have something new, at most so long."""
 
-    def agent_server(self, sighting: Sighting) -> AgentServer:
+    def agent_server(self, status: AttemptStatus) -> AgentServer:
         """Find the server of a running agent; raises ``unsupported_backend``, ``not_running``."""
 
-    def cancel(self, sighting: Sighting) -> None:
+    def cancel(self, status: AttemptStatus) -> None:
         """Ask it to end; its work goes to a checkpoint."""
 
-    def remove(self, sighting: Sighting) -> None:
+    def remove(self, status: AttemptStatus) -> None:
         """Forget an ended attempt and all that it left here."""

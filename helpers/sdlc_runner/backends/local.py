@@ -1,7 +1,7 @@
 """Attempts as detached processes on this machine, each with its own clone. It is no sandbox.
 
 Whoever holds the lock on an attempt's ``alive`` file is the attempt: the starter takes it and
-hands it to the wrapper it starts, so there is no moment in which two could start, and none in
+hands it to the worker it starts, so there is no moment in which two could start, and none in
 which a dead attempt looks alive.
 """
 
@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner import process
 from sdlc_runner.attempt import naming
 from sdlc_runner.attempt import spec as attempt_spec
-from sdlc_runner.attempt.exit_state import Ending
-from sdlc_runner.backends.base import Glimpse, Sighting
+from sdlc_runner.attempt.exit_state import BackendStatus
+from sdlc_runner.backends.base import AttemptStatus, TailUpdate
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError, UsageError, disk_full
 from sdlc_runner.events.codec import EventType, parse
@@ -64,8 +64,8 @@ class LocalBackend:
     def _attempts(self) -> Path:
         return self.state / "attempts"
 
-    def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[Sighting, bool]:
-        """Start the wrapper, unless the attempt is alive or (without ``renew``) has ended here."""
+    def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[AttemptStatus, bool]:
+        """Start the worker, unless the attempt is alive or (without ``renew``) has ended here."""
         folder = self._attempts / _name(spec)
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -80,17 +80,17 @@ class LocalBackend:
             raise _unwritable(folder, error) from error
         finally:
             os.close(alive)
-        return self._sighting(folder, spec), started
+        return self._status(folder, spec), started
 
     def _launch(self, folder: Path, spec: AttemptSpec, alive: int) -> None:
-        """Start the wrapper with the lock in its hands; what an earlier start left is removed."""
+        """Start the worker with the lock in its hands; what an earlier start left is removed."""
         for leftover in ("git", "work", "pid", "cancel", "exit.json"):
             _remove(folder / leftover)
         new = folder / "spec.json.new"
         new.write_text(spec.to_json(), encoding="utf-8")
         new.replace(folder / "spec.json")
         env = {**self.environ, "PYTHONPATH": str(_PACKAGE_ROOT)}
-        with (folder / "wrapper.log").open("ab") as log:
+        with (folder / "worker.log").open("ab") as log:
             process.start_detached(
                 (sys.executable, "-m", "sdlc_runner.worker", str(folder), self.where),
                 cwd=folder,
@@ -99,7 +99,7 @@ class LocalBackend:
                 pass_fds=(alive,),
             )
 
-    def sightings(self, feature: str, remote: str) -> list[Sighting]:
+    def list_attempts(self, feature: str, remote: str) -> list[AttemptStatus]:
         """Return the attempts of a feature that have a folder here."""
         wanted = normalize_remote(remote)
         found = []
@@ -109,53 +109,53 @@ class LocalBackend:
             except (OSError, UnicodeDecodeError, RunnerError):
                 continue  # removed at this moment, or not ours
             if spec.key.feature == feature and _origin(spec) == wanted:
-                found.append(self._sighting(file.parent, spec))
+                found.append(self._status(file.parent, spec))
         return found
 
-    def look(self, sighting: Sighting) -> Sighting:
+    def refresh(self, status: AttemptStatus) -> AttemptStatus:
         """Look at its folder again."""
-        return self._sighting(Path(sighting.place), sighting.spec)
+        return self._status(Path(status.place), status.spec)
 
-    def _sighting(self, folder: Path, spec: AttemptSpec) -> Sighting:
+    def _status(self, folder: Path, spec: AttemptSpec) -> AttemptStatus:
         ending, since = _ending(folder, spec), None
         with contextlib.suppress(OSError):
             since = (folder / "spec.json").stat().st_mtime
-        return Sighting(folder.name, str(folder), spec, ending, since)
+        return AttemptStatus(folder.name, str(folder), spec, ending, since)
 
-    def moved(self, sighting: Sighting) -> str:  # noqa: ARG002 - the backends' common form
+    def moved(self, status: AttemptStatus) -> str:  # noqa: ARG002 - the backends' common form
         """Say nothing: it is made from its specification alone."""
         return ""
 
-    def tail(self, sighting: Sighting) -> _JournalTail:
+    def tail(self, status: AttemptStatus) -> _JournalTail:
         """Follow its journal."""
-        return _JournalTail(Path(sighting.place))
+        return _JournalTail(Path(status.place))
 
-    def log(self, sighting: Sighting) -> Iterator[bytes]:
+    def log(self, status: AttemptStatus) -> Iterator[bytes]:
         """Yield the journal, 1 MiB at a time."""
         offset = 0
-        while data := _read(Path(sighting.place), offset):
+        while data := _read(Path(status.place), offset):
             offset += len(data)
             yield data
 
-    def newest(self, sighting: Sighting) -> bytes:
+    def newest(self, status: AttemptStatus) -> bytes:
         """Return the journal's last 256 KiB."""
-        return _end_of(Path(sighting.place) / _JOURNAL)
+        return _end_of(Path(status.place) / _JOURNAL)
 
     def wait(self, seconds: float) -> None:
         """Sleep: nobody tells us when a journal grows."""
         time.sleep(seconds)
 
-    def agent_server(self, sighting: Sighting) -> AgentServer:
+    def agent_server(self, status: AttemptStatus) -> AgentServer:
         """Refuse: the agent of a process on this machine has no server."""
         raise UsageError(
             Code.UNSUPPORTED_BACKEND,
-            f"{sighting.spec.key} runs on this machine, where its agent has no server to talk to.",
+            f"{status.spec.key} runs on this machine, where its agent has no server to talk to.",
             "`attach` and `send` work with `backend: kubernetes`.",
         )
 
-    def cancel(self, sighting: Sighting) -> None:
-        """Note that the user wants it to end, then tell the wrapper."""
-        folder = Path(sighting.place)
+    def cancel(self, status: AttemptStatus) -> None:
+        """Note that the user wants it to end, then tell the worker."""
+        folder = Path(status.place)
         (folder / "cancel").touch()
         deadline = time.monotonic() + _PID_SECONDS
         while _is_alive(folder) and time.monotonic() < deadline:
@@ -164,15 +164,15 @@ class LocalBackend:
                 return
             time.sleep(_LOCK_PAUSE)
 
-    def remove(self, sighting: Sighting) -> None:
+    def remove(self, status: AttemptStatus) -> None:
         """Remove the folder of an ended attempt."""
-        if _is_alive(Path(sighting.place)):
+        if _is_alive(Path(status.place)):
             raise RunnerError(
                 Code.ATTEMPT_ALIVE,
-                f"Attempt {sighting.spec.key} is running.",
-                f"`sdlc-runner cancel {sighting.spec.key.task}` first.",
+                f"Attempt {status.spec.key} is running.",
+                f"`sdlc-runner cancel {status.spec.key.task}` first.",
             )
-        _remove(Path(sighting.place))
+        _remove(Path(status.place))
 
 
 def _name(spec: AttemptSpec) -> str:
@@ -212,11 +212,11 @@ def _is_alive(folder: Path) -> bool:
         os.close(handle)
 
 
-def _ending(folder: Path, spec: AttemptSpec) -> Ending:
+def _ending(folder: Path, spec: AttemptSpec) -> BackendStatus:
     """Return what the folder tells; whether it lives is looked at first."""
     alive = _is_alive(folder)
     ended = _read_json(folder / "exit.json").get("exit")
-    return Ending(
+    return BackendStatus(
         known=folder.exists(),
         alive=alive,
         cancelled=(folder / "cancel").exists(),
@@ -257,11 +257,11 @@ class _JournalTail:
         self._folder = folder
         self._offset = 0
 
-    def glimpse(self) -> Glimpse:
+    def poll_log(self) -> TailUpdate:
         alive = _is_alive(self._folder)
         data = _read(self._folder, self._offset)
         self._offset += len(data)
-        return Glimpse(data, over=not data and not alive)
+        return TailUpdate(data, over=not data and not alive)
 
     def close(self) -> None:
         """Nothing is held open."""

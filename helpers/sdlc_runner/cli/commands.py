@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from sdlc_runner.cli.parser import Arguments
     from sdlc_runner.git.managed_clone import Wanted
-    from sdlc_runner.orchestrator.follower import Patience
+    from sdlc_runner.orchestrator.follower import FollowLimits
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.output.output import Output
 
@@ -81,11 +81,11 @@ class Call(NamedTuple):
         return loader.from_flags([*self.args.set, *texts])
 
     @property
-    def patience(self) -> Patience:
+    def limits(self) -> FollowLimits:
         """How long a follower stays."""
-        from sdlc_runner.orchestrator.follower import Patience  # noqa: PLC0415
+        from sdlc_runner.orchestrator.follower import FollowLimits  # noqa: PLC0415
 
-        return Patience(self.args.max_seconds, self.args.max_lines)
+        return FollowLimits(self.args.max_seconds, self.args.max_lines)
 
 
 def _plan(call: Call) -> ExitCode:
@@ -112,7 +112,7 @@ def _spawn(call: Call) -> ExitCode:
         words if remote is None else [remote[0]],
         call.output,
         follow=call.args.follow,
-        patience=call.patience,
+        limits=call.limits,
     )
 
 
@@ -129,7 +129,7 @@ def _follow(call: Call) -> ExitCode:
         known = [item for item in known if item.alive]
         if not known:
             call.output.note("Nothing runs.")
-    return runner.follow_all(project, known, call.output, call.patience, positions)
+    return runner.follow_all(project, known, call.output, call.limits, positions)
 
 
 def _watch(call: Call) -> ExitCode:
@@ -137,7 +137,7 @@ def _watch(call: Call) -> ExitCode:
     from sdlc_runner.orchestrator import follower  # noqa: PLC0415
 
     positions = follower.positions(call.args.cursor, call.output)
-    return watch.watch(call.open(), call.args.tasks, call.output, call.patience, positions)
+    return watch.watch(call.open(), call.args.tasks, call.output, call.limits, positions)
 
 
 def _status(call: Call) -> ExitCode:
@@ -191,7 +191,7 @@ def _retry(call: Call) -> ExitCode:
     )
     if not call.args.follow:
         return ExitCode.OK
-    return runner.follow_all(project, [known], call.output, call.patience)
+    return runner.follow_all(project, [known], call.output, call.limits)
 
 
 def _attach(call: Call) -> ExitCode:

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
-    from sdlc_runner.backends.base import AgentServer, Sighting
+    from sdlc_runner.backends.base import AgentServer, AttemptStatus
     from sdlc_runner.backends.kubernetes.port_forward import Forward
     from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
 
 TEXT_BYTES = 32 * 1024
@@ -44,8 +44,8 @@ _LOOK_SECONDS = 2.0
 class Way(NamedTuple):
     """An open way to the agent of an attempt."""
 
-    known: KnownAttempt
-    sighting: Sighting
+    known: Attempt
+    status: AttemptStatus
     agent: AgentServer
     forward: Forward
 
@@ -115,16 +115,16 @@ def _created(session: Mapping[str, Any]) -> float:
 @contextlib.contextmanager
 def _way(project: Project, task: str) -> Iterator[Way]:
     (known,) = control.newest(project, [task])
-    sighting = known.sighting
-    if sighting is None:
+    status = known.status
+    if status is None:
         raise UsageError(
             Code.NOT_RUNNING,
             f"Attempt {known.key} is not here: it began elsewhere, or was removed.",
             f"`sdlc-runner verify {known.key.task}` tells how it ended.",
         )
-    agent = project.backend.agent_server(sighting)
+    agent = project.backend.agent_server(status)
     with forwarded(agent.connect) as forward:
-        yield Way(known, sighting, agent, forward)
+        yield Way(known, status, agent, forward)
 
 
 def text_of(words: Sequence[str], stdin: IO[bytes]) -> str:
@@ -179,20 +179,20 @@ def keep_open(project: Project, task: str, output: Output) -> ExitCode:
     """Say where the agent's server is reached, and keep it so until the attempt ends."""
     with _way(project, task) as way:
         _tell_where(way, output)
-        while project.backend.look(way.sighting).ending.alive:
+        while project.backend.refresh(way.status).ending.alive:
             time.sleep(_LOOK_SECONDS)
     output.note(f"Attempt {way.known.key} has ended.")
     return ExitCode.OK
 
 
 def _tell_where(way: Way, output: Output) -> None:
-    session, sighting = way.session(), way.sighting
+    session, status = way.session(), way.status
     opencode = f"opencode attach {way.forward.url} --dir {way.agent.directory} --session {session}"
     output.tell(
         EventType.ATTACHED,
         way.known.key,
-        backend=sighting.spec.backend,
-        where=sighting.place,
+        backend=status.spec.backend,
+        where=status.place,
         branch=way.known.branch,
         base=way.known.base,
         tasks=list(way.known.tasks),

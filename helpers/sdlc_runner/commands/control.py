@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
 
 
@@ -25,9 +25,9 @@ _CANCEL_SECONDS = 60.0
 _PAUSE = 0.05
 
 
-def newest(project: Project, words: Sequence[str]) -> list[KnownAttempt]:
+def newest(project: Project, words: Sequence[str]) -> list[Attempt]:
     """Return the newest attempt of each named task; of all tasks where none is named."""
-    found = registry.latest(registry.find(project)[1])
+    found = registry.latest(registry.list_attempts(project)[1])
     wanted = [registry.require(found, task) for task in words]
     return list({item.key: item for item in (wanted if words else found.values())}.values())
 
@@ -36,9 +36,9 @@ def verify(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     """Judge from the remote, whatever the attempt says; the backend is only asked what ended it."""
     good = True
     for known in newest(project, words):
-        for judgement in known.judge(replace(known.ending, known=False, claim={}, exit_code=None)):
-            tell_outcome(project, known, judgement, output)
-            good = good and judgement.outcome.is_success
+        for verdict in known.decide(replace(known.ending, known=False, claim={}, exit_code=None)):
+            tell_outcome(project, known, verdict, output)
+            good = good and verdict.outcome.is_success
     return ExitCode.OK if good else ExitCode.TASK_FAILED
 
 
@@ -46,8 +46,8 @@ def cancel(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     """Ask the named tasks' attempts to end, wait for it, and tell what the remote shows then."""
     alive = []
     for known in newest(project, words):
-        if known.alive and known.sighting is not None:
-            project.backend.cancel(known.sighting)
+        if known.alive and known.status is not None:
+            project.backend.cancel(known.status)
             alive.append(known)
         else:
             output.tell(
@@ -60,37 +60,37 @@ def cancel(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     deadline = time.monotonic() + _CANCEL_SECONDS
     while any(_is_alive(project, known) for known in alive) and time.monotonic() < deadline:
         time.sleep(_PAUSE)
-    _, endings = registry.renewed(project, alive)
+    _, endings = registry.refresh(project, alive)
     for ended in endings:
-        for judgement in ended.judge():
-            tell_outcome(project, ended, judgement, output)
+        for verdict in ended.decide():
+            tell_outcome(project, ended, verdict, output)
     still = [str(known.key) for known in endings if known.alive]
     if still:
         output.note(f"Still ending, its work is being saved: {', '.join(still)}")
     return ExitCode.TIME_LIMIT if still else ExitCode.OK
 
 
-def _is_alive(project: Project, known: KnownAttempt) -> bool:
-    return known.sighting is not None and project.backend.look(known.sighting).ending.alive
+def _is_alive(project: Project, known: Attempt) -> bool:
+    return known.status is not None and project.backend.refresh(known.status).ending.alive
 
 
 def retry(
     project: Project, task: str, output: Output, *, from_checkpoint: bool, force: bool
-) -> KnownAttempt:
+) -> Attempt:
     """Start the next attempt at what the newest one of a task left undone.
 
     ``force``: also beside one that may still run on another machine.
     """
-    ground = launcher.survey(project)
-    found = registry.latest(ground.known)
+    context = launcher.prepare(project)
+    found = registry.latest(context.known)
     known = registry.require(found, task)
     task = registry.canonical(task, found)
-    judged = known.judge()
+    judged = known.decide()
     _require_over(known, task, maybe_elsewhere=not force and judged[0].code == "no_result")
-    if not known.began and known.sighting is not None and not from_checkpoint:
+    if not known.began and known.status is not None and not from_checkpoint:
         _, task_file = project.load_tasks()
         tasks = [item for item in task_file.tasks if item.id in known.tasks]
-        return launcher.resume(project, ground, known, tasks, output)
+        return launcher.resume(project, context, known, tasks, output)
     if from_checkpoint and known.evidence.checkpoint is None:
         raise UsageError(
             Code.NO_CHECKPOINT,
@@ -108,11 +108,11 @@ def retry(
         raise UsageError(Code.UNKNOWN_TASK, f"{task} is not in tasks.md any more.")
     number = 1 + max(found[item.id].key.number for item in tasks)
     key = AttemptKey(project.feature.name, tasks[0].id, number)
-    spec = launcher.build_spec(project, ground, key, tasks, known if from_checkpoint else None)
-    return launcher.launch(project, ground, spec, output)
+    spec = launcher.build_spec(project, context, key, tasks, known if from_checkpoint else None)
+    return launcher.launch(project, context, spec, output)
 
 
-def _require_over(known: KnownAttempt, task: str, *, maybe_elsewhere: bool) -> None:
+def _require_over(known: Attempt, task: str, *, maybe_elsewhere: bool) -> None:
     if known.alive:
         raise UsageError(
             Code.ATTEMPT_ALIVE,
@@ -131,14 +131,14 @@ def logs(project: Project, task: str, output: Output) -> ExitCode:
     """Print every event of a task's newest attempt, from here or from the transcript."""
     (known,) = newest(project, [task])
     reader = Reader(known.key)
-    if known.sighting is not None:
-        for data in project.backend.log(known.sighting):
+    if known.status is not None:
+        for data in project.backend.log(known.status):
             output.pass_on(reader.feed(data))
         output.pass_on(reader.finish())
-    if known.sighting is None or reader.gaps:
-        refs = registry.look(project)
+    if known.status is None or reader.gaps:
+        refs = registry.list_refs(project)
         transcript = refs.refs.get(known.evidence.refs.transcript)
-        if transcript is None and known.sighting is None:
+        if transcript is None and known.status is None:
             raise RunnerError(
                 Code.NO_TRANSCRIPT,
                 f"The remote has no transcript of attempt {known.key}, and it did not run here.",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdlc_runner.doctor import bundle, machine, repository
-from sdlc_runner.doctor.finding import Finding
+from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import ExitCode, RunnerError
 from sdlc_runner.events.codec import EventType
 from sdlc_runner.orchestrator import project
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from sdlc_runner.doctor.finding import Link
+    from sdlc_runner.doctor.check_result import Link
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.output.output import Output
 
@@ -48,7 +48,7 @@ def examine(around: Surroundings, output: Output) -> ExitCode:
                 code=error.code.value,
             )
         else:
-            finding = Finding(found) if isinstance(found, str) else found
+            finding = CheckResult(found) if isinstance(found, str) else found
             output.tell(
                 EventType.CHECK,
                 name=name,

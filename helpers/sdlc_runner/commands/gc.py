@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
     from sdlc_runner.verify.evidence import RemoteRefs
 
 
 def collect(project: Project, output: Output, *, dry_run: bool) -> ExitCode:
     """Remove branch, refs and local state of every attempt whose tasks are all ticked."""
-    refs, known = registry.find(project)
+    refs, known = registry.list_attempts(project)
     project.repo.fetch_feature(project.branch)
     ticked = project.published() or frozenset()
     done = [item for item in known if _is_over(project, item, ticked)]
@@ -41,7 +41,7 @@ def collect(project: Project, output: Output, *, dry_run: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def _is_over(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> bool:
+def _is_over(project: Project, known: Attempt, ticked: frozenset[str]) -> bool:
     """Its tasks are ticked on the remote, and what is on its branch is in the feature branch."""
     if known.alive or not all(task in ticked for task in known.tasks):
         return False
@@ -50,7 +50,7 @@ def _is_over(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> b
 
 
 def _remove(
-    project: Project, known: KnownAttempt, refs: RemoteRefs, output: Output, *, dry_run: bool
+    project: Project, known: Attempt, refs: RemoteRefs, output: Output, *, dry_run: bool
 ) -> int:
     count = 0
     branch = f"refs/heads/{known.branch}"
@@ -60,15 +60,15 @@ def _remove(
     own = [ref for ref in _refs_of(known) if ref in refs.refs]
     if own:
         count += _delete(project, known, own, refs, "refs", output, dry_run=dry_run)
-    if known.sighting is not None:
+    if known.status is not None:
         if not dry_run:
-            project.backend.remove(known.sighting)
-        _tell(known, "state", known.sighting.place, output, dry_run=dry_run)
+            project.backend.remove(known.status)
+        _tell(known, "state", known.status.place, output, dry_run=dry_run)
         count += 1
     return count
 
 
-def _refs_of(known: KnownAttempt) -> list[str]:
+def _refs_of(known: Attempt) -> list[str]:
     """Return the attempt's refs; ``start`` stands once for each task of a bundle."""
     root = known.evidence.refs.root
     starts = [
@@ -81,7 +81,7 @@ def _refs_of(known: KnownAttempt) -> list[str]:
 
 def _delete(
     project: Project,
-    known: KnownAttempt,
+    known: Attempt,
     names: Sequence[str],
     refs: RemoteRefs,
     what: str,
@@ -111,5 +111,5 @@ def _delete(
     return 1
 
 
-def _tell(known: KnownAttempt, what: str, name: str, output: Output, *, dry_run: bool) -> None:
+def _tell(known: Attempt, what: str, name: str, output: Output, *, dry_run: bool) -> None:
     output.tell(EventType.REMOVED, known.key, what=what, name=name, dry_run=dry_run or None)

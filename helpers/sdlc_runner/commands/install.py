@@ -15,9 +15,9 @@ from sdlc_runner.install import (
     spec_kit_preset,
     spec_kit_variant,
 )
-from sdlc_runner.install.desired_files import Piece
-from sdlc_runner.install.manifest import Ledger
-from sdlc_runner.install.spec_kit_variant import Flavour
+from sdlc_runner.install.desired_files import DesiredFile
+from sdlc_runner.install.manifest import Manifest
+from sdlc_runner.install.spec_kit_variant import SpecKitVariant
 from sdlc_runner.install.worktree import Target, sha256
 from sdlc_runner.output.render import counted
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sdlc_runner.install.desired_files import Pieces
+    from sdlc_runner.install.desired_files import DesiredFiles
     from sdlc_runner.install.spec_kit_variant import Found
     from sdlc_runner.output.output import Output
 
@@ -34,7 +34,7 @@ class Job(NamedTuple):
     """What one call works on."""
 
     target: Target
-    known: Ledger
+    known: Manifest
     found: Found
     environ: Mapping[str, str]
 
@@ -73,7 +73,7 @@ def install(
     return _tell(job, wanted, output, new_preset=new_preset, dry_run=dry_run, more=more)
 
 
-def _own(target: Target, known: Ledger) -> frozenset[str]:
+def _own(target: Target, known: Manifest) -> frozenset[str]:
     """Return the files that were not there before and are still as we wrote them."""
     return frozenset(
         name
@@ -86,9 +86,10 @@ def _suits_preset(job: Job) -> bool:
     """Whether spec-kit's CLI can keep our command through its upgrades, and nothing is lost."""
     if job.known.preset or spec_kit_preset.is_registered(job.target):
         return True
-    if job.found.flavour not in {Flavour.UPSTREAM, Flavour.FORK} or not spec_kit_preset.is_there(
-        job.environ
-    ):
+    if job.found.variant not in {
+        SpecKitVariant.UPSTREAM,
+        SpecKitVariant.FORK,
+    } or not spec_kit_preset.is_there(job.environ):
         return False
     commands = spec_kit_preset.commands(job.target, job.found)
     return spec_kit_variant.is_as_installed(job.target.root, commands)
@@ -110,12 +111,12 @@ def _register(job: Job) -> bool:
     return False
 
 
-def _put(job: Job, wanted: Pieces, output: Output, *, preset: bool) -> None:
+def _put(job: Job, wanted: DesiredFiles, output: Output, *, preset: bool) -> None:
     """Write every file, and what it was before, and last of all the ledger."""
     if preset:
         for name in spec_kit_preset.commands(job.target, job.found):
             now = job.target.read(name) or b""
-            wanted.entries[name] = Piece("command", now, now).entry
+            wanted.entries[name] = DesiredFile("command", now, now).entry
     for name in job.known.files.keys() - wanted.entries.keys() - {*wanted.kept}:
         if uninstall.undo(job.target, name, job.known.files[name], output):
             job.target.remove(f"{manifest.BEFORE}/{name}")
@@ -125,13 +126,13 @@ def _put(job: Job, wanted: Pieces, output: Output, *, preset: bool) -> None:
     for name, piece in wanted.writes.items():
         job.target.write(name, piece.content)
     made = (*job.known.folders, *job.target.made)
-    new = Ledger(wanted.entries, tuple(sorted({*made})), preset)
+    new = Manifest(wanted.entries, tuple(sorted({*made})), preset)
     if new != job.known:
         job.target.write(manifest.FILE, manifest.to_bytes(new))
 
 
 def _tell(
-    job: Job, wanted: Pieces, output: Output, *, new_preset: bool, dry_run: bool, more: int
+    job: Job, wanted: DesiredFiles, output: Output, *, new_preset: bool, dry_run: bool, more: int
 ) -> ExitCode:
     for name in wanted.kept:
         output.tell(
@@ -158,7 +159,7 @@ def _tell(
 
 
 def _verdict(job: Job, count: int, *, changed: bool, dry_run: bool) -> str:
-    where = f"This repository has {job.found.flavour.value}"
+    where = f"This repository has {job.found.variant.value}"
     if not changed:
         return f"{where}; the bundle is there already. Type {job.found.typed}."
     if dry_run:

@@ -26,7 +26,7 @@ _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 def publish(project: Project, message: str | None, output: Output) -> ExitCode:
     """Commit what is uncommitted, bring in what was merged meanwhile, and push."""
     _refuse_unfinished(project)
-    launcher.refuse_default_branch(project, registry.look(project))
+    launcher.refuse_default_branch(project, registry.list_refs(project))
     tick_guard.refuse(project)
     left = _left_out(project)
     files = [name for name in project.repo.dirty_files() if not _is_in(name, left)]

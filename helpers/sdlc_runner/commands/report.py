@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.output.output import Output
-    from sdlc_runner.report.model import Run
+    from sdlc_runner.report.model import RunReport
 
 _PAGE, _PICTURE = "report.md", "timeline.svg"
 _HEAD_BYTES = 1000
@@ -90,7 +90,7 @@ def _write(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def _summarize(run: Run, output: Output) -> None:
+def _summarize(run: RunReport, output: Output) -> None:
     troubled = run.troubled
     output.tell(
         EventType.SUMMARY,

@@ -14,9 +14,9 @@ from sdlc_runner.output.render import counted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sdlc_runner.backends.base import Sighting
+    from sdlc_runner.backends.base import AttemptStatus
     from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
 
 _PAUSE_SECONDS = 2.0
@@ -25,15 +25,15 @@ _CLEAR = "\x1b[H\x1b[J"
 
 def rows(project: Project) -> list[Event]:
     """Return one ``row`` for each attempt."""
-    _, found = registry.find(project)
+    _, found = registry.list_attempts(project)
     project.repo.fetch_feature(project.branch)
     ticked = project.published() or frozenset()
     return [_row(project, known, ticked) for known in found]
 
 
-def _row(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> Event:
-    judgements = known.judge()
-    judged = next((item for item in judgements if not item.outcome.is_success), judgements[0])
+def _row(project: Project, known: Attempt, ticked: frozenset[str]) -> Event:
+    verdicts = known.decide()
+    judged = next((item for item in verdicts if not item.outcome.is_success), verdicts[0])
     merged = all(task in ticked for task in known.tasks)
     seen = _progress(project, known)
     state = "running" if known.alive else "merged" if merged else "ended"
@@ -44,26 +44,26 @@ def _row(project: Project, known: KnownAttempt, ticked: frozenset[str]) -> Event
         outcome=None if known.alive else judged.outcome.value,
         code=None if known.alive else judged.code,
         backend=known.evidence.start.backend if known.evidence.start else project.backend.kind,
-        where=known.sighting.place if known.sighting else None,
+        where=known.status.place if known.status else None,
         branch=known.branch or None,
         tasks=list(known.tasks),
         **seen,
     )
 
 
-def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
+def _progress(project: Project, known: Attempt) -> dict[str, Any]:
     """Read the end of the log, or what the remote knows better: phase, age, newest event, use."""
-    result, sighting = known.evidence.result, known.sighting
-    if sighting is None or (result and not known.alive):
+    result, status = known.evidence.result, known.status
+    if status is None or (result and not known.alive):
         return {"elapsed": registry.number(result.get("duration")), **registry.usage_of(result)}
-    since = sighting.since
-    if sighting.phase is not None:
+    since = status.since
+    if status.phase is not None:
         return {
-            "phase": sighting.phase.value,
+            "phase": status.phase.value,
             "elapsed": None if since is None else round(max(0.0, time.time() - since), 1),
-            "last": sighting.waiting[:200] or None,
+            "last": status.waiting[:200] or None,
         }
-    events = _events(project, sighting)
+    events = _events(project, status)
     if not events:
         return {}
     phases = [event.fields["phase"] for event in events if event.type is EventType.PHASE]
@@ -82,9 +82,9 @@ def _progress(project: Project, known: KnownAttempt) -> dict[str, Any]:
     }
 
 
-def _events(project: Project, sighting: Sighting) -> list[Event]:
-    lines = project.backend.newest(sighting).splitlines()
-    parsed = (parse(line, sighting.spec.key) for line in lines)
+def _events(project: Project, status: AttemptStatus) -> list[Event]:
+    lines = project.backend.newest(status).splitlines()
+    parsed = (parse(line, status.spec.key) for line in lines)
     return [event for event in parsed if event is not None]
 
 

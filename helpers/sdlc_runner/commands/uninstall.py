@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from sdlc_runner.install.manifest import Entry, Ledger
+    from sdlc_runner.install.manifest import Entry, Manifest
     from sdlc_runner.output.output import Output
 
 
@@ -66,7 +66,7 @@ def tell(output: Output, type_: EventType, files: Mapping[str, Entry], *, dry_ru
     return len(files)
 
 
-def _take_out(target: Target, known: Ledger, environ: Mapping[str, str], output: Output) -> None:
+def _take_out(target: Target, known: Manifest, environ: Mapping[str, str], output: Output) -> None:
     if known.preset:
         take_out_preset(target, known, environ)
     for name, entry in known.files.items():
@@ -77,7 +77,7 @@ def _take_out(target: Target, known: Ledger, environ: Mapping[str, str], output:
     target.prune([*known.folders, *_folders(known)])
 
 
-def take_out_preset(target: Target, known: Ledger, environ: Mapping[str, str]) -> None:
+def take_out_preset(target: Target, known: Manifest, environ: Mapping[str, str]) -> None:
     """Unregister the preset; its commands become what they were."""
     names = (name for name, entry in known.files.items() if entry.what == "command")
     stood = ((name, target.read(f"{manifest.BEFORE}/{name}")) for name in names)
@@ -119,7 +119,7 @@ def _undo_in_part(target: Target, name: str, entry: Entry, text: str) -> bool:
     return taken is not None
 
 
-def _folders(known: Ledger) -> set[str]:
+def _folders(known: Manifest) -> set[str]:
     """Return the folders below our own, in which Python may have left its caches."""
     names = [*known.files, *(f"{manifest.BEFORE}/{name}" for name in known.files)]
     parents = {str(folder) for name in names for folder in PurePosixPath(name).parents}

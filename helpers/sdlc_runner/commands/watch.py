@@ -13,7 +13,7 @@ from sdlc_runner.errors import ExitCode
 from sdlc_runner.events.codec import AttemptKey, EventType
 from sdlc_runner.orchestrator import planning, registry
 from sdlc_runner.orchestrator.follower import Follower
-from sdlc_runner.orchestrator.registry import KnownAttempt
+from sdlc_runner.orchestrator.registry import Attempt
 from sdlc_runner.output.render import counted
 from sdlc_runner.plan.planner import Disposition
 from sdlc_runner.verify.evidence import Evidence
@@ -21,7 +21,7 @@ from sdlc_runner.verify.evidence import Evidence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdlc_runner.orchestrator.follower import Patience
+    from sdlc_runner.orchestrator.follower import FollowLimits
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.orchestrator.registry import Positions
     from sdlc_runner.output.output import Output
@@ -36,13 +36,13 @@ def watch(
     project: Project,
     tasks: Sequence[str],
     output: Output,
-    patience: Patience,
+    limits: FollowLimits,
     positions: Positions,
 ) -> ExitCode:
     """Follow what runs until nothing has run for some seconds, and what is named to its end."""
     named = _startable(project, tasks) if tasks else frozenset()
     settled = _settled(project) if named else frozenset()
-    follower = Follower(project, output, positions, patience)
+    follower = Follower(project, output, positions, limits)
     looked = busy = time.monotonic()
     _add_new(project, follower, named - settled, positions)
     while follower.running or time.monotonic() - busy < _lingers(follower, named, settled):
@@ -62,7 +62,7 @@ def watch(
 
 
 def _summarize(follower: Follower, output: Output) -> ExitCode:
-    judged = follower.judgements.values()
+    judged = follower.verdicts.values()
     bad = sum(not item.outcome.is_success for item in judged)
     code = ExitCode.TASK_FAILED if bad else ExitCode.OK
     output.tell(
@@ -85,7 +85,7 @@ def _startable(project: Project, words: Sequence[str]) -> frozenset[str]:
 
 def _settled(project: Project) -> frozenset[str]:
     """Return the tasks whose newest attempt has ended: whoever named them is told so elsewhere."""
-    newest = registry.latest(registry.find(project)[1])
+    newest = registry.latest(registry.list_attempts(project)[1])
     return frozenset(task for task, known in newest.items() if not known.alive)
 
 
@@ -125,13 +125,13 @@ def _add_new(
     as is that of a task that is named.
     """
     followed = {known.key for known in follower.known}
-    sightings = project.backend.sightings(project.feature.name, project.url)
-    numbers = [(task, item.spec.key.number) for item in sightings for task in item.spec.task_ids]
+    statuses = project.backend.list_attempts(project.feature.name, project.url)
+    numbers = [(task, item.spec.key.number) for item in statuses for task in item.spec.task_ids]
     newest = {task: number for task, number in sorted(numbers) if task in wanted}
-    for sighting in sightings:
-        key, ids = sighting.spec.key, sighting.spec.task_ids
+    for status in statuses:
+        key, ids = status.spec.key, status.spec.task_ids
         named = any(newest.get(task) == key.number for task in ids)
-        due = named or str(key) in (positions or ()) or sighting.ending.alive
+        due = named or str(key) in (positions or ()) or status.ending.alive
         if key not in followed and due:
             evidence = Evidence(naming.AttemptRefs.of(key))
-            follower.add(KnownAttempt(key, ids, evidence, sighting))
+            follower.add(Attempt(key, ids, evidence, status))

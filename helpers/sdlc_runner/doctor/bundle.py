@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from sdlc_runner.doctor.finding import Finding
+from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.install import command_wrapper, manifest, spec_kit_variant
 from sdlc_runner.install.worktree import Target, sha256
@@ -14,7 +14,7 @@ from sdlc_runner.output.render import counted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sdlc_runner.install.manifest import Ledger
+    from sdlc_runner.install.manifest import Manifest
 
 _AGAIN = "`sdlc-runner install`, and restart OpenCode"
 
@@ -24,7 +24,7 @@ def is_installed(root: Path) -> bool:
     return (root / manifest.FILE).exists()
 
 
-def whole(root: Path) -> Finding:
+def whole(root: Path) -> CheckResult:
     """Check the files of the bundle, and that one implement command is live and it is ours."""
     target = Target(root)
     known = manifest.read(root)
@@ -40,11 +40,11 @@ def whole(root: Path) -> Finding:
     changed = _changed(known, now)
     if changed:
         message = f"/{command}; {counted(len(changed), 'file')} changed since: {changed[0]}"
-        return Finding(message, "Yours to keep; remove it and install again for the bundle's.")
-    return Finding(f"/{command}, {counted(len(now), 'file')}")
+        return CheckResult(message, "Yours to keep; remove it and install again for the bundle's.")
+    return CheckResult(f"/{command}, {counted(len(now), 'file')}")
 
 
-def _changed(known: Ledger, now: dict[str, bytes | None]) -> list[str]:
+def _changed(known: Manifest, now: dict[str, bytes | None]) -> list[str]:
     """Return what a person changed: what is merged into others' files may change with them."""
     return [
         name

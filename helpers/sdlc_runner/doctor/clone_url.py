@@ -7,7 +7,7 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from sdlc_runner.doctor.finding import Finding
+from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.git.remote_url import without_credentials
 
@@ -18,7 +18,7 @@ _URL = re.compile(r"(?P<scheme>[a-z+]+)://(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:]*
 _SCP = re.compile(r"(?:[^/@]*@)?(?P<host>[^/:@]{2,}):(?!//)")
 
 
-def clone(project: Project) -> Finding:
+def clone(project: Project) -> CheckResult:
     """Check the address that attempts clone from and push to."""
     url = project.settings.clone_url or project.url
     shown = without_credentials(url)
@@ -34,19 +34,19 @@ def clone(project: Project) -> Finding:
             "The git Secret needs `ssh-privatekey` and `known_hosts`; with a token instead:"
             f" `--set clone.url=https://{host}/…`."
         )
-        return Finding(f"{shown}, by SSH", "" if project.settings.clone_url else hint)
+        return CheckResult(f"{shown}, by SSH", "" if project.settings.clone_url else hint)
     if shown != url:
-        return Finding(f"{shown}; pods get it without the credentials in it")
+        return CheckResult(f"{shown}; pods get it without the credentials in it")
     if scheme == "http":
-        return Finding(
+        return CheckResult(
             f"{shown}, unencrypted", "`--set clone.url=https://…` keeps the token secret."
         )
     if _is_private(host):
         hint = (
             "The chart's NetworkPolicy shuts private addresses off: name it in networkPolicy.git."
         )
-        return Finding(f"{shown}, at a private address", hint)
-    return Finding(shown)
+        return CheckResult(f"{shown}, at a private address", hint)
+    return CheckResult(shown)
 
 
 def address(url: str) -> tuple[str, str]:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 from sdlc_runner.backends.kubernetes import agent_endpoint
 from sdlc_runner.backends.kubernetes.errors import ApiError
 from sdlc_runner.doctor import clone_url, permissions, pod
-from sdlc_runner.doctor.finding import Finding
+from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sdlc_runner.backends.kubernetes.backend import KubernetesBackend
-    from sdlc_runner.doctor.finding import Link
+    from sdlc_runner.doctor.check_result import Link
     from sdlc_runner.doctor.permissions import Right
     from sdlc_runner.orchestrator.project import Project
 
@@ -32,7 +32,7 @@ def links(project: Project) -> Iterator[Link]:
     yield "clone", lambda: clone_url.clone(project)
     opened: list[KubernetesBackend] = []
 
-    def open_it() -> Finding:
+    def open_it() -> CheckResult:
         found = _open(project)
         finding = _version(found)
         opened.append(found)
@@ -51,7 +51,7 @@ def _open(project: Project) -> KubernetesBackend:
     return open_kubernetes(project.settings, project.environ)
 
 
-def _version(backend: KubernetesBackend) -> Finding:
+def _version(backend: KubernetesBackend) -> CheckResult:
     try:
         found = backend.api.get("/version")
         who = permissions.own_name(backend.api)
@@ -68,17 +68,17 @@ def _version(backend: KubernetesBackend) -> Finding:
             "Before 1.29 an attempt has one container, so its agent can read the git credentials:"
             " give them the least rights, or upgrade the cluster."
         )
-        return Finding(f"{said}: no native sidecars", hint)
-    return Finding(said)
+        return CheckResult(f"{said}: no native sidecars", hint)
+    return CheckResult(said)
 
 
-def _namespace(backend: KubernetesBackend) -> Finding:
+def _namespace(backend: KubernetesBackend) -> CheckResult:
     api = backend.api
     try:
         found = api.get(f"/api/v1/namespaces/{api.namespace}")
     except ApiError as error:
         if error.status == _FORBIDDEN:
-            return Finding(f"{api.namespace} (whether it is there cannot be read)")
+            return CheckResult(f"{api.namespace} (whether it is there cannot be read)")
         if error.status == _NOT_FOUND:
             raise UsageError(
                 Code.NO_NAMESPACE,
@@ -96,11 +96,11 @@ def _namespace(backend: KubernetesBackend) -> Finding:
     if level != "restricted":
         given = f"Pod Security {level}" if level else "no Pod Security level"
         hint = f"`kubectl label namespace {api.namespace} {_LEVEL}=restricted` (an administrator)"
-        return Finding(f"{api.namespace}, which enforces {given}", hint)
-    return Finding(f"{api.namespace}, which enforces Pod Security restricted")
+        return CheckResult(f"{api.namespace}, which enforces {given}", hint)
+    return CheckResult(f"{api.namespace}, which enforces Pod Security restricted")
 
 
-def _rights(backend: KubernetesBackend, project: Project) -> Finding:
+def _rights(backend: KubernetesBackend, project: Project) -> CheckResult:
     api, settings = backend.api, project.settings
     here = not (settings.kubernetes_template_file or settings.kubernetes_release)
     needed = [*permissions.needed(template=here)]
@@ -115,8 +115,8 @@ def _rights(backend: KubernetesBackend, project: Project) -> Finding:
     except ApiError as error:
         raise error.to_error("Your rights cannot be asked for") from None
     if lacking:
-        return Finding(f"enough for attempts, but you may not {_listed(lacking)}", hint)
-    return Finding(f"all {len(needed) + len(wanted)} of the spawner Role")
+        return CheckResult(f"enough for attempts, but you may not {_listed(lacking)}", hint)
+    return CheckResult(f"all {len(needed) + len(wanted)} of the spawner Role")
 
 
 def _secret(backend: KubernetesBackend) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdlc_runner import process
-from sdlc_runner.doctor.finding import Finding
+from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, RunnerError, UsageError
 from sdlc_runner.git.command import Git
 
@@ -65,12 +65,12 @@ def agent(found: Project) -> str:
     return version
 
 
-def opencode() -> Finding:
+def opencode() -> CheckResult:
     """Check what only ``attach`` starts, where attempts run elsewhere."""
     version = _opencode()
     if not version:
-        return Finding("OpenCode is not here; `attach` would start it.", _INSTALL_OPENCODE)
-    return Finding(f"{version}, for `attach`")
+        return CheckResult("OpenCode is not here; `attach` would start it.", _INSTALL_OPENCODE)
+    return CheckResult(f"{version}, for `attach`")
 
 
 def _opencode() -> str:

@@ -11,7 +11,7 @@ from sdlc_runner.backends.kubernetes.errors import ApiError
 from sdlc_runner.backends.kubernetes.object_fields import last_time, newest, said
 from sdlc_runner.digest import digest
 from sdlc_runner.doctor import quota, secrets
-from sdlc_runner.doctor.finding import Finding
+from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, RunnerError, UsageError
 from sdlc_runner.events.codec import AttemptKey
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sdlc_runner.backends.kubernetes.backend import KubernetesBackend
     from sdlc_runner.backends.kubernetes.job_spec import PodTemplate
-    from sdlc_runner.doctor.finding import Link
+    from sdlc_runner.doctor.check_result import Link
     from sdlc_runner.orchestrator.project import Project
 
 _FORBIDDEN = 403
@@ -91,11 +91,11 @@ def _containers(template: PodTemplate) -> list[dict[str, Any]]:
     return [*(spec.get("initContainers") or []), *spec["containers"]]
 
 
-def _image(backend: KubernetesBackend, template: PodTemplate) -> Finding:
+def _image(backend: KubernetesBackend, template: PodTemplate) -> CheckResult:
     images = sorted({str(item.get("image")) for item in _containers(template)})
     shown = ", ".join(images)
     if _on_nodes(backend, images):
-        return Finding(f"{shown}, on a node")
+        return CheckResult(f"{shown}, on a node")
     events = [event for event in _events(backend) if any(name in str(event) for name in images)]
     failed = newest(events, "Failed", "ErrImageNeverPull")
     pulled = newest(events, "Pulled")
@@ -106,8 +106,8 @@ def _image(backend: KubernetesBackend, template: PodTemplate) -> Finding:
             "Correct the image in the chart's values, or give the nodes access to its registry.",
         )
     if pulled:
-        return Finding(f"{shown}: {said(pulled.get('message'))}")
-    return Finding(f"{shown} (whether nodes can pull it shows with the first attempt)")
+        return CheckResult(f"{shown}: {said(pulled.get('message'))}")
+    return CheckResult(f"{shown} (whether nodes can pull it shows with the first attempt)")
 
 
 def _on_nodes(backend: KubernetesBackend, images: list[str]) -> bool:
@@ -131,16 +131,16 @@ def _events(backend: KubernetesBackend) -> list[dict[str, Any]]:
         return []  # "rights" has told it
 
 
-def _quota(backend: KubernetesBackend, template: PodTemplate) -> Finding:
+def _quota(backend: KubernetesBackend, template: PodTemplate) -> CheckResult:
     try:
         quotas = backend.api.get(backend.api.path("resourcequotas")).get("items", [])
     except ApiError as error:
         if error.status == _FORBIDDEN:
-            return Finding("quotas cannot be read; an attempt beyond them waits")
+            return CheckResult("quotas cannot be read; an attempt beyond them waits")
         raise error.to_error("The quotas cannot be read") from None
     rooms = list(quota.rooms(quotas, template.pod["spec"]))
     if not rooms:
-        return Finding("no quota bounds attempts")
+        return CheckResult("no quota bounds attempts")
     tightest = min(rooms, key=lambda room: (room.ever > 0, room.attempts))
     text = f"{tightest} used of the quota {tightest.quota}"
     if not tightest.ever:
@@ -150,11 +150,13 @@ def _quota(backend: KubernetesBackend, template: PodTemplate) -> Finding:
             "Raise the quota, or lower the requests and limits in the chart's values.",
         )
     if not tightest.attempts:
-        return Finding(f"{text}: the next attempt waits", "`sdlc-runner status` shows what runs.")
-    return Finding(f"room for {tightest.attempts} more attempts ({text})")
+        return CheckResult(
+            f"{text}: the next attempt waits", "`sdlc-runner status` shows what runs."
+        )
+    return CheckResult(f"room for {tightest.attempts} more attempts ({text})")
 
 
-def _admission(backend: KubernetesBackend, job: dict[str, Any]) -> Finding:
+def _admission(backend: KubernetesBackend, job: dict[str, Any]) -> CheckResult:
     """Have the cluster go through what it does with an attempt, without keeping anything."""
     api = backend.api
     try:
@@ -170,7 +172,7 @@ def _admission(backend: KubernetesBackend, job: dict[str, Any]) -> Finding:
             told = "the cluster takes an attempt's Job; whether its pod too, an attempt shows"
             return _warned(told, warnings)
         if "exceeded quota" in error.message:
-            return Finding("the cluster takes attempts as soon as the quota has room")
+            return CheckResult("the cluster takes attempts as soon as the quota has room")
         raise _refused("pod", error) from None
     return _warned("the cluster takes an attempt's Job and its pod", warnings)
 
@@ -188,5 +190,5 @@ def _refused(what: str, error: ApiError) -> RunnerError:
     return UsageError(Code.CLUSTER_REFUSED, f"{doing}: {error.message}", hint)
 
 
-def _warned(told: str, warnings: list[str]) -> Finding:
-    return Finding(told, "; ".join(dict.fromkeys(warnings)))
+def _warned(told: str, warnings: list[str]) -> CheckResult:
+    return CheckResult(told, "; ".join(dict.fromkeys(warnings)))

@@ -41,7 +41,7 @@ def remote(found: Project) -> str:
 
 def published(found: Project) -> str:
     """Check that the remote has what attempts begin from; the backend is not asked."""
-    refs = registry.look(found)
+    refs = registry.list_refs(found)
     base = launcher.require_published(found, refs)
     count = len({item.task for item in refs.attempts(found.feature.name)})
     return f"{found.branch} is on the remote at {base[:10]}; {count} tasks have attempts"

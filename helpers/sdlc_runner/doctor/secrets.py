@@ -11,7 +11,7 @@ from sdlc_runner.backends.kubernetes.job_spec import GIT_VOLUME
 from sdlc_runner.backends.kubernetes.object_fields import conditions, newest, said
 from sdlc_runner.backends.kubernetes.pending_reasons import tells_cause
 from sdlc_runner.doctor import clone_url
-from sdlc_runner.doctor.finding import Finding
+from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _FILES = {
 }
 
 
-def examine(project: Project, api: KubeApi, job: Mapping[str, Any]) -> Finding:
+def examine(project: Project, api: KubeApi, job: Mapping[str, Any]) -> CheckResult:
     """Check that each Secret is there with the keys that attempts read."""
     named = dict(_named(job["spec"]["template"]["spec"]))
     seen, unread = [], []
@@ -101,7 +101,9 @@ def _remedy(api: KubeApi, volume: str, secret: str, replacing: str = "") -> str:
     return f"ExternalSecret {secret}: {why}; `{where} describe externalsecret {secret}` tells more."
 
 
-def _told(api: KubeApi, named: Mapping[str, str], seen: list[str], unread: list[str]) -> Finding:
+def _told(
+    api: KubeApi, named: Mapping[str, str], seen: list[str], unread: list[str]
+) -> CheckResult:
     parts = [f"what is needed is in {', '.join(seen)}"] if seen else []
     if unread:
         parts.append(
@@ -110,11 +112,11 @@ def _told(api: KubeApi, named: Mapping[str, str], seen: list[str], unread: list[
     text = "; ".join(parts) or "the template names none"
     trouble = _mount_trouble(api, unread)
     if trouble:
-        return Finding(f"{text}; lately: {trouble}", "If that was since mended, all is well.")
+        return CheckResult(f"{text}; lately: {trouble}", "If that was since mended, all is well.")
     if GIT_VOLUME not in named:
         hint = "Name a Secret in the chart's value secrets.git.existingSecret."
-        return Finding(f"{text}; without git credentials attempts cannot push", hint)
-    return Finding(text)
+        return CheckResult(f"{text}; without git credentials attempts cannot push", hint)
+    return CheckResult(text)
 
 
 def _mount_trouble(api: KubeApi, secrets: list[str]) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sdlc_runner.events.codec import AttemptKey
 
 _TIME = TIME_PATTERN.strip("^$").encode()
-_STREAM = rb'(?:,"stream":"(?:stdout|stderr|wrapper)")?'
+_STREAM = rb'(?:,"stream":"(?:stdout|stderr|worker)")?'
 _TEXT = rb',"text":"[^"\\\n]*(?:\\["\\][^"\\\n]*)*"'
 _MARK = "@"
 

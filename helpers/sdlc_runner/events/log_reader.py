@@ -35,7 +35,7 @@ SAID = frozenset({EventType.LOG, EventType.MESSAGE})
 _SAID_LENGTH = 200
 
 
-class Sighted(NamedTuple):
+class LogBatch(NamedTuple):
     """An event and the line to pass on for it, or many of an attempt's ``log`` and ``message``.
 
     Those are read again when somebody asks for them: most often their lines are all that is wanted.
@@ -48,7 +48,7 @@ class Sighted(NamedTuple):
     size: int = 1
 
     @classmethod
-    def of(cls, event: Event, line: bytes | None = None) -> Sighted:
+    def of(cls, event: Event, line: bytes | None = None) -> LogBatch:
         """Sight an event; without its ``line``, that is written anew."""
         return cls(event.type, line or event.to_line().encode(), event.key, event)
 
@@ -58,19 +58,19 @@ class Sighted(NamedTuple):
         return self.made or reread(self.line, self.key)
 
 
-def singly(sighted: Iterable[Sighted]) -> Iterator[Sighted]:
+def iter_events(batch: Iterable[LogBatch]) -> Iterator[LogBatch]:
     """Yield one for each event."""
-    for item in sighted:
+    for item in batch:
         if item.size == 1:
             yield item
             continue
         for line in item.line.split(b"\n"):
-            yield Sighted.of(reread(line, item.key), line)
+            yield LogBatch.of(reread(line, item.key), line)
 
 
-def last_said(sighted: Sequence[Sighted], most: int) -> list[str]:
+def last_said(batch: Sequence[LogBatch], most: int) -> list[str]:
     """Return the last lines of what was said, each short."""
-    said = [item for item in sighted if item.type in SAID][-most:]
+    said = [item for item in batch if item.type in SAID][-most:]
     lines = [(line, item.key) for item in said for line in item.line.rsplit(b"\n", most)[-most:]]
     return [reread(line, key).fields["text"][:_SAID_LENGTH] for line, key in lines[-most:]]
 
@@ -99,7 +99,7 @@ class Reader:
         """Whether it has seen everything up to the ``result``, the last event but warnings."""
         return self._has_result and not self.gaps
 
-    def feed(self, data: bytes) -> list[Sighted]:
+    def feed(self, data: bytes) -> list[LogBatch]:
         """Take the next bytes of the log; return what they complete."""
         if self._in_long_line:
             _, newline, data = data.partition(b"\n")
@@ -107,7 +107,7 @@ class Reader:
         data = self._rest + data
         end = data.rfind(b"\n") + 1
         whole, self._rest = data[:end], data[end:]
-        found: list[Sighted] = []
+        found: list[LogBatch] = []
         if whole:
             self._take_all(whole[:-1].split(b"\n"), found)
         if len(self._rest) > LINE_LIMIT:
@@ -116,11 +116,11 @@ class Reader:
             self._rest, self._in_long_line = b"", True
         return found
 
-    def finish(self) -> list[Sighted]:
+    def finish(self) -> list[LogBatch]:
         """Take what is left when the log has ended: a last line without its newline."""
         return self.feed(b"\n") if self._rest else []
 
-    def _take_all(self, lines: list[bytes], found: list[Sighted]) -> None:
+    def _take_all(self, lines: list[bytes], found: list[LogBatch]) -> None:
         """Take lines at once if they are what most of a log is, else few at once or one by one."""
         if self._take_quickly(lines, found):
             return
@@ -131,7 +131,7 @@ class Reader:
         for line in filter(None, lines):
             self._take(line, found, is_clean=_is_clean(line))
 
-    def _take_quickly(self, lines: list[bytes], found: list[Sighted]) -> bool:
+    def _take_quickly(self, lines: list[bytes], found: list[LogBatch]) -> bool:
         """Take lines that are all clean, and all common events in order, or all none at all."""
         whole = b"\n".join(lines)
         if len(max(lines, key=len)) > TEXT_LIMIT or b"" in lines or not _is_clean(whole):
@@ -143,10 +143,10 @@ class Reader:
             self.last = seqs[-1]
         else:
             whole = self._chatter.logs(whole)
-        found.append(Sighted(EventType.LOG, whole, self.key, size=len(lines)))
+        found.append(LogBatch(EventType.LOG, whole, self.key, size=len(lines)))
         return True
 
-    def _take(self, line: bytes, found: list[Sighted], *, is_clean: bool) -> None:
+    def _take(self, line: bytes, found: list[LogBatch], *, is_clean: bool) -> None:
         event = parse(line, self.key, is_clean=is_clean)
         if event is None or event.seq is None:
             found.append(self._as_log(line))
@@ -157,24 +157,24 @@ class Reader:
             found.append(self._open_gap(self.last + 1, event.seq - 1))
         self.last = event.seq
         self._has_result = self._has_result or event.type is EventType.RESULT
-        found.append(Sighted.of(event, line) if is_clean else sanitize(event))
+        found.append(LogBatch.of(event, line) if is_clean else sanitize(event))
 
-    def _as_log(self, line: bytes) -> Sighted:
+    def _as_log(self, line: bytes) -> LogBatch:
         text = redaction.mask(clean(line[:LINE_LIMIT].decode("utf-8", "replace")))
         log = client_event(EventType.LOG, self.key, text=text)
-        return Sighted.of(log)
+        return LogBatch.of(log)
 
-    def _open_gap(self, first: int, last: int) -> Sighted:
+    def _open_gap(self, first: int, last: int) -> LogBatch:
         self.gaps.append((first, last))
         gap: dict[str, Any] = {"from": first, "to": last, "recovered": False}
         event = client_event(EventType.GAP, self.key, **gap)
-        return Sighted.of(event)
+        return LogBatch.of(event)
 
-    def refill(self, lines: Iterable[bytes]) -> list[Sighted]:
+    def refill(self, lines: Iterable[bytes]) -> list[LogBatch]:
         """Take a transcript: what was missing, and what follows the last event seen."""
         events = (event for line in lines if (event := parse(line, self.key)))
         known = {event.seq: event for event in events if event.seq and self._lacks(event.seq)}
-        found = [sighted for gap in list(self.gaps) for sighted in self._refill(gap, known)]
+        found = [batch for gap in list(self.gaps) for batch in self._refill(gap, known)]
         for seq in sorted(seq for seq in known if seq > self.last):
             if seq > self.last + 1:
                 found.append(self._open_gap(self.last + 1, seq - 1))
@@ -185,7 +185,7 @@ class Reader:
     def _lacks(self, seq: int) -> bool:
         return seq > self.last or any(first <= seq <= last for first, last in self.gaps)
 
-    def _refill(self, gap: tuple[int, int], known: Mapping[int, Event]) -> list[Sighted]:
+    def _refill(self, gap: tuple[int, int], known: Mapping[int, Event]) -> list[LogBatch]:
         first, last = gap
         # A hostile number can open a gap of any length: never count through it.
         events = [known[seq] for seq in sorted(known) if first <= seq <= last]
@@ -196,7 +196,7 @@ class Reader:
         found = [sanitize(event) for event in late]
         filled: dict[str, Any] = {"from": first, "to": last, "recovered": True}
         closing = client_event(EventType.GAP, self.key, **filled)
-        return [*found, Sighted.of(closing)]
+        return [*found, LogBatch.of(closing)]
 
 
 def _is_clean(data: bytes) -> bool:
@@ -218,11 +218,11 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-def sanitize(event: Event) -> Sighted:
+def sanitize(event: Event) -> LogBatch:
     """Clean an event's texts as if they came from anybody, and write its line anew."""
     fields = {clean(name, 200): _sanitize(value) for name, value in event.fields.items()}
     event = event._replace(fields=fields)
-    return Sighted.of(event)
+    return LogBatch.of(event)
 
 
 def _sanitize(value: Any) -> Any:  # noqa: ANN401

@@ -1,6 +1,6 @@
 """Calling git, and telling its failures apart.
 
-Used by the client and by the agent wrapper; each brings its own git directory and settings.
+Used by the client and by the worker; each brings its own git directory and settings.
 """
 
 from __future__ import annotations

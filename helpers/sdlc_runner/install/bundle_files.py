@@ -10,7 +10,7 @@ from sdlc_runner.install import command_wrapper
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sdlc_runner.install.spec_kit_variant import Flavour
+    from sdlc_runner.install.spec_kit_variant import SpecKitVariant
 
 HOME = ".opencode/sdlc-runner"
 RUN = f"{HOME}/run.py"
@@ -73,9 +73,9 @@ def live_titles() -> bytes:
     return _read("plugin", _LIVE_TITLES)
 
 
-def preset(flavour: Flavour) -> dict[str, bytes]:
-    """Return the files of the spec-kit preset for a flavour."""
-    folder = "fork" if flavour is flavour.FORK else "speckit"
+def preset(variant: SpecKitVariant) -> dict[str, bytes]:
+    """Return the files of the spec-kit preset for a variant."""
+    folder = "fork" if variant is variant.FORK else "speckit"
     inside = (name.removeprefix(f"{folder}/") for name in _PRESETS if name.startswith(folder))
     return {name: _read("presets", f"{folder}/{name}") for name in inside}
 

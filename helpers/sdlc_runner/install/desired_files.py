@@ -13,12 +13,12 @@ from sdlc_runner.install.worktree import sha256
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sdlc_runner.install.manifest import Ledger
+    from sdlc_runner.install.manifest import Manifest
     from sdlc_runner.install.spec_kit_variant import Found
     from sdlc_runner.install.worktree import Target
 
 
-class Piece(NamedTuple):
+class DesiredFile(NamedTuple):
     """One file as it should be, and what it was before, if it was there."""
 
     what: str
@@ -32,15 +32,15 @@ class Piece(NamedTuple):
         return Entry(self.what, sha256(self.content), self.before is not None, self.inserted)
 
 
-class Pieces(NamedTuple):
+class DesiredFiles(NamedTuple):
     """All of them, those to write, what stood there before, and what a person changed and keeps."""
 
     entries: dict[str, Entry]
-    writes: dict[str, Piece]
+    writes: dict[str, DesiredFile]
     before: dict[str, bytes]
     kept: list[str]
 
-    def add(self, name: str, piece: Piece, current: bytes | None) -> None:
+    def add(self, name: str, piece: DesiredFile, current: bytes | None) -> None:
         """Want a file to be so."""
         self.entries[name] = piece.entry
         if piece.before is not None:
@@ -55,14 +55,14 @@ class Pieces(NamedTuple):
             self.entries[name] = entry
 
 
-def collect(target: Target, known: Ledger, found: Found, *, in_place: bool) -> Pieces:
+def collect(target: Target, known: Manifest, found: Found, *, in_place: bool) -> DesiredFiles:
     """Look at every file; raises ``not_ours`` where a stranger's is in the way."""
-    pieces = Pieces({}, {}, {}, [])
+    pieces = DesiredFiles({}, {}, {}, [])
     for name, content in bundle_files.files().items():
-        _file(target, known, pieces, name, Piece("file", content))
+        _file(target, known, pieces, name, DesiredFile("file", content))
     _permissions(target, known, pieces)
     if not found.commands:
-        own = Piece("command", bundle_files.implement().encode())
+        own = DesiredFile("command", bundle_files.implement().encode())
         _file(target, known, pieces, PLAIN, own)
     elif in_place:
         for name, ours in _wrapped(target, found):
@@ -70,7 +70,9 @@ def collect(target: Target, known: Ledger, found: Found, *, in_place: bool) -> P
     return pieces
 
 
-def _file(target: Target, known: Ledger, pieces: Pieces, name: str, piece: Piece) -> None:
+def _file(
+    target: Target, known: Manifest, pieces: DesiredFiles, name: str, piece: DesiredFile
+) -> None:
     current, entry = target.read(name), known.files.get(name)
     ours = entry is not None and current is not None and sha256(current) == entry.sha256
     if current is None or ours or current == piece.content:
@@ -93,7 +95,7 @@ def _wrapped(target: Target, found: Found) -> Iterator[tuple[str, str]]:
             yield name, bundle_files.tasks()
 
 
-def _command(target: Target, known: Ledger, pieces: Pieces, name: str, ours: str) -> None:
+def _command(target: Target, known: Manifest, pieces: DesiredFiles, name: str, ours: str) -> None:
     """Put our text around a stock command: what it was before is kept beside the ledger."""
     current, entry = target.read(name) or b"", known.files.get(name)
     base = current
@@ -104,7 +106,7 @@ def _command(target: Target, known: Ledger, pieces: Pieces, name: str, ours: str
             return
         base = before
     content = command_wrapper.around(_text(base, name), ours).encode()
-    pieces.add(name, Piece("command", content, base), current)
+    pieces.add(name, DesiredFile("command", content, base), current)
 
 
 def _is_untouched(current: bytes, before: bytes, entry: Entry | None, ours: str) -> bool:
@@ -117,7 +119,7 @@ def _is_untouched(current: bytes, before: bytes, entry: Entry | None, ours: str)
     return current == command_wrapper.around(before.decode("utf-8", "replace"), ours).encode()
 
 
-def _permissions(target: Target, known: Ledger, pieces: Pieces) -> None:
+def _permissions(target: Target, known: Manifest, pieces: DesiredFiles) -> None:
     for name in permissions.FILES:
         current = target.read(name)
         if current is None:
@@ -130,12 +132,12 @@ def _permissions(target: Target, known: Ledger, pieces: Pieces) -> None:
                 Code.BAD_CONFIG, f"{name}: {error}.", "Mend it, then install again."
             ) from None
         if inserted:
-            piece = Piece("permissions", merged.encode(), base, inserted)
+            piece = DesiredFile("permissions", merged.encode(), base, inserted)
             pieces.add(name, piece, current)
             return
 
 
-def _without_ours(target: Target, known: Ledger, name: str, current: bytes) -> bytes:
+def _without_ours(target: Target, known: Manifest, name: str, current: bytes) -> bytes:
     """Return a configuration as it would be had we never touched it."""
     entry = known.files.get(name)
     if entry is None:

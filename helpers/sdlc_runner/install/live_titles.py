@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.codec import EventType
 from sdlc_runner.install import bundle_files, manifest
-from sdlc_runner.install.manifest import Entry, Ledger
+from sdlc_runner.install.manifest import Entry, Manifest
 from sdlc_runner.install.worktree import sha256
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def put(target: Target, environ: Mapping[str, str], output: Output, *, dry_run: 
     wanted = dict(_wanted(target, known))
     entries = {name: Entry("file", sha256(content)) for name, content in wanted.items()}
     writes = [name for name, content in wanted.items() if target.read(name) != content]
-    new = Ledger({**known.files, **entries}, _folders(target, known))
+    new = Manifest({**known.files, **entries}, _folders(target, known))
     if new != known and not dry_run:
         target.write(FILE, manifest.to_bytes(new))  # first: who is killed then knows what is theirs
     for name in writes:
@@ -91,20 +91,20 @@ def take_out(target: Target, output: Output, *, dry_run: bool) -> None:
         target.prune(known.folders)
 
 
-def _folders(target: Target, known: Ledger) -> tuple[str, ...]:
+def _folders(target: Target, known: Manifest) -> tuple[str, ...]:
     """Return the folders that are there only for us."""
     new = (name for name in _FOLDERS if not (target.root / name).is_dir())
     return tuple(sorted({*known.folders, *new}))
 
 
-def _wanted(target: Target, known: Ledger) -> Iterator[tuple[str, bytes]]:
+def _wanted(target: Target, known: Manifest) -> Iterator[tuple[str, bytes]]:
     """Yield what is ours to write: nothing that somebody else has there."""
     for name, content in _pieces(target, known):
         if _is_ours(target, known, name):
             yield name, content
 
 
-def _pieces(target: Target, known: Ledger) -> Iterator[tuple[str, bytes]]:
+def _pieces(target: Target, known: Manifest) -> Iterator[tuple[str, bytes]]:
     yield PLUGIN, bundle_files.live_titles()
     yield ".opencode/plugins/.gitignore", _IGNORED.encode()
     yield ".opencode/.gitignore", _IGNORED_BY_OPENCODE.encode()
@@ -114,7 +114,7 @@ def _pieces(target: Target, known: Ledger) -> Iterator[tuple[str, bytes]]:
         yield modules, b"*\n"
 
 
-def _is_ours(target: Target, known: Ledger, name: str) -> bool:
+def _is_ours(target: Target, known: Manifest, name: str) -> bool:
     current, entry = target.read(name), known.files.get(name)
     return current is None or (entry is not None and entry.sha256 == sha256(current))
 

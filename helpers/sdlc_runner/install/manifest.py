@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     inserted: tuple[str, ...] = ()
 
 
-class Ledger(NamedTuple):
+class Manifest(NamedTuple):
     """Every file, the folders that were made for them, and whether a preset was registered."""
 
     files: Mapping[str, Entry]
@@ -43,10 +43,10 @@ class Ledger(NamedTuple):
         return frozenset(path for path, entry in self.files.items() if not entry.before)
 
 
-EMPTY = Ledger({})
+EMPTY = Manifest({})
 
 
-def read(root: Path, file: str = FILE) -> Ledger:
+def read(root: Path, file: str = FILE) -> Manifest:
     """Read a repository's ledger; without one nothing there is ours."""
     path = root / file
     try:
@@ -55,7 +55,7 @@ def read(root: Path, file: str = FILE) -> Ledger:
             name: Entry(item["what"], item["sha256"], item["before"], tuple(item["inserted"]))
             for name, item in found["files"].items()
         }
-        return Ledger(files, tuple(found["folders"]), bool(found["preset"]))
+        return Manifest(files, tuple(found["folders"]), bool(found["preset"]))
     except (FileNotFoundError, NotADirectoryError):
         return EMPTY
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -66,13 +66,13 @@ def read(root: Path, file: str = FILE) -> Ledger:
         ) from None
 
 
-def to_bytes(ledger: Ledger) -> bytes:
+def to_bytes(manifest: Manifest) -> bytes:
     """Write a ledger as text that diffs well."""
     content = {
         "schema": _SCHEMA,
         "version": __version__,
-        "preset": ledger.preset,
-        "folders": sorted(ledger.folders),
-        "files": {name: entry._asdict() for name, entry in sorted(ledger.files.items())},
+        "preset": manifest.preset,
+        "folders": sorted(manifest.folders),
+        "files": {name: entry._asdict() for name, entry in sorted(manifest.files.items())},
     }
     return (json.dumps(content, indent=1) + "\n").encode()

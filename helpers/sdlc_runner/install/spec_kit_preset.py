@@ -47,7 +47,7 @@ def is_current(target: Target, found: Found) -> bool:
     """Whether this very preset is registered and in force."""
     same = all(
         target.read(f"{_FOLDER}/{name}") == content
-        for name, content in bundle_files.preset(found.flavour).items()
+        for name, content in bundle_files.preset(found.variant).items()
     )
     return same and _in_force(target, found)
 
@@ -60,7 +60,7 @@ def _in_force(target: Target, found: Found) -> bool:
 def add(target: Target, found: Found, environ: Mapping[str, str]) -> bool:
     """Register the preset; False where the CLI on PATH is not the one this repository is of."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, content in bundle_files.preset(found.flavour).items():
+        for name, content in bundle_files.preset(found.variant).items():
             path = Path(folder, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)

@@ -20,7 +20,7 @@ _SPEC_KIT = ".specify"
 _INTEGRATION = f"{_SPEC_KIT}/integrations/opencode.manifest.json"
 
 
-class Flavour(str, Enum):
+class SpecKitVariant(str, Enum):
     """Whose commands they are."""
 
     UPSTREAM = "spec-kit"
@@ -31,17 +31,17 @@ class Flavour(str, Enum):
 
 
 NAMES = {
-    "speckit.implement": Flavour.UPSTREAM,
-    "spec.implement": Flavour.FORK,
-    "adlc.spec.implement": Flavour.FORK,
-    "implement": Flavour.OLD,
+    "speckit.implement": SpecKitVariant.UPSTREAM,
+    "spec.implement": SpecKitVariant.FORK,
+    "adlc.spec.implement": SpecKitVariant.FORK,
+    "implement": SpecKitVariant.OLD,
 }
 
 
 class Found(NamedTuple):
-    """A flavour and the files of its implement command: several where folders or names are."""
+    """A variant and the files of its implement command: several where folders or names are."""
 
-    flavour: Flavour
+    variant: SpecKitVariant
     commands: tuple[str, ...]
 
     @property
@@ -52,7 +52,7 @@ class Found(NamedTuple):
     @property
     def tasks_commands(self) -> tuple[str, ...]:
         """The commands that write tasks.md, where their template knows no [ASYNC]."""
-        if self.flavour in {Flavour.FORK, Flavour.OWN, Flavour.NONE}:
+        if self.variant in {SpecKitVariant.FORK, SpecKitVariant.OWN, SpecKitVariant.NONE}:
             return ()
         return tuple(name.replace("implement.md", "tasks.md") for name in self.commands)
 
@@ -60,16 +60,16 @@ class Found(NamedTuple):
 def find(root: Path, own: frozenset[str] = frozenset()) -> Found:
     """Find the implement command, leaving out files of our own; two different ones are an error."""
     live = list(implement_commands(root, own))
-    flavours = {NAMES[PurePosixPath(name).stem] for name in live}
-    if len(flavours) > 1:
+    variants = {NAMES[PurePosixPath(name).stem] for name in live}
+    if len(variants) > 1:
         raise UsageError(
             Code.SECOND_COMMAND,
             f"There are two implement commands here: {' and '.join(live)}.",
             "Remove the one that you do not use, then install again.",
         )
-    found = flavours.pop() if flavours else Flavour.NONE
-    if found is Flavour.OLD and not (root / _SPEC_KIT).is_dir():
-        found = Flavour.OWN
+    found = variants.pop() if variants else SpecKitVariant.NONE
+    if found is SpecKitVariant.OLD and not (root / _SPEC_KIT).is_dir():
+        found = SpecKitVariant.OWN
     return Found(found, tuple(live))
 
 

@@ -30,22 +30,22 @@ if TYPE_CHECKING:
 
     from sdlc_runner.orchestrator.delegation_files import Entry
     from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
-    from sdlc_runner.verify.verdict import Judgement
+    from sdlc_runner.verify.verdict import Verdict
 
     Change = Callable[[Entry], Entry | None]
 
 _TITLE = 200
 
 
-def tell_started(project: Project, known: KnownAttempt, output: Output) -> None:
+def tell_started(project: Project, known: Attempt, output: Output) -> None:
     """Note that an attempt works on its tasks."""
-    if known.sighting is None or not known.alive or not _is_there(project):
+    if known.status is None or not known.alive or not _is_there(project):
         return
     now = time.time()
-    for task in known.sighting.spec.tasks:
-        delegate = Delegate(known.sighting.name, clean(task.title, _TITLE))
+    for task in known.status.spec.tasks:
+        delegate = Delegate(known.status.name, clean(task.title, _TITLE))
         text = delegation_files.prompt(task.id, delegate, now)
 
         def change(entry: Entry, delegate: Delegate = delegate) -> Entry:
@@ -54,13 +54,13 @@ def tell_started(project: Project, known: KnownAttempt, output: Output) -> None:
         _keep(project, task.id, change, {PROMPTS: text}, output)
 
 
-def tell_ended(project: Project, known: KnownAttempt, judgement: Judgement, output: Output) -> None:
+def tell_ended(project: Project, known: Attempt, verdict: Verdict, output: Output) -> None:
     """Note how one task ended, once it has."""
-    if known.alive or not delegation_files.is_end(judgement) or not _is_there(project):
+    if known.alive or not delegation_files.is_end(verdict) or not _is_there(project):
         return
     head = known.evidence.branch_head
     work = f"Branch {known.branch} at {head}." if head else ""
-    _end(project, judgement, work, output)
+    _end(project, verdict, work, output)
 
 
 def tell_conflict(project: Project, task: str, message: str, output: Output) -> None:
@@ -69,14 +69,14 @@ def tell_conflict(project: Project, task: str, message: str, output: Output) -> 
         _end(project, delegation_files.conflict(task, message), "", output)
 
 
-def _end(project: Project, judgement: Judgement, work: str, output: Output) -> None:
+def _end(project: Project, verdict: Verdict, work: str, output: Output) -> None:
     now = time.time()
-    text = delegation_files.summary(judgement, work) + "\n"
-    state = {COMPLETED if judgement.outcome.is_success else ERRORS: text}
+    text = delegation_files.summary(verdict, work) + "\n"
+    state = {COMPLETED if verdict.outcome.is_success else ERRORS: text}
     _keep(
         project,
-        judgement.task,
-        lambda entry: delegation_files.ended(entry, judgement, work, now),
+        verdict.task,
+        lambda entry: delegation_files.ended(entry, verdict, work, now),
         state,
         output,
     )

@@ -13,7 +13,7 @@ from sdlc_runner.events.codec import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sdlc_runner.verify.verdict import Judgement
+    from sdlc_runner.verify.verdict import Verdict
 
 META, STATE = "tasks_meta.json", ".async_state"
 PROMPTS, COMPLETED, ERRORS = (f"delegation_{name}" for name in ("prompts", "completed", "errors"))
@@ -39,9 +39,9 @@ class Delegate(NamedTuple):
     title: str
 
 
-def is_end(judgement: Judgement) -> bool:
+def is_end(verdict: Verdict) -> bool:
     """Whether it says how a task ended, and not only that nobody knows yet."""
-    return judgement.code not in _NO_END
+    return verdict.code not in _NO_END
 
 
 def started(entry: Mapping[str, Any], delegate: Delegate, now: float) -> Entry:
@@ -61,17 +61,17 @@ def started(entry: Mapping[str, Any], delegate: Delegate, now: float) -> Entry:
     }
 
 
-def ended(entry: Mapping[str, Any], judgement: Judgement, work: str, now: float) -> Entry | None:
+def ended(entry: Mapping[str, Any], verdict: Verdict, work: str, now: float) -> Entry | None:
     """Return the entry of a task that has ended; ``work`` says where its work is.
 
     None: somebody has completed by hand, or rolled back, what the attempt failed at.
     """
-    good = judgement.outcome.is_success
-    settled = entry.get("status") in _SETTLED and judgement.outcome is not Outcome.CONFLICT
+    good = verdict.outcome.is_success
+    settled = entry.get("status") in _SETTLED and verdict.outcome is not Outcome.CONFLICT
     if settled and not good:
         return None
     status, told = ("completed", "result_summary") if good else ("failed", "failure_reason")
-    text = summary(judgement, work)
+    text = summary(verdict, work)
     if entry.get("status") == status and entry.get(told) == text:
         return dict(entry)
     kept = {name: value for name, value in entry.items() if name not in _OF_AN_END}
@@ -86,18 +86,18 @@ def ended(entry: Mapping[str, Any], judgement: Judgement, work: str, now: float)
     }
 
 
-def summary(judgement: Judgement, work: str) -> str:
+def summary(verdict: Verdict, work: str) -> str:
     """Say in one line how a task ended."""
-    if judgement.outcome.is_success:
-        return f"{judgement.message} {work}".strip()
-    return f"{judgement.outcome.value} [{judgement.code}]: {judgement.message}"
+    if verdict.outcome.is_success:
+        return f"{verdict.message} {work}".strip()
+    return f"{verdict.outcome.value} [{verdict.code}]: {verdict.message}"
 
 
-def conflict(task: str, message: str) -> Judgement:
+def conflict(task: str, message: str) -> Verdict:
     """Make the end of a task whose verified work does not go in."""
-    from sdlc_runner.verify.verdict import Judgement  # noqa: PLC0415 - plans need none
+    from sdlc_runner.verify.verdict import Verdict  # noqa: PLC0415 - plans need none
 
-    return Judgement(task, Outcome.CONFLICT, Outcome.CONFLICT.value, message)
+    return Verdict(task, Outcome.CONFLICT, Outcome.CONFLICT.value, message)
 
 
 def prompt(task: str, delegate: Delegate, now: float) -> str:

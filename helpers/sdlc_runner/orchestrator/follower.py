@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdlc_runner.backends.base import Glimpse
+from sdlc_runner.backends.base import TailUpdate
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events import cursor
 from sdlc_runner.events.codec import EventType, client_event
-from sdlc_runner.events.log_reader import Reader, Sighted, last_said
+from sdlc_runner.events.log_reader import LogBatch, Reader, last_said
 from sdlc_runner.orchestrator import delegation_bridge, registry
 from sdlc_runner.verify import evidence
 
@@ -25,68 +25,68 @@ if TYPE_CHECKING:
     from sdlc_runner.backends.base import Notice, Tail
     from sdlc_runner.events.cursor import Position
     from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
-    from sdlc_runner.verify.verdict import Judgement
+    from sdlc_runner.verify.verdict import Verdict
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.2
 _EXCERPT_LINES = 8
 
 
 @dataclass(frozen=True)
-class Patience:
+class FollowLimits:
     """How much a consumer wants: seconds and events, 0 for no bound."""
 
     seconds: float = 0
     lines: int = 0
 
 
-_ENDLESS = Patience()
+_ENDLESS = FollowLimits()
 
 
 @dataclass
 class _Followed:
     """One attempt while it is followed."""
 
-    known: KnownAttempt
+    known: Attempt
     reader: Reader
     tail: Tail | None
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=_EXCERPT_LINES))
     ended: bool = False
 
-    def poll(self, most: int | None) -> list[Sighted]:
+    def poll(self, most: int | None) -> list[LogBatch]:
         """Read what is new, at most ``most`` events of it: then nothing more is ever asked for."""
-        glimpse = self.tail.glimpse() if self.tail else Glimpse(over=True)
-        sighted = [self._told(notice) for notice in glimpse.notices]
-        sighted += self._feed(glimpse.log, most) if glimpse.log else []
-        if glimpse.over:
+        poll_log = self.tail.poll_log() if self.tail else TailUpdate(over=True)
+        batch = [self._told(notice) for notice in poll_log.notices]
+        batch += self._feed(poll_log.log, most) if poll_log.log else []
+        if poll_log.over:
             self.ended = True
-            sighted += self.reader.finish()
+            batch += self.reader.finish()
             self.close()
-        self._remember(sighted)
-        return sighted
+        self._remember(batch)
+        return batch
 
     def close(self) -> None:
         """Read no more."""
         if self.tail is not None:
             self.tail.close()
 
-    def _told(self, notice: Notice) -> Sighted:
-        return Sighted.of(client_event(notice.type, self.known.key, **notice.fields))
+    def _told(self, notice: Notice) -> LogBatch:
+        return LogBatch.of(client_event(notice.type, self.known.key, **notice.fields))
 
-    def _feed(self, log: bytes, most: int | None) -> list[Sighted]:
+    def _feed(self, log: bytes, most: int | None) -> list[LogBatch]:
         """Give the reader all of it, or only the lines that make ``most`` events."""
         if most is None:
             return self.reader.feed(log)
-        found: list[Sighted] = []
+        found: list[LogBatch] = []
         for line in log.splitlines(keepends=True):
             found += self.reader.feed(line)
             if len(found) >= most:
                 break
         return found
 
-    def _remember(self, sighted: Sequence[Sighted]) -> None:
-        self.recent.extend(last_said(sighted, _EXCERPT_LINES))
+    def _remember(self, batch: Sequence[LogBatch]) -> None:
+        self.recent.extend(last_said(batch, _EXCERPT_LINES))
 
 
 class Follower:
@@ -97,23 +97,23 @@ class Follower:
         project: Project,
         output: Output,
         positions: Mapping[str, Position] | None = None,
-        patience: Patience = _ENDLESS,
+        limits: FollowLimits = _ENDLESS,
     ) -> None:
         """Prepare to go on from ``positions``; the clock of ``patience`` starts now."""
         self._project = project
         self._output = output
         self._positions = dict(positions or {})
-        self._patience = patience
+        self._patience = limits
         self._began = time.monotonic()
         self._followed: list[_Followed] = []
         self._lines = 0
-        self.judgements: dict[str, Judgement] = {}
+        self.verdicts: dict[str, Verdict] = {}
 
-    def add(self, known: KnownAttempt) -> None:
+    def add(self, known: Attempt) -> None:
         """Follow one more attempt."""
         reader = Reader(known.key, self._positions.get(str(known.key)))
-        sighting = known.sighting
-        tail = self._project.backend.tail(sighting) if sighting else None
+        status = known.status
+        tail = self._project.backend.tail(status) if status else None
         self._followed.append(_Followed(known, reader, tail))
 
     @property
@@ -122,7 +122,7 @@ class Follower:
         return sum(not item.ended for item in self._followed)
 
     @property
-    def known(self) -> list[KnownAttempt]:
+    def known(self) -> list[Attempt]:
         """The attempts, those that ended as they were seen then."""
         return [item.known for item in self._followed]
 
@@ -170,31 +170,31 @@ class Follower:
                 continue
             if self._left() == 0:
                 break
-            self._pass_on(sighted := item.poll(self._left()))
-            moved = moved or bool(sighted) or item.ended
+            self._pass_on(batch := item.poll(self._left()))
+            moved = moved or bool(batch) or item.ended
             if item.ended:
                 ended.append(item)
         if ended:
             self._judge(ended)
         return moved
 
-    def _pass_on(self, sighted: list[Sighted]) -> None:
-        self._lines += self._output.pass_on(sighted)
+    def _pass_on(self, batch: list[LogBatch]) -> None:
+        self._lines += self._output.pass_on(batch)
 
     def _judge(self, ended: Sequence[_Followed]) -> None:
         """Ask the remote how they ended; it alone knows."""
-        refs, renewed = registry.renewed(self._project, [item.known for item in ended])
+        refs, renewed = registry.refresh(self._project, [item.known for item in ended])
         for item, known in zip(ended, renewed, strict=True):
             item.known = known
             self._refill(item, refs.refs.get(item.known.evidence.refs.transcript))
-            for judgement in item.known.judge():
-                self.judgements[judgement.task] = judgement
-                tell_outcome(self._project, item.known, judgement, self._output, tuple(item.recent))
+            for verdict in item.known.decide():
+                self.verdicts[verdict.task] = verdict
+                tell_outcome(self._project, item.known, verdict, self._output, tuple(item.recent))
 
     def _refill(self, item: _Followed, transcript: str | None) -> None:
         """Look for what is missing: in the log, for a cursor with gaps, and in the transcript."""
-        if item.reader.gaps and item.known.sighting is not None:
-            log = b"".join(self._project.backend.log(item.known.sighting))
+        if item.reader.gaps and item.known.status is not None:
+            log = b"".join(self._project.backend.log(item.known.status))
             self._pass_on(item.reader.refill(log.splitlines()))
         if transcript is None or item.reader.is_complete:
             return
@@ -220,23 +220,23 @@ def positions(text: str, output: Output) -> Mapping[str, Position]:
 
 def tell_outcome(
     project: Project,
-    known: KnownAttempt,
-    judgement: Judgement,
+    known: Attempt,
+    verdict: Verdict,
     output: Output,
     recent: Sequence[str] = (),
 ) -> None:
     """Write the witnessed end of one task, also where the fork looks for it."""
-    delegation_bridge.tell_ended(project, known, judgement, output)
+    delegation_bridge.tell_ended(project, known, verdict, output)
     result = known.evidence.result or known.ending.claim
-    good = judgement.outcome.is_success
-    key = type(known.key)(known.key.feature, judgement.task, known.key.number)
+    good = verdict.outcome.is_success
+    key = type(known.key)(known.key.feature, verdict.task, known.key.number)
     output.tell(
         EventType.OUTCOME,
         key,
-        outcome=judgement.outcome.value,
-        code=judgement.code,
-        message=judgement.message,
-        hint=judgement.hint or None,
+        outcome=verdict.outcome.value,
+        code=verdict.code,
+        message=verdict.message,
+        hint=verdict.hint or None,
         branch=known.branch or None,
         base=known.base or None,
         head=known.evidence.branch_head,

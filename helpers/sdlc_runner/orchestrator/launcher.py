@@ -13,7 +13,7 @@ from sdlc_runner.errors import Code, RunnerError, UsageError
 from sdlc_runner.events.codec import AttemptKey, EventType
 from sdlc_runner.git.remote_url import without_credentials
 from sdlc_runner.orchestrator import delegation_bridge, registry
-from sdlc_runner.orchestrator.registry import KnownAttempt
+from sdlc_runner.orchestrator.registry import Attempt
 from sdlc_runner.verify import evidence as verify_evidence
 
 if TYPE_CHECKING:
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ground:
+class LaunchContext:
     """What attempts start from: the remote's names, the base, and the attempts there are."""
 
     refs: RemoteRefs
     base: str
-    known: tuple[KnownAttempt, ...]
+    known: tuple[Attempt, ...]
 
 
-def survey(project: Project) -> Ground:
+def prepare(project: Project) -> LaunchContext:
     """Look at the remote and refuse what cannot work, before anything is started."""
-    refs, known = registry.find(project)
-    return Ground(refs, require_published(project, refs), tuple(known))
+    refs, known = registry.list_attempts(project)
+    return LaunchContext(refs, require_published(project, refs), tuple(known))
 
 
 def require_published(project: Project, refs: RemoteRefs) -> str:
@@ -79,41 +79,43 @@ def _exists(project: Project, name: str) -> bool:
     return (project.feature.directory / name).exists()
 
 
-def start(project: Project, ground: Ground, tasks: Sequence[Task], output: Output) -> KnownAttempt:
+def start(
+    project: Project, context: LaunchContext, tasks: Sequence[Task], output: Output
+) -> Attempt:
     """Start an attempt at the tasks, or return the one there is; tells where it runs."""
-    newest = registry.latest(ground.known)
+    newest = registry.latest(context.known)
     existing = next((newest[task.id] for task in tasks if task.id in newest), None)
     if existing is not None:
-        return resume(project, ground, existing, tasks, output)
+        return resume(project, context, existing, tasks, output)
     key = AttemptKey(project.feature.name, tasks[0].id, 1)
-    return launch(project, ground, build_spec(project, ground, key, tasks), output)
+    return launch(project, context, build_spec(project, context, key, tasks), output)
 
 
 def resume(
-    project: Project, ground: Ground, known: KnownAttempt, tasks: Sequence[Task], output: Output
-) -> KnownAttempt:
+    project: Project, context: LaunchContext, known: Attempt, tasks: Sequence[Task], output: Output
+) -> Attempt:
     """Re-attach to an attempt; one whose agent never began is started again.
 
     ``tasks`` are its tasks as tasks.md has them now.
     """
     if known.alive:
         _tell(project, EventType.ATTACHED, known, output)
-        _warn_of_changes(project, ground, known, tasks, output)
-    if known.alive or known.began or known.sighting is None:
+        _warn_of_changes(project, context, known, tasks, output)
+    if known.alive or known.began or known.status is None:
         return known
-    old, by_id = known.sighting.spec, {task.id: task for task in tasks}
+    old, by_id = known.status.spec, {task.id: task for task in tasks}
     current = [by_id.get(task.id, task) for task in old.tasks]
-    spec = build_spec(project, ground, known.key, current)
+    spec = build_spec(project, context, known.key, current)
     if spec.identity != old.identity:
-        project.backend.remove(known.sighting)  # it had the old text, and so another name
-    return launch(project, ground, spec, output, renew=True)
+        project.backend.remove(known.status)  # it had the old text, and so another name
+    return launch(project, context, spec, output, renew=True)
 
 
 def _warn_of_changes(
-    project: Project, ground: Ground, known: KnownAttempt, tasks: Sequence[Task], output: Output
+    project: Project, context: LaunchContext, known: Attempt, tasks: Sequence[Task], output: Output
 ) -> None:
     """Say what has changed since a live attempt began; it is adopted all the same."""
-    spec_tasks = known.sighting.spec.tasks if known.sighting else ()
+    spec_tasks = known.status.spec.tasks if known.status else ()
     began_with = {task.id: task.text for task in spec_tasks}
     changed = [task for task in tasks if began_with.get(task.id, task.text) != task.text]
     again = f"`sdlc-runner cancel {known.key.task}`, then `sdlc-runner retry {known.key.task}`"
@@ -126,7 +128,7 @@ def _warn_of_changes(
             hint=f"To begin anew: {again}.",
             line=task.line,
         )
-    moved = project.backend.moved(known.sighting) if known.sighting else ""
+    moved = project.backend.moved(known.status) if known.status else ""
     if moved:
         output.tell(
             EventType.WARNING,
@@ -135,7 +137,7 @@ def _warn_of_changes(
             message=moved,
             hint=f"It goes on with the old one. To begin anew: {again}.",
         )
-    if known.base != ground.base:
+    if known.base != context.base:
         output.tell(
             EventType.WARNING,
             known.key,
@@ -146,20 +148,20 @@ def _warn_of_changes(
 
 
 def start_new(
-    project: Project, ground: Ground, units: Sequence[Sequence[Task]], output: Output
-) -> list[KnownAttempt]:
+    project: Project, context: LaunchContext, units: Sequence[Sequence[Task]], output: Output
+) -> list[Attempt]:
     """Start the first attempts at tasks that have none, as many at once as the backend takes.
 
     One that cannot be started does not keep the others from it: its error is raised at the end.
     """
     name = project.feature.name
     specs = [
-        build_spec(project, ground, AttemptKey(name, tasks[0].id, 1), tasks) for tasks in units
+        build_spec(project, context, AttemptKey(name, tasks[0].id, 1), tasks) for tasks in units
     ]
-    found: list[KnownAttempt] = []
+    found: list[Attempt] = []
     failed: RunnerError | None = None
     with ThreadPoolExecutor(project.backend.starts_at_once) as pool:
-        for begun in [pool.submit(_hand_over, project, ground, spec) for spec in specs]:
+        for begun in [pool.submit(_hand_over, project, context, spec) for spec in specs]:
             try:
                 known, started = begun.result()
             except RunnerError as error:
@@ -173,18 +175,23 @@ def start_new(
 
 
 def launch(
-    project: Project, ground: Ground, spec: AttemptSpec, output: Output, *, renew: bool = False
-) -> KnownAttempt:
+    project: Project,
+    context: LaunchContext,
+    spec: AttemptSpec,
+    output: Output,
+    *,
+    renew: bool = False,
+) -> Attempt:
     """Hand an attempt to the backend; ``renew`` one that ended before its agent began."""
-    found, started = _hand_over(project, ground, spec, renew=renew)
+    found, started = _hand_over(project, context, spec, renew=renew)
     _tell(project, EventType.SPAWNED if started else EventType.ATTACHED, found, output)
     return found
 
 
 def _hand_over(
-    project: Project, ground: Ground, spec: AttemptSpec, *, renew: bool = False
-) -> tuple[KnownAttempt, bool]:
-    clash = naming.clashes(spec.branch, ground.refs.branches)
+    project: Project, context: LaunchContext, spec: AttemptSpec, *, renew: bool = False
+) -> tuple[Attempt, bool]:
+    clash = naming.clashes(spec.branch, context.refs.branches)
     if clash is not None:
         raise UsageError(
             Code.BRANCH_CLASH,
@@ -194,19 +201,19 @@ def _hand_over(
     from_repository = project.configuration.sources["verify.commands"] == "repository file"
     if from_repository and spec.backend == "local":
         consent.require(project.state, project.repo.root, spec.verify_commands)
-    sighting, started = project.backend.start(spec, renew=renew)
+    status, started = project.backend.start(spec, renew=renew)
     evidence = verify_evidence.Evidence(naming.AttemptRefs.of(spec.key))
-    return KnownAttempt(spec.key, spec.task_ids, evidence, sighting), started
+    return Attempt(spec.key, spec.task_ids, evidence, status), started
 
 
-def _tell(project: Project, type_: EventType, known: KnownAttempt, output: Output) -> None:
+def _tell(project: Project, type_: EventType, known: Attempt, output: Output) -> None:
     delegation_bridge.tell_started(project, known, output)
-    sighting = known.sighting
+    status = known.status
     output.tell(
         type_,
         known.key,
-        backend=sighting.spec.backend if sighting else "elsewhere",
-        where=sighting.place if sighting else "another machine",
+        backend=status.spec.backend if status else "elsewhere",
+        where=status.place if status else "another machine",
         branch=known.branch,
         base=known.base,
         tasks=list(known.tasks),
@@ -215,10 +222,10 @@ def _tell(project: Project, type_: EventType, known: KnownAttempt, output: Outpu
 
 def build_spec(
     project: Project,
-    ground: Ground,
+    context: LaunchContext,
     key: AttemptKey,
     tasks: Sequence[Task | AttemptTask],
-    from_checkpoint: KnownAttempt | None = None,
+    from_checkpoint: Attempt | None = None,
 ) -> AttemptSpec:
     """Tell the attempt all it needs; ``from_checkpoint`` names one whose work it goes on with.
 
@@ -226,7 +233,7 @@ def build_spec(
     was merged in between.
     """
     settings = project.settings
-    branch, lease = _target(project, ground, key)
+    branch, lease = _target(project, context, key)
     text = "\n".join(task.text for task in tasks)
     return AttemptSpec(
         key=key,
@@ -236,7 +243,7 @@ def build_spec(
         remote=settings.clone_url or project.url,
         feature_dir=project.feature.relative,
         feature_branch=project.branch,
-        base=from_checkpoint.base if from_checkpoint else ground.base,
+        base=from_checkpoint.base if from_checkpoint else context.base,
         branch=branch,
         lease=lease,
         backend=project.backend.kind,
@@ -253,10 +260,10 @@ def build_spec(
     )
 
 
-def _target(project: Project, ground: Ground, key: AttemptKey) -> tuple[str, str]:
+def _target(project: Project, context: LaunchContext, key: AttemptKey) -> tuple[str, str]:
     """Return the branch that is pushed, and the commit it must be at then (empty: it is new)."""
     if project.settings.branch_onto_feature:
-        return project.branch, ground.base
+        return project.branch, context.base
     return naming.branch(project.settings.branch_prefix, key), ""
 
 

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from sdlc_runner.events.codec import Event
     from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
-    from sdlc_runner.verify.verdict import Judgement
+    from sdlc_runner.verify.verdict import Verdict
 
 _PUSH_TRIES = 5
 _FAST_FORWARD = ("merge", "--ff-only", "--no-overwrite-ignore", "--no-verify-signatures", "--quiet")
@@ -42,15 +42,15 @@ class Integration:
 class Candidate:
     """An attempt and those of its tasks that the remote shows to be done."""
 
-    known: KnownAttempt
+    known: Attempt
     tasks: tuple[str, ...]
 
 
 def candidates(
-    known: Sequence[KnownAttempt], judgements: Sequence[Judgement], order: Sequence[str]
+    known: Sequence[Attempt], verdicts: Sequence[Verdict], order: Sequence[str]
 ) -> list[Candidate]:
     """Choose the attempts with verified tasks, in plan order."""
-    good = {item.task for item in judgements if item.outcome.is_success}
+    good = {item.task for item in verdicts if item.outcome.is_success}
     place = {task: number for number, task in enumerate(order)}
     chosen = [
         Candidate(item, tuple(task for task in item.tasks if task in good and task in place))
@@ -65,7 +65,7 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
     if not wanted:
         tidy(project.repo, project.state)
         return Integration()
-    launcher.refuse_default_branch(project, registry.look(project))
+    launcher.refuse_default_branch(project, registry.list_refs(project))
     for _ in range(_PUSH_TRIES):
         base = _base(project)
         done = Integration()
@@ -135,7 +135,7 @@ def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: In
     done.ticked += candidate.tasks
 
 
-def _conflict(project: Project, known: KnownAttempt, result: Conflict) -> Event:
+def _conflict(project: Project, known: Attempt, result: Conflict) -> Event:
     return client_event(
         EventType.CONFLICT,
         known.key,
@@ -241,7 +241,7 @@ def _obstacle(project: Project, target: str) -> str | None:
 
 def merge(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     """Merge what is verified: all, or the tasks named."""
-    refs, found = registry.find(project)
+    refs, found = registry.list_attempts(project)
     launcher.refuse_default_branch(project, refs)
     _base(project)
     newest = registry.latest(found)
@@ -249,7 +249,7 @@ def merge(project: Project, words: Sequence[str], output: Output) -> ExitCode:
         registry.require(newest, task)
     open_tasks = set(newest) - (project.published() or frozenset())
     wanted = [task for task in (words or newest) if task in open_tasks]
-    judged = [item for task in wanted for item in newest[task].judge() if item.task == task]
+    judged = [item for task in wanted for item in newest[task].decide() if item.task == task]
     _, task_file = project.load_tasks()
     known = list({newest[task].key: newest[task] for task in wanted}.values())
     done = integrate(
@@ -258,7 +258,7 @@ def merge(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     return _summarize(done, judged, output)
 
 
-def _summarize(done: Integration, judged: Sequence[Judgement], output: Output) -> ExitCode:
+def _summarize(done: Integration, judged: Sequence[Verdict], output: Output) -> ExitCode:
     left = [item.task for item in judged if not item.outcome.is_success]
     code = ExitCode.TASK_FAILED if done.conflicts or done.unticked or left else ExitCode.OK
     parts = [f"{len(done.ticked)} merged and ticked"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.attempt import naming
-from sdlc_runner.attempt.exit_state import Ending
+from sdlc_runner.attempt.exit_state import BackendStatus
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.cursor import Position
 from sdlc_runner.events.schema import NUMBER_LIMIT
@@ -19,11 +19,11 @@ from sdlc_runner.verify import verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sdlc_runner.backends.base import Sighting
+    from sdlc_runner.backends.base import AttemptStatus
     from sdlc_runner.events.codec import AttemptKey
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.verify.evidence import Evidence, RemoteRefs
-    from sdlc_runner.verify.verdict import Judgement
+    from sdlc_runner.verify.verdict import Verdict
 
 
 Positions = Mapping[str, Position]
@@ -31,19 +31,19 @@ Positions = Mapping[str, Position]
 
 
 @dataclass(frozen=True)
-class KnownAttempt:
+class Attempt:
     """One attempt: what the remote shows of it, and where the backend has it."""
 
     key: AttemptKey
     tasks: tuple[str, ...]
     evidence: Evidence
-    sighting: Sighting | None = None
+    status: AttemptStatus | None = None
     elsewhere: bool = False
 
     @property
-    def ending(self) -> Ending:
+    def ending(self) -> BackendStatus:
         """What its backend knows of its end."""
-        return self.sighting.ending if self.sighting else Ending(elsewhere=self.elsewhere)
+        return self.status.ending if self.status else BackendStatus(elsewhere=self.elsewhere)
 
     @property
     def alive(self) -> bool:
@@ -60,19 +60,19 @@ class KnownAttempt:
         """The branch that it pushes."""
         if self.evidence.start:
             return self.evidence.start.branch
-        return self.sighting.spec.branch if self.sighting else ""
+        return self.status.spec.branch if self.status else ""
 
     @property
     def base(self) -> str:
         """The commit it began from."""
         if self.evidence.start:
             return self.evidence.start.base
-        return self.sighting.spec.base if self.sighting else ""
+        return self.status.spec.base if self.status else ""
 
-    def judge(self, ending: Ending | None = None) -> tuple[Judgement, ...]:
+    def decide(self, ending: BackendStatus | None = None) -> tuple[Verdict, ...]:
         """Say how each of its tasks ended; ``ending`` takes the place of what its backend said."""
         ending = ending or self.ending
-        return tuple(verdict.judge(task, self.evidence, ending) for task in self.tasks)
+        return tuple(verdict.decide(task, self.evidence, ending) for task in self.tasks)
 
 
 def usage_of(result: Mapping[str, Any]) -> dict[str, int | float]:
@@ -96,7 +96,7 @@ def number(value: object) -> float | None:
     return value if 0 <= value <= NUMBER_LIMIT else None  # type: ignore[operator,return-value]
 
 
-def look(project: Project) -> RemoteRefs:
+def list_refs(project: Project) -> RemoteRefs:
     """Ask the remote for every name that matters: the branches and the refs of the feature."""
     project.require_remote()
     prefix = project.settings.branch_prefix
@@ -107,7 +107,9 @@ def look(project: Project) -> RemoteRefs:
     return verify_evidence.list_refs(project.repo, project.feature.name, wanted)
 
 
-def find(project: Project, *, remote_only: bool = False) -> tuple[RemoteRefs, list[KnownAttempt]]:
+def list_attempts(
+    project: Project, *, remote_only: bool = False
+) -> tuple[RemoteRefs, list[Attempt]]:
     """Return the remote's names, and every attempt of the feature in order of task and number.
 
     The backend is asked first: what has ended by then has pushed all that it ever will.
@@ -115,52 +117,50 @@ def find(project: Project, *, remote_only: bool = False) -> tuple[RemoteRefs, li
     """
     project.require_remote()
     backend = None if remote_only else project.backend
-    sightings = backend.sightings(project.feature.name, project.url) if backend else []
+    statuses = backend.list_attempts(project.feature.name, project.url) if backend else []
     where = backend.where if backend else ""
-    refs = look(project)
+    refs = list_refs(project)
     evidence = verify_evidence.collect(project.repo, refs, refs.attempts(project.feature.name))
     by_key = {item.start.key: item for item in evidence if item.start}
-    seen = {sighting.spec.key: sighting for sighting in sightings}
+    seen = {status.spec.key: status for status in statuses}
     found = [_known(key, by_key.get(key), seen.get(key), where) for key in sorted({*by_key, *seen})]
     return refs, [item for item in found if item.tasks]
 
 
 def _known(
-    key: AttemptKey, evidence: Evidence | None, sighting: Sighting | None, where: str
-) -> KnownAttempt:
+    key: AttemptKey, evidence: Evidence | None, status: AttemptStatus | None, where: str
+) -> Attempt:
     evidence = evidence or verify_evidence.Evidence(naming.AttemptRefs.of(key))
     tasks = evidence.start.tasks if evidence.start else ()
-    if sighting is None:
+    if status is None:
         began = evidence.start.where if evidence.start else None
-        return KnownAttempt(key, tasks, evidence, elsewhere=began != where)
-    return KnownAttempt(key, tasks or sighting.spec.task_ids, evidence, sighting)
+        return Attempt(key, tasks, evidence, elsewhere=began != where)
+    return Attempt(key, tasks or status.spec.task_ids, evidence, status)
 
 
-def renewed(
-    project: Project, attempts: Iterable[KnownAttempt]
-) -> tuple[RemoteRefs, list[KnownAttempt]]:
+def refresh(project: Project, attempts: Iterable[Attempt]) -> tuple[RemoteRefs, list[Attempt]]:
     """Look again, at the backend first: how they ended, and what the remote shows now."""
-    seen = [(known, known.sighting and project.backend.look(known.sighting)) for known in attempts]
-    refs = look(project)
-    return refs, [_renewed(project, known, sighting, refs) for known, sighting in seen]
+    seen = [(known, known.status and project.backend.refresh(known.status)) for known in attempts]
+    refs = list_refs(project)
+    return refs, [_renewed(project, known, status, refs) for known, status in seen]
 
 
 def _renewed(
-    project: Project, known: KnownAttempt, sighting: Sighting | None, refs: RemoteRefs
-) -> KnownAttempt:
+    project: Project, known: Attempt, status: AttemptStatus | None, refs: RemoteRefs
+) -> Attempt:
     evidence = verify_evidence.collect(project.repo, refs, _roots(known, refs), known.branch)
     found = next((item for item in evidence if item.start), None)
-    return _known(known.key, found, sighting, project.backend.where)
+    return _known(known.key, found, status, project.backend.where)
 
 
-def _roots(known: KnownAttempt, refs: RemoteRefs) -> Iterable[naming.AttemptRefs]:
+def _roots(known: Attempt, refs: RemoteRefs) -> Iterable[naming.AttemptRefs]:
     candidates = (naming.AttemptRefs.of(known.key, root) for root in verify_evidence.ROOTS)
     return [item for item in candidates if item.start in refs.refs]
 
 
-def latest(attempts: Iterable[KnownAttempt]) -> dict[str, KnownAttempt]:
+def latest(attempts: Iterable[Attempt]) -> dict[str, Attempt]:
     """Return the newest attempt of each task."""
-    newest: dict[str, KnownAttempt] = {}
+    newest: dict[str, Attempt] = {}
     for item in attempts:
         for task in item.tasks:
             if task not in newest or newest[task].key.number < item.key.number:
@@ -176,7 +176,7 @@ def canonical(word: str, known: Iterable[str]) -> str:
     return next((ids[key] for key in map(task_ids.key, tried) if key in ids), word)
 
 
-def require(newest: dict[str, KnownAttempt], word: str) -> KnownAttempt:
+def require(newest: dict[str, Attempt], word: str) -> Attempt:
     """Return a task's newest attempt; raises ``no_attempt``."""
     task = canonical(word, newest)
     if task not in newest:

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
     from sdlc_runner.output.output import Output
     from sdlc_runner.plan.planner import Plan, PlanItem
-    from sdlc_runner.verify.verdict import Judgement
+    from sdlc_runner.verify.verdict import Verdict
 
 _SHOWN = 5  # ids that fit a line
 
 
 @dataclass
-class Tally:
+class RunSummary:
     """How the tasks of one ``run`` ended; ``unticked`` are merged, but could not be ticked."""
 
-    judgements: dict[str, Judgement] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
     conflicts: list[str] = field(default_factory=list)
     ticked: list[str] = field(default_factory=list)
     unticked: list[str] = field(default_factory=list)
@@ -45,15 +45,15 @@ class Tally:
             return Outcome.CONFLICT.value, "left whole on its branch; SYNC work now"
         if task in self.unticked:
             return "not ticked", "merged, but the remote's tasks.md does not list it"
-        if task in self.judgements:
-            return self.judgements[task].outcome.value, self.judgements[task].message
+        if task in self.verdicts:
+            return self.verdicts[task].outcome.value, self.verdicts[task].message
         return item.disposition.value, item.reason
 
     def summarize(self, plan: Plan, failed: Sequence[str], halted: str, output: Output) -> ExitCode:
         """Write table and summary; return how the run ended."""
         output.table(self.rows(plan))
         code = ExitCode.TASK_FAILED if failed or self.unticked or plan.problems else ExitCode.OK
-        counts = Counter(item.outcome.value for item in self.judgements.values())
+        counts = Counter(item.outcome.value for item in self.verdicts.values())
         counts["ticked"] = len(self.ticked)
         counts["conflict"] = len(self.conflicts)
         output.tell(

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from sdlc_runner.errors import Code, ExitCode, UsageError
 from sdlc_runner.events.codec import AttemptKey, EventType
 from sdlc_runner.orchestrator import launcher, merger, planning, registry
-from sdlc_runner.orchestrator.follower import Follower, Patience, tell_outcome
-from sdlc_runner.orchestrator.restart_policy import TRIES, Renewal, is_infrastructure
-from sdlc_runner.orchestrator.run_summary import Tally
+from sdlc_runner.orchestrator.follower import Follower, FollowLimits, tell_outcome
+from sdlc_runner.orchestrator.restart_policy import TRIES, RestartPolicy, is_infrastructure
+from sdlc_runner.orchestrator.run_summary import RunSummary
 from sdlc_runner.plan.planner import Disposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sdlc_runner.orchestrator.launcher import Ground
+    from sdlc_runner.orchestrator.launcher import LaunchContext
     from sdlc_runner.orchestrator.planning import Request
     from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
     from sdlc_runner.plan.planner import Plan, PlanItem, Unit
     from sdlc_runner.tasks.parser import Task, TaskFile
@@ -35,7 +35,7 @@ class Run:
     project: Project
     request: Request
     output: Output
-    tally: Tally = field(default_factory=Tally)
+    summary: RunSummary = field(default_factory=RunSummary)
     _unbegun: set[str] = field(default_factory=set)
     _begun: Counter[str] = field(default_factory=Counter)
 
@@ -43,40 +43,40 @@ class Run:
         """Go on until nothing more can run, or spec-kit's rule says halt."""
         told = False
         while True:
-            ground = launcher.survey(self.project)
+            context = launcher.prepare(self.project)
             plan = self._plan()
             if not told:
                 planning.tell_problems(plan, self.output)
                 told = True
             if not plan.waves:
                 return self._summarize(plan)
-            known = self._work(ground, plan.waves[0])
+            known = self._work(context, plan.waves[0])
             done = merger.integrate(self.project, self._candidates(known, plan), self.output)
-            self.tally.ticked += done.ticked
-            self.tally.conflicts += done.conflicts
+            self.summary.ticked += done.ticked
+            self.summary.conflicts += done.conflicts
             self._find_unticked(known, plan)
             halted = self._halted(plan)
             if halted:
                 return self._summarize(self._plan(), halted)
 
     def _summarize(self, plan: Plan, halted: str = "") -> ExitCode:
-        return self.tally.summarize(plan, self._failed(), halted, self.output)
+        return self.summary.summarize(plan, self._failed(), halted, self.output)
 
     def _plan(self) -> Plan:
-        request = self.request._replace(failed=frozenset([*self._failed(), *self.tally.unticked]))
+        request = self.request._replace(failed=frozenset([*self._failed(), *self.summary.unticked]))
         return planning.make(self.project, request)[0]
 
     def _failed(self) -> list[str]:
-        bad = [task for task, item in self.tally.judgements.items() if not item.outcome.is_success]
+        bad = [task for task, item in self.summary.verdicts.items() if not item.outcome.is_success]
         again = {task for task in bad if self._may_begin_again(task)}
-        return [task for task in bad if task not in again] + self.tally.conflicts
+        return [task for task in bad if task not in again] + self.summary.conflicts
 
     def _may_begin_again(self, task: str) -> bool:
         """Whether its agent never began, and it was not started too often yet."""
-        never_began = task in self._unbegun and is_infrastructure(self.tally.judgements[task])
+        never_began = task in self._unbegun and is_infrastructure(self.summary.verdicts[task])
         return never_began and self._begun[task] < TRIES
 
-    def _work(self, ground: Ground, wave: Sequence[Unit]) -> list[KnownAttempt]:
+    def _work(self, context: LaunchContext, wave: Sequence[Unit]) -> list[Attempt]:
         """Run a wave, at most ``max_parallel`` attempts at once; return its attempts."""
         follower = Follower(self.project, self.output)
         waiting, ended = list(wave), []
@@ -84,7 +84,7 @@ class Run:
             while waiting and follower.running < self.project.settings.max_parallel:
                 unit = waiting.pop(0)
                 self._begun.update(task.id for task in unit.tasks)
-                known = launcher.start(self.project, ground, unit.tasks, self.output)
+                known = launcher.start(self.project, context, unit.tasks, self.output)
                 if known.alive or not known.began:
                     follower.add(known)
                 else:
@@ -92,21 +92,21 @@ class Run:
                     self._take_over(known)
             if not follower.step():
                 self.project.backend.wait(_PAUSE)
-        self.tally.judgements.update(follower.judgements)
+        self.summary.verdicts.update(follower.verdicts)
         known_now = [*ended, *follower.known]
         self._unbegun = {task for item in known_now if not item.began for task in item.tasks}
         return known_now
 
-    def _find_unticked(self, known: Sequence[KnownAttempt], plan: Plan) -> None:
+    def _find_unticked(self, known: Sequence[Attempt], plan: Plan) -> None:
         """Find tasks that the remote's tasks.md does not list; they cannot be ticked there."""
         published = self.project.published() or frozenset()
         lines = {item.task.id: item.task.line for item in plan.items}
         for task in (task for item in known for task in item.tasks if task in lines):
-            judged = self.tally.judgements.get(task)
-            if judged is None or not judged.outcome.is_success or task in self.tally.conflicts:
+            judged = self.summary.verdicts.get(task)
+            if judged is None or not judged.outcome.is_success or task in self.summary.conflicts:
                 continue
             if task not in published:
-                self.tally.unticked.append(task)
+                self.summary.unticked.append(task)
                 self.output.tell(
                     EventType.WARNING,
                     AttemptKey(self.project.feature.name, task, 0),
@@ -116,16 +116,16 @@ class Run:
                     line=lines[task],
                 )
 
-    def _take_over(self, known: KnownAttempt) -> None:
+    def _take_over(self, known: Attempt) -> None:
         """Count an attempt that had ended before this run looked."""
-        for judgement in known.judge():
-            self.tally.judgements[judgement.task] = judgement
-            tell_outcome(self.project, known, judgement, self.output)
+        for verdict in known.decide():
+            self.summary.verdicts[verdict.task] = verdict
+            tell_outcome(self.project, known, verdict, self.output)
 
-    def _candidates(self, known: Sequence[KnownAttempt], plan: Plan) -> list[merger.Candidate]:
+    def _candidates(self, known: Sequence[Attempt], plan: Plan) -> list[merger.Candidate]:
         order = [item.task.id for item in plan.items]
         tasks = {task for item in known for task in item.tasks}
-        judged = [self.tally.judgements[task] for task in tasks if task in self.tally.judgements]
+        judged = [self.summary.verdicts[task] for task in tasks if task in self.summary.verdicts]
         return merger.candidates(known, judged, order)
 
     def _halted(self, plan: Plan) -> str:
@@ -145,10 +145,10 @@ def run(project: Project, request: Request, output: Output) -> ExitCode:
     return Run(project, request, output).go()
 
 
-def spawn(project: Project, words: Sequence[str], output: Output) -> list[KnownAttempt]:
+def spawn(project: Project, words: Sequence[str], output: Output) -> list[Attempt]:
     """Start the named tasks, or re-attach; all are checked before any is started."""
-    ground = launcher.survey(project)
-    newest = registry.latest(ground.known)
+    context = launcher.prepare(project)
+    newest = registry.latest(context.known)
     ids = [task.id for task in project.load_tasks()[1].tasks]
     words = [registry.canonical(word, ids) for word in words]
     words = [*words, *_bundled(project, [word for word in words if word not in newest])]
@@ -160,9 +160,9 @@ def spawn(project: Project, words: Sequence[str], output: Output) -> list[KnownA
         _require_ready(items[task])
     units = [unit for unit in (plan.waves[0] if plan.waves else ()) if _is_fresh(unit, fresh)]
     old = list({newest[task].key: newest[task] for task in wanted if task in newest}.values())
-    started = launcher.start_new(project, ground, [unit.tasks for unit in units], output)
+    started = launcher.start_new(project, context, [unit.tasks for unit in units], output)
     again = [
-        launcher.resume(project, ground, known, _tasks_of(known, task_file), output)
+        launcher.resume(project, context, known, _tasks_of(known, task_file), output)
         for known in old
     ]
     return [*started, *again]
@@ -175,7 +175,7 @@ def _bundled(project: Project, fresh: Sequence[str]) -> list[str]:
     return [item.task.id for item in items if item.bundle in named and item.task.id not in fresh]
 
 
-def _tasks_of(known: KnownAttempt, task_file: TaskFile) -> list[Task]:
+def _tasks_of(known: Attempt, task_file: TaskFile) -> list[Task]:
     return [task for task in task_file.tasks if task.id in known.tasks]
 
 
@@ -213,38 +213,40 @@ def _require_ready(item: PlanItem) -> None:
 
 
 def spawn_and_follow(
-    project: Project, words: Sequence[str], output: Output, *, follow: bool, patience: Patience
+    project: Project, words: Sequence[str], output: Output, *, follow: bool, limits: FollowLimits
 ) -> ExitCode:
     """Spawn; with ``follow`` stay until the remote has told how it ended."""
     started = spawn(project, words, output)
     if follow:
-        follower = Follower(project, output, patience=patience)
-        return _follow(project, follower, Renewal(project, output).of_unbegun, started, output)
+        follower = Follower(project, output, limits=limits)
+        return _follow(
+            project, follower, RestartPolicy(project, output).of_unbegun, started, output
+        )
     ended = [known for known in started if known.began and not known.alive]
-    judged = [(known, judgement) for known in ended for judgement in known.judge()]
-    for known, judgement in judged:
-        tell_outcome(project, known, judgement, output)
-    bad = any(not judgement.outcome.is_success for _, judgement in judged)
+    judged = [(known, verdict) for known in ended for verdict in known.decide()]
+    for known, verdict in judged:
+        tell_outcome(project, known, verdict, output)
+    bad = any(not verdict.outcome.is_success for _, verdict in judged)
     return ExitCode.TASK_FAILED if bad else ExitCode.OK
 
 
 def follow_all(
     project: Project,
-    known: Sequence[KnownAttempt],
+    known: Sequence[Attempt],
     output: Output,
-    patience: Patience,
+    limits: FollowLimits,
     positions: registry.Positions | None = None,
 ) -> ExitCode:
     """Follow attempts to their outcomes; a ``continue`` event when patience ends first."""
-    follower = Follower(project, output, positions, patience)
+    follower = Follower(project, output, positions, limits)
     return _follow(project, follower, lambda _: [], known, output)
 
 
 def _follow(
     project: Project,
     follower: Follower,
-    again: Callable[[Follower], list[KnownAttempt]],
-    known: Sequence[KnownAttempt],
+    again: Callable[[Follower], list[Attempt]],
+    known: Sequence[Attempt],
     output: Output,
 ) -> ExitCode:
     while known:
@@ -254,7 +256,7 @@ def _follow(
             tell_continue(project, follower, output)
             return ExitCode.TIME_LIMIT
         known = again(follower)
-    bad = [item for item in follower.judgements.values() if not item.outcome.is_success]
+    bad = [item for item in follower.verdicts.values() if not item.outcome.is_success]
     return ExitCode.TASK_FAILED if bad else ExitCode.OK
 
 

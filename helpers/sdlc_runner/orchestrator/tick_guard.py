@@ -21,7 +21,7 @@ def refuse(project: Project) -> None:
     if not (project.feature.directory / "tasks.md").is_file() or not _new(project):
         return
     project.repo.fetch_feature(project.branch)  # others may have merged them meanwhile
-    newest = registry.latest(registry.find(project)[1])
+    newest = registry.latest(registry.list_attempts(project)[1])
     for task in _new(project):
         if task.id not in newest or newest[task.id].alive:
             raise UsageError(

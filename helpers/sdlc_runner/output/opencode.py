@@ -16,7 +16,7 @@ from sdlc_runner.output.output_budget import Thinner
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sdlc_runner.events.log_reader import Sighted
+    from sdlc_runner.events.log_reader import LogBatch
     from sdlc_runner.output.live_line import LiveLine
 
 CHATTER = (FROM_ATTEMPT - {EventType.WARNING}) | {EventType.QUEUED, EventType.GAP}
@@ -65,18 +65,18 @@ class SessionOutput(Output):
             else:
                 self._say(event)
 
-    def pass_on(self, sighted: Sequence[Sighted]) -> int:
+    def pass_on(self, batch: Sequence[LogBatch]) -> int:
         """Write what a model needs of events that were read; return how many were read."""
-        if sighted and self._live.is_wanted:
-            self._live.show(_one_line(_newest(sighted[-1])))
-        for item in sighted:
+        if batch and self._live.is_wanted:
+            self._live.show(_one_line(_newest(batch[-1])))
+        for item in batch:
             if self._follows and item.size > 1:
                 self._pass_on_newest(item)
             elif not (self.summary and item.type not in render.SUMMARY_TYPES):
-                self.emit(*(each.event for each in log_reader.singly([item])))
-        return sum(item.size for item in sighted)
+                self.emit(*(each.event for each in log_reader.iter_events([item])))
+        return sum(item.size for item in batch)
 
-    def _pass_on_newest(self, item: Sighted) -> None:
+    def _pass_on_newest(self, item: LogBatch) -> None:
         """Of much that was said at once read the newest, and only if there is room for it."""
         who = item.key.task if item.key is not None else ""
         if not self.summary and self._thinner.chatter(who, self._clock()):
@@ -154,8 +154,8 @@ class SessionOutput(Output):
         return True
 
 
-def _newest(item: Sighted) -> Event:
-    """Return the last event of what was sighted."""
+def _newest(item: LogBatch) -> Event:
+    """Return the last event of what was batch."""
     if item.size == 1:
         return item.event
     return item._replace(line=item.line.rpartition(b"\n")[2], size=1).event

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sdlc_runner.events.log_reader import Sighted
+    from sdlc_runner.events.log_reader import LogBatch
 
 _ALWAYS_ON_STDERR = frozenset({EventType.ERROR, EventType.WARNING})
 
@@ -52,15 +52,15 @@ class Output:
         """Make a client event and write it."""
         self.emit(client_event(type_, key, **fields))
 
-    def pass_on(self, sighted: Sequence[Sighted]) -> int:
+    def pass_on(self, batch: Sequence[LogBatch]) -> int:
         """Write events that were read, each by the line it came in; return how many."""
         if self.summary:
-            sighted = [item for item in sighted if item.type in render.SUMMARY_TYPES]
-        if sighted:
-            self._write([item.line for item in sighted] if self.json else [])
-            shown = (item for item in sighted if self._is_for_people(item.type))
-            self._show([item.event for item in log_reader.singly(shown)])
-        return sum(item.size for item in sighted)
+            batch = [item for item in batch if item.type in render.SUMMARY_TYPES]
+        if batch:
+            self._write([item.line for item in batch] if self.json else [])
+            shown = (item for item in batch if self._is_for_people(item.type))
+            self._show([item.event for item in log_reader.iter_events(shown)])
+        return sum(item.size for item in batch)
 
     def _is_for_people(self, type_: EventType) -> bool:
         return not self.json or self.live or type_ in _ALWAYS_ON_STDERR

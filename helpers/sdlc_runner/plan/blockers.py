@@ -23,7 +23,7 @@ _MANUAL = re.compile(
 )
 
 
-class Hold(IntEnum):
+class Blocker(IntEnum):
     """What keeps a task from running, the strongest last."""
 
     NONE = 0
@@ -36,7 +36,7 @@ class Hold(IntEnum):
 class Standing(NamedTuple):
     """The strongest hold on a task, and minus the position of the first task it comes from."""
 
-    hold: Hold = Hold.NONE
+    hold: Blocker = Blocker.NONE
     rank: int = 0
 
     @property
@@ -68,7 +68,7 @@ def find(graph: Graph, own: Sequence[Standing], stand_in: Container[int]) -> lis
     for node in order(graph):
         holds = (_outward(before, own, each) for each in graph.waits[node])
         before[node] = max(holds, default=FREE)
-        if node in stand_in and before[node].hold is Hold.SCOPE:
+        if node in stand_in and before[node].hold is Blocker.SCOPE:
             before[node] = FREE
     return before[: graph.tasks]
 

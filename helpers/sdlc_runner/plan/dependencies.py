@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from sdlc_runner.tasks.dependency_mentions import Reference
-    from sdlc_runner.tasks.index import Known
+    from sdlc_runner.tasks.index import TaskIndex
     from sdlc_runner.tasks.parser import Task, TaskFile
 
 _NAMED = 8
@@ -31,7 +31,7 @@ class Declared:
 
 
 def read(
-    task_file: TaskFile, known: Known, pending: Sequence[bool], *, parallel_stories: bool
+    task_file: TaskFile, known: TaskIndex, pending: Sequence[bool], *, parallel_stories: bool
 ) -> Declared:
     """Resolve every reference; what cannot be is a problem, and what was circular is cut."""
     declared = Declared(task_file.problems)
@@ -44,7 +44,7 @@ def read(
 
 
 def _resolve(
-    declared: Declared, known: Known, at: int, task: Task, *, pending: bool
+    declared: Declared, known: TaskIndex, at: int, task: Task, *, pending: bool
 ) -> tuple[int, ...]:
     found: list[tuple[int, ...]] = []
     for reference in task.depends_on:
@@ -71,14 +71,14 @@ def _without_self(reference: Reference, wanted: tuple[int, ...], at: int) -> tup
             return wanted if at not in wanted else tuple(each for each in wanted if each < at)
 
 
-def _missing(reference: Reference, known: Known) -> str:
+def _missing(reference: Reference, known: TaskIndex) -> str:
     ends = [end for end in (reference.first, reference.last) if end]
     if reference.kind is not ReferenceKind.RANGE:
         return str(reference)
     return next((end for end in ends if not known.task(end)), str(reference))
 
 
-def _note_duplicate(declared: Declared, known: Known, at: int, task: Task) -> None:
+def _note_duplicate(declared: Declared, known: TaskIndex, at: int, task: Task) -> None:
     twice = next((each for each in task.ids if len(known.exact(each)) > 1), None)
     if twice is None:
         return

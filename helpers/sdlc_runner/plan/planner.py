@@ -7,9 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.plan import batches, blockers, dependencies, graph, reasons
-from sdlc_runner.plan.blockers import Hold, Standing
+from sdlc_runner.plan.blockers import Blocker, Standing
 from sdlc_runner.tasks import file_mentions
-from sdlc_runner.tasks.index import Known
+from sdlc_runner.tasks.index import TaskIndex
 from sdlc_runner.tasks.parser import Mode
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def build(
     ``unpublished`` the done SYNC tasks whose work is not pushed, ``failed`` those whose
     attempt failed. Only tasks in ``scope`` (None: all) become units.
     """
-    known = Known(task_file)
+    known = TaskIndex(task_file)
     pending = [
         not task.done and not _is_published(task, known, published) for task in task_file.tasks
     ]
@@ -109,7 +109,7 @@ def build(
     return Plan(items, planner.waves(), tuple(needs.problems))
 
 
-def _is_published(task: Task, known: Known, published: frozenset[str] | None) -> bool:
+def _is_published(task: Task, known: TaskIndex, published: frozenset[str] | None) -> bool:
     # A tick in the remote's file under an id that two lines share says nothing of either.
     return published is not None and task.id in published and len(known.exact(task.id)) == 1
 
@@ -144,14 +144,14 @@ class _Planner:
                 self.manual.add(at)
             self.own.append(Standing(self._hold(at), -at))
 
-    def _hold(self, at: int) -> Hold:
+    def _hold(self, at: int) -> Blocker:
         if not self.pending[at]:
-            return Hold.NONE
+            return Blocker.NONE
         if at in self.declared.invalid or at in self.failed:
-            return Hold.INVALID
+            return Blocker.INVALID
         if self.tasks[at].mode is Mode.SYNC or at in self.manual:
-            return Hold.YOURS
-        return Hold.SCOPE if at in self.outside else Hold.NONE
+            return Blocker.YOURS
+        return Blocker.SCOPE if at in self.outside else Blocker.NONE
 
     def hold_unpublished(self, everything: Graph | None, unpublished: frozenset[str]) -> None:
         """Find what holds each task, its own resting on unpublished work included."""
@@ -164,7 +164,7 @@ class _Planner:
             if task.id in unpublished and task.mode is Mode.SYNC and not self.pending[at]
         ]
         for at, origin in blockers.resting(everything, origins).items():
-            self.before[at] = max(self.before[at], Standing(Hold.UNPUBLISHED, -origin))
+            self.before[at] = max(self.before[at], Standing(Blocker.UNPUBLISHED, -origin))
 
     def place(self, small: int) -> None:
         """Form the bundles and give each its wave."""
@@ -189,7 +189,7 @@ class _Planner:
                 yield list(run)
 
     def _neighbourhood(self, at: int) -> tuple[int, bool]:
-        free = self.own[at].hold is Hold.NONE and self.before[at].hold is Hold.NONE
+        free = self.own[at].hold is Blocker.NONE and self.before[at].hold is Blocker.NONE
         return self.tasks[at].phase, free
 
     def waves(self) -> tuple[tuple[Unit, ...], ...]:
@@ -232,10 +232,10 @@ class _Planner:
         if at in self.failed:
             return Disposition.BLOCKED, reasons.failed(task)
         held = self.before[at]
-        if held.hold is Hold.NONE:
+        if held.hold is Blocker.NONE:
             return self._free(at)
         reason = reasons.held(held, self.tasks, failure=held.origin in self.failed)
-        blocked = held.hold is Hold.INVALID
+        blocked = held.hold is Blocker.INVALID
         return (Disposition.BLOCKED if blocked else Disposition.WAITING), reason
 
     def _free(self, at: int) -> tuple[Disposition, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner.plan.blockers import Hold, Standing
+from sdlc_runner.plan.blockers import Blocker, Standing
 from sdlc_runner.tasks.parser import Mode
 
 if TYPE_CHECKING:
@@ -44,19 +44,19 @@ def held(standing: Standing, tasks: Sequence[Task], *, failure: bool) -> str:
     task = tasks[standing.origin]
     where = f"{task.id} (line {task.line})"
     match standing.hold:
-        case Hold.INVALID:
+        case Blocker.INVALID:
             return f"depends on {where}, which {'failed' if failure else 'is invalid'}"
-        case Hold.YOURS:
+        case Blocker.YOURS:
             kind = "SYNC" if task.mode is Mode.SYNC else "manual work"
             return f"waits for {task.id}, which is {kind} and open (line {task.line})"
-        case Hold.UNPUBLISHED:
+        case Blocker.UNPUBLISHED:
             return (
                 f"rests on {where}, which is done here but not pushed; "
                 "publish it: sdlc-runner publish"
             )
-        case Hold.SCOPE:
+        case Blocker.SCOPE:
             return f"waits for {task.id}, which is out of scope and open (line {task.line})"
-        case Hold.NONE:
+        case Blocker.NONE:
             return ""
 
 

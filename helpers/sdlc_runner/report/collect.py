@@ -13,19 +13,19 @@ from sdlc_runner.events.log_reader import Reader
 from sdlc_runner.orchestrator import merger, planning, registry
 from sdlc_runner.report import spans
 from sdlc_runner.report import tasks as report_tasks
-from sdlc_runner.report.model import Attempt, Mood, Run, Trouble, Usage
+from sdlc_runner.report.model import AttemptReport, Mood, ProblemReport, RunReport, Usage
 from sdlc_runner.report.tasks import Merges, Recalled
 from sdlc_runner.verify import evidence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdlc_runner.events.log_reader import Sighted
+    from sdlc_runner.events.log_reader import LogBatch
     from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.orchestrator.registry import KnownAttempt
+    from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
     from sdlc_runner.verify.evidence import RemoteRefs
-    from sdlc_runner.verify.verdict import Judgement
+    from sdlc_runner.verify.verdict import Verdict
 
 _EXCERPT_LINES = 12
 _MERGES = 5000
@@ -33,7 +33,7 @@ _SUBJECT = re.compile(r"Merge (?P<tasks>[\w-]+(?:, [\w-]+)*) \(attempt [\w-]+\)\
 _FROM_OUTSIDE = frozenset({Outcome.CANCELLED, Outcome.INTERRUPTED, Outcome.REJECTED, Outcome.LOST})
 
 
-def recall(project: Project, output: Output) -> Run:
+def recall(project: Project, output: Output) -> RunReport:
     """Read all there is; a backend that cannot be asked is told, and not needed."""
     refs, found = _find(project, output)
     project.repo.fetch_feature(project.branch)
@@ -43,14 +43,14 @@ def recall(project: Project, output: Output) -> Run:
     merges = _merges(project, found, [item.task.id for item in plan.items])
     tasks = tuple(report_tasks.tell(plan, recalled, merges))
     attempted = tuple(item.record for item in recalled)
-    return Run(project.feature.name, project.branch, now, tasks, attempted)
+    return RunReport(project.feature.name, project.branch, now, tasks, attempted)
 
 
-def _find(project: Project, output: Output) -> tuple[RemoteRefs, list[KnownAttempt]]:
+def _find(project: Project, output: Output) -> tuple[RemoteRefs, list[Attempt]]:
     try:
-        return registry.find(project)
+        return registry.list_attempts(project)
     except RunnerError as error:
-        found = registry.find(project, remote_only=True)
+        found = registry.list_attempts(project, remote_only=True)
         output.tell(
             EventType.WARNING,
             code=error.code.value,
@@ -60,31 +60,31 @@ def _find(project: Project, output: Output) -> tuple[RemoteRefs, list[KnownAttem
         return found
 
 
-def _failed(found: Sequence[KnownAttempt]) -> frozenset[str]:
+def _failed(found: Sequence[Attempt]) -> frozenset[str]:
     newest = registry.latest(found)
     judged = [
         item
         for task, known in newest.items()
         if not known.alive
-        for item in known.judge()
+        for item in known.decide()
         if item.task == task
     ]
     return frozenset(item.task for item in judged if not item.outcome.is_success)
 
 
-def _recall(project: Project, known: KnownAttempt, refs: RemoteRefs, now: float) -> Recalled:
-    sighted = _sighted(project, known, refs)
-    events = (item.event for item in sighted if item.type not in log_reader.SAID)
+def _recall(project: Project, known: Attempt, refs: RemoteRefs, now: float) -> Recalled:
+    batch = _sighted(project, known, refs)
+    events = (item.event for item in batch if item.type not in log_reader.SAID)
     way = spans.fold(events, known.tasks, now)
     result = known.evidence.result or known.ending.claim
     used = Usage.of(registry.usage_of(result))
     if not way.usage and len(known.tasks) == 1:
         way = way._replace(usage={known.key.task: used})
-    judgements = known.judge()
-    record = Attempt(
+    verdicts = known.decide()
+    record = AttemptReport(
         str(known.key),
         known.tasks,
-        *_end(known, judgements),
+        *_end(known, verdicts),
         began=way.began if way.began is not None else _start(project, known, refs, now),
         ended=None if known.alive else way.ended,
         spans=way.spans,
@@ -96,51 +96,49 @@ def _recall(project: Project, known: KnownAttempt, refs: RemoteRefs, now: float)
         record,
         known.key.number,
         way,
-        {item.task: item for item in judgements},
+        {item.task: item for item in verdicts},
         known.evidence.branch_head,
         known.evidence.commits,
-        tuple(log_reader.last_said(sighted, _EXCERPT_LINES)),
+        tuple(log_reader.last_said(batch, _EXCERPT_LINES)),
     )
 
 
-def _end(known: KnownAttempt, judgements: Sequence[Judgement]) -> tuple[str, Mood, str]:
+def _end(known: Attempt, verdicts: Sequence[Verdict]) -> tuple[str, Mood, str]:
     """Return outcome, mood and code; of a bundle that broke those of the break."""
     if known.alive:
         return "running", Mood.RUNNING, ""
-    worst = next((item for item in judgements if not item.outcome.is_success), judgements[0])
+    worst = next((item for item in verdicts if not item.outcome.is_success), verdicts[0])
     if worst.outcome.is_success:
         return worst.outcome.value, Mood.GOOD, worst.code
     mood = Mood.HALTED if worst.outcome in _FROM_OUTSIDE else Mood.BAD
     return worst.outcome.value, mood, worst.code
 
 
-def _sighted(project: Project, known: KnownAttempt, refs: RemoteRefs) -> list[Sighted]:
+def _sighted(project: Project, known: Attempt, refs: RemoteRefs) -> list[LogBatch]:
     """Read an attempt's events: the transcript, else what log there still is."""
     reader = Reader(known.key)
     transcript = refs.refs.get(known.evidence.refs.transcript)
     if transcript is not None:
         return reader.feed(b"\n".join([*evidence.read_events(project.repo, transcript), b""]))
-    if known.sighting is None:
+    if known.status is None:
         return []
     try:
-        pieces = [
-            item for data in project.backend.log(known.sighting) for item in reader.feed(data)
-        ]
+        pieces = [item for data in project.backend.log(known.status) for item in reader.feed(data)]
     except RunnerError:
         return []  # its log went with its pod, or the backend is away by now
     return [*pieces, *reader.finish()]
 
 
-def _start(project: Project, known: KnownAttempt, refs: RemoteRefs, now: float) -> float | None:
+def _start(project: Project, known: Attempt, refs: RemoteRefs, now: float) -> float | None:
     """Say when it began if it left no events: when it was started, or took the lock."""
-    if known.sighting is not None and known.sighting.since is not None:
-        return min(now, known.sighting.since)
+    if known.status is not None and known.status.since is not None:
+        return min(now, known.status.since)
     commit = refs.refs.get(known.evidence.refs.start)
     done = project.repo.git.try_run("show", "-s", "--format=%ct", commit or "")
     return min(now, float(done.text)) if done.ok and done.text.isdigit() else None
 
 
-def _merges(project: Project, found: Sequence[KnownAttempt], order: Sequence[str]) -> Merges:
+def _merges(project: Project, found: Sequence[Attempt], order: Sequence[str]) -> Merges:
     """Read the feature branch's merges; what is verified and not in yet is tried."""
     options = ("--merges", "-z", f"-n{_MERGES}", "--format=%H %P%n%s")
     done = project.repo.git.try_run("log", *options, project.tracking)
@@ -157,15 +155,17 @@ def _merges(project: Project, found: Sequence[KnownAttempt], order: Sequence[str
 
 
 def _conflicts(
-    project: Project, found: Sequence[KnownAttempt], order: Sequence[str]
-) -> dict[str, Trouble]:
+    project: Project, found: Sequence[Attempt], order: Sequence[str]
+) -> dict[str, ProblemReport]:
     newest = registry.latest(found)
     still_open = set(newest) - (project.published() or frozenset())
     known = list({newest[task].key: newest[task] for task in order if task in still_open}.values())
-    judged = [item for each in known if not each.alive for item in each.judge()]
+    judged = [item for each in known if not each.alive for item in each.decide()]
     wanted = merger.candidates(known, [item for item in judged if item.task in still_open], order)
     return {
-        task: Trouble(f"Conflict in {', '.join(event.fields['files'])}.", event.fields["hint"])
+        task: ProblemReport(
+            f"Conflict in {', '.join(event.fields['files'])}.", event.fields["hint"]
+        )
         for candidate, event in merger.forecast(project, wanted)
         for task in candidate.tasks
     }

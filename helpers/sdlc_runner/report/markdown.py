@@ -11,14 +11,14 @@ from sdlc_runner.report.escape import block, code, prose, text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sdlc_runner.report.model import Attempt, Run, Task, Usage
+    from sdlc_runner.report.model import AttemptReport, RunReport, TaskReport, Usage
 
 MARK = f"<!-- {timeline.MARK} -->"
 _COMMIT = 10  # characters that name a commit to people
 _COMMITS = 5
 
 
-def write(run: Run, picture: str) -> str:
+def write(run: RunReport, picture: str) -> str:
     """Write the page; ``picture`` is the timeline's file."""
     parts = [
         MARK,
@@ -34,7 +34,7 @@ def write(run: Run, picture: str) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def verdict(run: Run, *, markup: bool = False) -> str:
+def verdict(run: RunReport, *, markup: bool = False) -> str:
     """Say in one paragraph what the run has come to."""
     done = sum(task.is_done for task in run.tasks)
     parts = [f"{done} of {len(run.tasks)} tasks done"]
@@ -50,7 +50,7 @@ def verdict(run: Run, *, markup: bool = False) -> str:
     return f"Branch {code(run.branch)}, as of {units.moment(run.now)} UTC. {text(sentence, 2000)}"
 
 
-def _ids(tasks: Sequence[Task], most: int = 8) -> str:
+def _ids(tasks: Sequence[TaskReport], most: int = 8) -> str:
     return ", ".join(task.id for task in tasks[:most]) + (", …" if len(tasks) > most else "")
 
 
@@ -63,7 +63,7 @@ def _spent(usage: Usage) -> str:
 _TASK_HEAD = tuple("task,what,state,attempts,time,tokens,cost,commits,merged as".split(","))
 
 
-def _task_row(task: Task) -> tuple[str, ...]:
+def _task_row(task: TaskReport) -> tuple[str, ...]:
     commits = [code(commit[:_COMMIT]) for commit in task.commits[:_COMMITS]]
     return (
         text(task.id),
@@ -78,7 +78,7 @@ def _task_row(task: Task) -> tuple[str, ...]:
     )
 
 
-def _troubles(tasks: Sequence[Task]) -> Iterator[str]:
+def _troubles(tasks: Sequence[TaskReport]) -> Iterator[str]:
     if tasks:
         yield "## Yours to settle"
     for task in tasks:
@@ -92,7 +92,7 @@ def _troubles(tasks: Sequence[Task]) -> Iterator[str]:
             yield f"Next: {prose(task.trouble.next, 600)}"
 
 
-def _sync(tasks: Sequence[Task]) -> Iterator[str]:
+def _sync(tasks: Sequence[TaskReport]) -> Iterator[str]:
     if not tasks:
         return
     yield "## SYNC work"
@@ -106,13 +106,13 @@ def _sync(tasks: Sequence[Task]) -> Iterator[str]:
 _ATTEMPT_HEAD = tuple("attempt,tasks,outcome,began (UTC),time,in,out,cost,branch".split(","))
 
 
-def _attempts(attempts: Sequence[Attempt]) -> Iterator[str]:
+def _attempts(attempts: Sequence[AttemptReport]) -> Iterator[str]:
     if attempts:
         yield "## Attempts"
         yield _table(_ATTEMPT_HEAD, map(_attempt_row, attempts))
 
 
-def _attempt_row(item: Attempt) -> tuple[str, ...]:
+def _attempt_row(item: AttemptReport) -> tuple[str, ...]:
     known = item.code and item.code != item.outcome
     return (
         text(item.name),

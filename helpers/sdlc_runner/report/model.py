@@ -68,7 +68,7 @@ class Mood(str, Enum):
 
 
 @dataclass(frozen=True)
-class Attempt:
+class AttemptReport:
     """One attempt: ``name`` is ``T001-1``, ``outcome`` may be ``running``."""
 
     name: str
@@ -91,7 +91,7 @@ class Attempt:
         return max(0.0, self.ended - self.began)
 
 
-class Trouble(NamedTuple):
+class ProblemReport(NamedTuple):
     """Why a task needs somebody: what happened, the log's last lines, and what to do."""
 
     message: str
@@ -100,7 +100,7 @@ class Trouble(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Task:
+class TaskReport:
     """One task: ``state`` in one or two words, with ``trouble`` where somebody has to act."""
 
     id: str
@@ -114,18 +114,18 @@ class Task:
     usage: Usage = field(default_factory=Usage)
     commits: tuple[str, ...] = ()
     merged: str = ""
-    trouble: Trouble | None = None
+    trouble: ProblemReport | None = None
 
 
 @dataclass(frozen=True)
-class Run:
+class RunReport:
     """All that is known of a feature's attempts at the moment ``now``."""
 
     feature: str
     branch: str
     now: float
-    tasks: tuple[Task, ...]
-    attempts: tuple[Attempt, ...]
+    tasks: tuple[TaskReport, ...]
+    attempts: tuple[AttemptReport, ...]
 
     @property
     def usage(self) -> Usage:
@@ -143,6 +143,6 @@ class Run:
         return f"{counted(len(self.attempts), 'attempt')}: {parts}" if parts else "no attempts"
 
     @property
-    def troubled(self) -> tuple[Task, ...]:
+    def troubled(self) -> tuple[TaskReport, ...]:
         """The tasks that need somebody."""
         return tuple(task for task in self.tasks if task.trouble)

@@ -6,17 +6,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.plan.planner import Disposition
-from sdlc_runner.report.model import Task, Trouble, Usage
+from sdlc_runner.report.model import ProblemReport, TaskReport, Usage
 from sdlc_runner.tasks.parser import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sdlc_runner.plan.planner import Plan, PlanItem
-    from sdlc_runner.report.model import Attempt
+    from sdlc_runner.report.model import AttemptReport
     from sdlc_runner.report.spans import Track
     from sdlc_runner.verify.evidence import WorkCommit
-    from sdlc_runner.verify.verdict import Judgement
+    from sdlc_runner.verify.verdict import Verdict
 
 _GONE = "(not in tasks.md any more)"
 _TELLING = frozenset({Disposition.BLOCKED, Disposition.INVALID, Disposition.MANUAL})
@@ -26,10 +26,10 @@ _TELLING = frozenset({Disposition.BLOCKED, Disposition.INVALID, Disposition.MANU
 class Recalled(NamedTuple):
     """One attempt: its record, its way, how each task ended, and its log's last lines."""
 
-    record: Attempt
+    record: AttemptReport
     number: int
     track: Track
-    judgements: Mapping[str, Judgement]
+    verdicts: Mapping[str, Verdict]
     head: str | None = None
     commits: tuple[WorkCommit, ...] = ()
     said: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Merges(NamedTuple):
 
     by_head: Mapping[str, str]
     by_task: Mapping[str, str]
-    conflicts: Mapping[str, Trouble]
+    conflicts: Mapping[str, ProblemReport]
 
     def of(self, task: str, newest: Recalled | None) -> str:
         """Return the commit that brought a task's work in; empty if there is none."""
@@ -57,7 +57,7 @@ class Merges(NamedTuple):
         return self.by_task.get(task, "")
 
 
-def tell(plan: Plan, recalled: Sequence[Recalled], merges: Merges) -> Iterator[Task]:
+def tell(plan: Plan, recalled: Sequence[Recalled], merges: Merges) -> Iterator[TaskReport]:
     """Yield the tasks in file order, then those that only attempts know."""
     for item in plan.items:
         mine = [each for each in recalled if item.task.id in each.record.tasks]
@@ -67,14 +67,14 @@ def tell(plan: Plan, recalled: Sequence[Recalled], merges: Merges) -> Iterator[T
         if task not in listed:
             mine = [each for each in recalled if task in each.record.tasks]
             state = _newest(mine).record.outcome
-            yield _spent(Task(task, _GONE, state), mine)
+            yield _spent(TaskReport(task, _GONE, state), mine)
 
 
-def _task(item: PlanItem, mine: Sequence[Recalled], merges: Merges) -> Task:
+def _task(item: PlanItem, mine: Sequence[Recalled], merges: Merges) -> TaskReport:
     newest = _newest(mine) if mine else None
     is_done = item.disposition is Disposition.DONE
     state, trouble = _state(item, newest, merges)
-    task = Task(
+    task = TaskReport(
         item.task.id,
         item.task.title,
         state,
@@ -91,8 +91,10 @@ def _newest(mine: Sequence[Recalled]) -> Recalled:
     return max(mine, key=lambda each: each.number)
 
 
-def _state(item: PlanItem, newest: Recalled | None, merges: Merges) -> tuple[str, Trouble | None]:
-    task, judged = item.task.id, None if newest is None else newest.judgements.get(item.task.id)
+def _state(
+    item: PlanItem, newest: Recalled | None, merges: Merges
+) -> tuple[str, ProblemReport | None]:
+    task, judged = item.task.id, None if newest is None else newest.verdicts.get(item.task.id)
     if newest is not None and newest.alive:
         return "running", None
     if item.disposition is Disposition.DONE:
@@ -100,15 +102,15 @@ def _state(item: PlanItem, newest: Recalled | None, merges: Merges) -> tuple[str
         return (judged.outcome.value if judged and good else "done"), None
     if newest is None or judged is None:
         telling = item.disposition in _TELLING
-        return item.disposition.value, Trouble(item.reason, "") if telling else None
+        return item.disposition.value, ProblemReport(item.reason, "") if telling else None
     if task in merges.conflicts:
         return "conflict", merges.conflicts[task]
     if judged.outcome.is_success:
-        return "not merged", Trouble(judged.message, "`sdlc-runner merge`")
-    return judged.outcome.value, Trouble(judged.message, judged.hint, newest.said)
+        return "not merged", ProblemReport(judged.message, "`sdlc-runner merge`")
+    return judged.outcome.value, ProblemReport(judged.message, judged.hint, newest.said)
 
 
-def _spent(task: Task, mine: Sequence[Recalled]) -> Task:
+def _spent(task: TaskReport, mine: Sequence[Recalled]) -> TaskReport:
     """Add what all attempts at a task took and left."""
     usage = Usage()
     for each in mine:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sdlc_runner.report.axis import Axis
-    from sdlc_runner.report.model import Attempt, Run
+    from sdlc_runner.report.model import AttemptReport, RunReport
 
 MARK = "Written by sdlc-runner report"
 _WIDTH, _LEFT, _RIGHT = 960, 120, 750
@@ -46,7 +46,7 @@ class _Row(NamedTuple):
 _LARGE, _SMALL, _FEW = _Row(24, 14, 12), _Row(13, 9, 10), 60
 
 
-def draw(run: Run) -> str:
+def draw(run: RunReport) -> str:
     """Draw the run; attempts whose time is unknown have a row without a bar."""
     row = _LARGE if len(run.attempts) <= _FEW else _SMALL
     bottom = _HEAD + row.height * len(run.attempts)
@@ -67,13 +67,13 @@ def draw(run: Run) -> str:
     return "\n".join(lines) + "\n"
 
 
-def alternative(run: Run) -> str:
+def alternative(run: RunReport) -> str:
     """Say in words what the picture shows."""
     when = _when(run)
     return f"{run.outcomes}, {when}." if when else f"{run.outcomes}."
 
 
-def _when(run: Run) -> str:
+def _when(run: RunReport) -> str:
     """Say from when to when attempts ran; empty where none left a trace of it."""
     times = [time for item in run.attempts for time in (item.began, item.ended) if time is not None]
     if not times:
@@ -81,7 +81,7 @@ def _when(run: Run) -> str:
     return f"from {units.moment(min(times))} to {units.moment(max(times))} UTC"
 
 
-def _head(run: Run, height: int) -> Iterator[str]:
+def _head(run: RunReport, height: int) -> Iterator[str]:
     title = f"Timeline of {run.feature}"
     yield (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
@@ -111,7 +111,7 @@ def _grid(scale: Axis, bottom: int) -> Iterator[str]:
         yield f'<path class="grid" stroke-dasharray="2 3" d="{d}">{pause}</path>'
 
 
-def _attempt(item: Attempt, now: float, scale: Axis, row: _Row, top: int) -> Iterator[str]:
+def _attempt(item: AttemptReport, now: float, scale: Axis, row: _Row, top: int) -> Iterator[str]:
     base, bar = top + row.height * 0.7, top + (row.height - row.bar) / 2
     more = f" +{len(item.tasks) - 1}" if len(item.tasks) > 1 else ""
     lasted = units.duration(item.seconds)
@@ -129,7 +129,7 @@ def _attempt(item: Attempt, now: float, scale: Axis, row: _Row, top: int) -> Ite
     yield "</g>"
 
 
-def _tooltip(item: Attempt, said: str) -> str:
+def _tooltip(item: AttemptReport, said: str) -> str:
     began = f", began {units.moment(item.began, exact=True)} UTC" if item.began else ""
     return f"{item.name} ({', '.join(item.tasks)}): {said}{began}"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.tasks import parser
-from sdlc_runner.tasks.index import Known
+from sdlc_runner.tasks.index import TaskIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ def tick(data: bytes, ids: Iterable[str]) -> bytes:
     """
     text = _decode(data)
     task_file = parser.parse(text)
-    known = Known(task_file)
+    known = TaskIndex(task_file)
     chosen = [_one(task_file, known, each) for each in ids]
     return _write(text, [task for task in chosen if not task.done], TICK)
 
@@ -57,7 +57,7 @@ def union(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
         return None
     text = _decode(ours)
     task_file = parser.parse(text)
-    known = Known(task_file)
+    known = TaskIndex(task_file)
     found = [known.exact(each) for each in ticked(theirs) - ticked(base)]
     chosen = {at for positions in found if len(positions) == 1 for at in positions}
     return _write(
@@ -65,7 +65,7 @@ def union(base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
     )
 
 
-def _one(task_file: TaskFile, known: Known, task_id: str) -> Task:
+def _one(task_file: TaskFile, known: TaskIndex, task_id: str) -> Task:
     found = [task_file.tasks[at] for at in known.exact(task_id)]
     if not found:
         near = ", ".join(known.nearest(task_id))

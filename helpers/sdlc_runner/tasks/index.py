@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NEAREST = 3
 
 
-class Known:
+class TaskIndex:
     """The tasks of one file by every name they have; answers are positions in file order."""
 
     def __init__(self, task_file: TaskFile) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.tasks import task_ids
-from sdlc_runner.tasks.index import Known
+from sdlc_runner.tasks.index import TaskIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,7 +61,7 @@ def parse(words: Sequence[str], task_file: TaskFile) -> ScopeResult:
     every = frozenset(task.id for task in task_file.tasks)
     if not text.strip():
         return ScopeResult(every)
-    reader = _Reader(text, task_file, Known(task_file))
+    reader = _Reader(text, task_file, TaskIndex(task_file))
     reader.read()
     if reader.wanted is None and not reader.unwanted:
         raise UsageError(Code.BAD_SCOPE, f"“{_short(text)}” names no task.", _EXAMPLES)
@@ -76,7 +76,7 @@ class _Reader:
 
     text: str
     task_file: TaskFile
-    known: Known
+    known: TaskIndex
     wanted: set[int] | None = None
     unwanted: set[int] = field(default_factory=set)
     taken: list[tuple[int, int]] = field(default_factory=list)

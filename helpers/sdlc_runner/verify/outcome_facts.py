@@ -10,14 +10,14 @@ from sdlc_runner.events.codec import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sdlc_runner.attempt.exit_state import Ending
+    from sdlc_runner.attempt.exit_state import BackendStatus
     from sdlc_runner.verify.evidence import Evidence
 
 
-class Case:
+class OutcomeFacts:
     """The facts of one task that the rows ask for."""
 
-    def __init__(self, task: str, evidence: Evidence, ending: Ending) -> None:
+    def __init__(self, task: str, evidence: Evidence, ending: BackendStatus) -> None:
         """Derive the facts; the transcript's result counts before the log's."""
         self.task = task
         self.evidence = evidence

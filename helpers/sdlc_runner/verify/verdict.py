@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdlc_runner.events.codec import Outcome
-from sdlc_runner.verify.outcome_facts import Case
+from sdlc_runner.verify.outcome_facts import OutcomeFacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sdlc_runner.attempt.exit_state import Cause, Ending
+    from sdlc_runner.attempt.exit_state import BackendStatus, TerminationCause
     from sdlc_runner.verify.evidence import Evidence
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Verdict:
     """The witnessed end of one task of an attempt."""
 
     task: str
@@ -36,7 +36,7 @@ class Row:
 
     code: str
     outcome: Outcome
-    fits: Callable[[Case], bool]
+    fits: Callable[[OutcomeFacts], bool]
     message: str
     hint: str = ""
 
@@ -173,19 +173,19 @@ TABLE: tuple[Row, ...] = (
 """Order matters: what the remote shows comes before what anybody says."""
 
 
-def judge(task: str, evidence: Evidence, ending: Ending) -> Judgement:
+def decide(task: str, evidence: Evidence, ending: BackendStatus) -> Verdict:
     """Decide how one task of an attempt ended."""
-    case = Case(task, evidence, ending)
+    case = OutcomeFacts(task, evidence, ending)
     row = next(row for row in TABLE if row.fits(case))
     if row.code == "claimed":
         return _claimed(case, row)
     if row.code == "caused" and ending.cause is not None:
         return _caused(case, ending.cause)
     hint = row.hint if row.hint is not _RESUME or evidence.checkpoint else _LOOK
-    return Judgement(task, row.outcome, row.code, row.message, hint.format(task=task))
+    return Verdict(task, row.outcome, row.code, row.message, hint.format(task=task))
 
 
-def _caused(case: Case, cause: Cause) -> Judgement:
+def _caused(case: OutcomeFacts, cause: TerminationCause) -> Verdict:
     """Take over what the backend says ended it; before the agent began, nothing is lost."""
     if case.evidence.start is None:
         begin, resume = (
@@ -197,10 +197,10 @@ def _caused(case: Case, cause: Cause) -> Judgement:
         if case.evidence.checkpoint:
             resume = "retry {task} --from-checkpoint` goes on"
     hint = f"{cause.hint} `sdlc-runner {resume.format(task=case.task)}.".strip()
-    return Judgement(case.task, cause.outcome, cause.code, f"{cause.message} {begin}".strip(), hint)
+    return Verdict(case.task, cause.outcome, cause.code, f"{cause.message} {begin}".strip(), hint)
 
 
-def _claimed(case: Case, row: Row) -> Judgement:
+def _claimed(case: OutcomeFacts, row: Row) -> Verdict:
     """Take over a claim of failure, in its own words."""
     status = case.status or Outcome.FAILED
     source = case.record if "message" in case.record else case.result
@@ -210,4 +210,4 @@ def _claimed(case: Case, row: Row) -> Judgement:
     hint = resume.replace("{task}", case.task)
     if case.record.get("hint"):
         hint = f"{str(case.record['hint']).rstrip('.')}. {hint}"
-    return Judgement(case.task, status, str(code), str(text), hint)
+    return Verdict(case.task, status, str(code), str(text), hint)

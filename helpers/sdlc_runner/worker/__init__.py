@@ -1,4 +1,4 @@
-"""The agent wrapper: clone, prompt, run the agent, commit, push, report.
+"""The worker: clone, prompt, run the agent, commit, push, report.
 
 Standard library only, Python 3.10 or newer: the same files run in the image and on the local
 backend. The two sides share nothing but the work tree:

@@ -9,7 +9,7 @@ from sdlc_runner.events.codec import Outcome
 from sdlc_runner.worker.attempt import AttemptRun
 from sdlc_runner.worker.budget import Budget
 from sdlc_runner.worker.git.checkpoints import Checkpoints
-from sdlc_runner.worker.git.push import Delivery
+from sdlc_runner.worker.git.push import Pusher
 from sdlc_runner.worker.git.workspace import Workspace
 from sdlc_runner.worker.journal import Journal
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sdlc_runner.attempt.spec import AttemptSpec
-    from sdlc_runner.worker.agents.base import AgentSide
+    from sdlc_runner.worker.agents.base import Agent
     from sdlc_runner.worker.git.credentials import Credentials
     from sdlc_runner.worker.masking import Masker
     from sdlc_runner.worker.shutdown import Stop
@@ -38,7 +38,7 @@ class Place(NamedTuple):
 def assemble(
     place: Place,
     spec: AttemptSpec,
-    agent: AgentSide,
+    agent: Agent,
     masker: Masker,
     stop: Stop,
     is_cancelled: Callable[[], bool],
@@ -48,7 +48,7 @@ def assemble(
     """Make the run of one attempt; ``copy`` gets every event line too."""
     journal = Journal(place.journal, spec.key, masker, copy)
     workspace = Workspace(place.git_dir, place.work, spec, credentials)
-    delivery = Delivery(workspace, spec, place.where)
+    delivery = Pusher(workspace, spec, place.where)
     return AttemptRun(
         workspace,
         delivery,
@@ -63,7 +63,7 @@ def assemble(
 
 
 def exit_code(outcome: Outcome) -> int:
-    """Return the wrapper's own exit code for how the attempt ended."""
+    """Return the worker's own exit code for how the attempt ended."""
     if outcome in {Outcome.INTERRUPTED, Outcome.CANCELLED}:
         return TERMINATED
     return ExitCode.OK if outcome.is_success else ExitCode.TASK_FAILED

@@ -16,18 +16,18 @@ from sdlc_runner.events.codec import EventType, Outcome, PhaseName
 from sdlc_runner.git.command import PushStatus
 from sdlc_runner.worker import prompt, task_result
 from sdlc_runner.worker.git.workspace import message
-from sdlc_runner.worker.shutdown import Stop, StopRequested
-from sdlc_runner.worker.task_result import TaskEnd
+from sdlc_runner.worker.shutdown import ShutdownRequested, Stop
+from sdlc_runner.worker.task_result import TaskResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sdlc_runner.attempt.spec import AttemptTask
-    from sdlc_runner.worker.agents.agent_result import AgentEnd
-    from sdlc_runner.worker.agents.base import AgentSide
+    from sdlc_runner.worker.agents.agent_result import AgentResult
+    from sdlc_runner.worker.agents.base import Agent
     from sdlc_runner.worker.budget import Budget
     from sdlc_runner.worker.git.checkpoints import Checkpoints
-    from sdlc_runner.worker.git.push import Delivery
+    from sdlc_runner.worker.git.push import Pusher
     from sdlc_runner.worker.git.workspace import Staged, Workspace
     from sdlc_runner.worker.journal import Journal
     from sdlc_runner.worker.masking import Masker
@@ -40,17 +40,17 @@ class AttemptRun:
     """The parts of one attempt, and how far it has come."""
 
     workspace: Workspace
-    delivery: Delivery
+    delivery: Pusher
     checkpoints: Checkpoints
     journal: Journal
     masker: Masker
     stop: Stop
-    agent: AgentSide
+    agent: Agent
     is_cancelled: Callable[[], bool]
     budget: Budget
     before_clone: Callable[[], None] = lambda: None
     head: str = ""
-    ends: list[TaskEnd] = field(default_factory=list)
+    ends: list[TaskResult] = field(default_factory=list)
     evidence: list[dict[str, Any]] = field(default_factory=list)
     result: dict[str, Any] = field(default_factory=dict)
     _locked: bool = False
@@ -66,13 +66,13 @@ class AttemptRun:
                 if self.ends[-1].status not in task_result.GOOD:
                     self._skip_rest(self.ends[-1])
                     break
-        except StopRequested:
+        except ShutdownRequested:
             self._fail(*self._stopped())
         except (RunnerError, OSError) as error:
             why = error if isinstance(error, RunnerError) else task_result.of_system(error)
             self._fail(task_result.outcome_of(why), why.code.value, why.message, why.hint)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the work
-            text = f"The agent wrapper failed: {type(error).__name__}: {error}"
+            text = f"The worker failed: {type(error).__name__}: {error}"
             self._fail(Outcome.FAILED, Code.INTERNAL.value, text)
         return self._finish()
 
@@ -80,16 +80,16 @@ class AttemptRun:
         self._phase(PhaseName.CLONING)
         with self.stop.may_break_in():
             if self.is_cancelled():
-                raise StopRequested
+                raise ShutdownRequested
             self.before_clone()
             self.workspace.clone()
             self.agent.get_ready()
         if self.stop.asked.is_set():
-            raise StopRequested
+            raise ShutdownRequested
         self.delivery.take_lock()
         self._locked = True
 
-    def _do(self, task: AttemptTask, done: tuple[str, ...]) -> TaskEnd:
+    def _do(self, task: AttemptTask, done: tuple[str, ...]) -> TaskResult:
         """Work on one task: agent, verify commands, commit."""
         spec, work = self.workspace.spec, self.workspace.work
         packet = prompt.build(spec, task, work, done)
@@ -108,12 +108,12 @@ class AttemptRun:
                 if end.status is Outcome.INTERRUPTED
                 else (end.status, end.code, end.message)
             )
-            return TaskEnd(task.id, status, code, text, hint=end.hint)
+            return TaskResult(task.id, status, code, text, hint=end.hint)
         if said:
             self.evidence.append({"task": task.id, "message": said})
         return self._commit(task)
 
-    def _verify(self, task: AttemptTask, end: AgentEnd) -> AgentEnd:
+    def _verify(self, task: AttemptTask, end: AgentResult) -> AgentResult:
         records = self.agent.verify(self.journal.emit)
         if self.stop.asked.is_set():
             return replace(end, status=Outcome.INTERRUPTED)
@@ -124,19 +124,19 @@ class AttemptRun:
         text = f"A verify command ended with {failed['exit']}: {failed['command']}"
         return replace(end, status=Outcome.FAILED, code="verify_failed", message=text)
 
-    def _commit(self, task: AttemptTask) -> TaskEnd:
+    def _commit(self, task: AttemptTask) -> TaskResult:
         self._phase(PhaseName.COMMITTING, detail=task.id)
         staged = self.workspace.stage(self.masker, self.head)
         self._warn_left_out(staged)
         if staged.secrets:
             text = f"A known secret is in {', '.join(staged.secrets)}; nothing of it was pushed."
-            return TaskEnd(task.id, Outcome.FAILED, "secret_in_diff", text)
+            return TaskResult(task.id, Outcome.FAILED, "secret_in_diff", text)
         if staged.tree == self.workspace.tree_of(self.head):
             if staged.unread:
                 text = "Nothing of the agent's work could be committed."
-                return TaskEnd(task.id, Outcome.FAILED, "not_committed", text)
+                return TaskResult(task.id, Outcome.FAILED, "not_committed", text)
             text = "The agent finished and changed nothing."
-            return TaskEnd(task.id, Outcome.NO_CHANGE, "no_change", text)
+            return TaskResult(task.id, Outcome.NO_CHANGE, "no_change", text)
         key = self.workspace.spec.key
         trailers = {
             "Feature": key.feature,
@@ -146,7 +146,7 @@ class AttemptRun:
         }
         subject = message(f"{task.id}: {task.title}"[:200], trailers)
         self.head = self.workspace.commit(staged.tree, (self.head,), self.masker.mask(subject))
-        return TaskEnd(task.id, Outcome.SUCCEEDED, "committed", "Committed.", self.head)
+        return TaskResult(task.id, Outcome.SUCCEEDED, "committed", "Committed.", self.head)
 
     def _warn_left_out(self, staged: Staged) -> None:
         if staged.protected:
@@ -214,7 +214,7 @@ class AttemptRun:
         if pushed.status is not PushStatus.DONE:
             self._warn("transcript_failed", f"The transcript was not pushed: {pushed.message}")
 
-    def _result(self, end: TaskEnd) -> dict[str, Any]:
+    def _result(self, end: TaskResult) -> dict[str, Any]:
         spec = self.workspace.spec
         return {
             "status": end.status.value,
@@ -231,7 +231,7 @@ class AttemptRun:
             "duration": self.budget.seconds,
         }
 
-    def _skip_rest(self, end: TaskEnd) -> None:
+    def _skip_rest(self, end: TaskResult) -> None:
         """End the tasks whose turn did not come as the one before them ended."""
         text = f"{end.task} ended as {end.status.value}, so its turn did not come."
         self._fail(end.status, "not_reached", text)
@@ -241,7 +241,7 @@ class AttemptRun:
         ended = {end.task for end in self.ends}
         for task in self.workspace.spec.task_ids:
             if task not in ended:
-                self.ends.append(TaskEnd(task, status, code, text, hint=hint))
+                self.ends.append(TaskResult(task, status, code, text, hint=hint))
 
     def _stopped(self) -> tuple[Outcome, str, str]:
         if self.is_cancelled():

@@ -18,30 +18,30 @@ from sdlc_runner.errors import Code, ExitCode, RunnerError
 from sdlc_runner.events.codec import Outcome
 from sdlc_runner.worker import masking, secret_files, secret_values, termination_message
 from sdlc_runner.worker.agents import opencode_config
-from sdlc_runner.worker.agents.opencode_server.agent import ServedAgent
+from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
 from sdlc_runner.worker.agents.single_container import SingleAgent
 from sdlc_runner.worker.assembly import Place, assemble, exit_code
 from sdlc_runner.worker.git.credentials import Credentials
-from sdlc_runner.worker.pod_paths import PodPlaces
-from sdlc_runner.worker.preflight.preflight import Reach
+from sdlc_runner.worker.pod_paths import PodPaths
+from sdlc_runner.worker.preflight.preflight import Preflight
 from sdlc_runner.worker.shutdown import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sdlc_runner.attempt.spec import AttemptSpec
-    from sdlc_runner.worker.agents.base import AgentSide
+    from sdlc_runner.worker.agents.base import Agent
     from sdlc_runner.worker.attempt import AttemptRun
 
-    MakeAgent = Callable[[PodPlaces, AttemptSpec, Stop, masking.Masker], AgentSide]
+    MakeAgent = Callable[[PodPaths, AttemptSpec, Stop, masking.Masker], Agent]
 
 _BACKEND = "kubernetes"
 
 
 def main(arguments: list[str]) -> int:
     """Play one role; an agent's never returns."""
-    places = PodPlaces.of(os.environ)
+    places = PodPaths.of(os.environ)
     roles = {"runner": _served, "single": _direct}
     role = arguments[0] if len(arguments) == 1 else ""
     if role != "agent" and role not in roles:
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
         return _leave_early(places, Code.INTERNAL, text, ExitCode.TASK_FAILED)
 
 
-def _serve(places: PodPlaces, spec: AttemptSpec) -> int:
+def _serve(places: PodPaths, spec: AttemptSpec) -> int:
     """Become the agent's server; it listens on the loopback interface only."""
     environ = opencode_config.environment(spec, places.workspace, _agent_environ(places))
     environ["OPENCODE_SERVER_PASSWORD"] = places.password()
@@ -67,27 +67,27 @@ def _serve(places: PodPlaces, spec: AttemptSpec) -> int:
     return process.become(argv, cwd=places.workspace, env=environ)
 
 
-def _agent_environ(places: PodPlaces) -> dict[str, str]:
+def _agent_environ(places: PodPaths) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
     keys = secret_files.environment(places.model_secrets)
     return {**kept, **keys, "HOME": str(places.home)}
 
 
-def _served(places: PodPlaces, spec: AttemptSpec, stop: Stop, masker: masking.Masker) -> AgentSide:
+def _served(places: PodPaths, spec: AttemptSpec, stop: Stop, masker: masking.Masker) -> Agent:
     server = Server(places.port, places.password(), str(places.workspace))
-    return ServedAgent(spec, places.workspace, server, stop.asked, masker, _reach(spec))
+    return OpenCodeServerAgent(spec, places.workspace, server, stop.asked, masker, _reach(spec))
 
 
-def _direct(places: PodPlaces, spec: AttemptSpec, stop: Stop, masker: masking.Masker) -> AgentSide:
+def _direct(places: PodPaths, spec: AttemptSpec, stop: Stop, masker: masking.Masker) -> Agent:
     environ = _agent_environ(places)
     return SingleAgent(spec, places.workspace, environ, stop.asked, masker, _reach(spec))
 
 
-def _reach(spec: AttemptSpec) -> Reach:
-    return Reach(spec.connect_seconds, os.environ)
+def _reach(spec: AttemptSpec) -> Preflight:
+    return Preflight(spec.connect_seconds, os.environ)
 
 
-def _run(places: PodPlaces, spec: AttemptSpec, make_agent: MakeAgent) -> int:
+def _run(places: PodPaths, spec: AttemptSpec, make_agent: MakeAgent) -> int:
     stop = Stop()
     stop.listen()
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
@@ -99,7 +99,7 @@ def _run(places: PodPlaces, spec: AttemptSpec, make_agent: MakeAgent) -> int:
     return exit_code(outcome)
 
 
-def _use_own_home(places: PodPlaces) -> None:
+def _use_own_home(places: PodPaths) -> None:
     """Give git folders of the attempt's own volume, and no settings but the image's."""
     for name, variable in (("home", "HOME"), ("tmp", "TMPDIR")):
         folder = places.attempt / name
@@ -107,9 +107,7 @@ def _use_own_home(places: PodPlaces) -> None:
         os.environ[variable] = str(folder)
 
 
-def _assemble(
-    places: PodPlaces, spec: AttemptSpec, stop: Stop, make_agent: MakeAgent
-) -> AttemptRun:
+def _assemble(places: PodPaths, spec: AttemptSpec, stop: Stop, make_agent: MakeAgent) -> AttemptRun:
     folders = (places.git_secrets, places.model_secrets, places.server_secrets)
     found = (*secret_values.secrets_from(os.environ, ()), *secret_values.in_url(spec.remote))
     masker = masking.Masker(found, secret_files.SecretFiles(*folders).news)
@@ -128,7 +126,7 @@ def _assemble(
     return run
 
 
-def _leave_early(places: PodPlaces, code: Code, text: str, exit_: ExitCode) -> int:
+def _leave_early(places: PodPaths, code: Code, text: str, exit_: ExitCode) -> int:
     """Say why nothing was begun, where Kubernetes keeps it."""
     sys.stderr.write(f"{text}\n")
     result = {"status": Outcome.FAILED.value, "code": code.value, "message": text}
@@ -136,7 +134,7 @@ def _leave_early(places: PodPlaces, code: Code, text: str, exit_: ExitCode) -> i
     return exit_
 
 
-def _claim(places: PodPlaces, seq: int, result: Mapping[str, Any]) -> None:
+def _claim(places: PodPaths, seq: int, result: Mapping[str, Any]) -> None:
     try:
         termination_message.write(places.termination, seq, result)
     except OSError as error:

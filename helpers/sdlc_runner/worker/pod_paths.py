@@ -14,7 +14,7 @@ WHERE = "SDLC_RUNNER_WHERE"
 _PORT = 4096
 
 
-class PodPlaces(NamedTuple):
+class PodPaths(NamedTuple):
     """The mount points, below ``root``, and the agent server's port."""
 
     root: Path
@@ -22,7 +22,7 @@ class PodPlaces(NamedTuple):
     where: str
 
     @classmethod
-    def of(cls, environ: Mapping[str, str]) -> PodPlaces:
+    def of(cls, environ: Mapping[str, str]) -> PodPaths:
         """Read what the pod's environment says; in a pod the root is ``/``."""
         port = environ.get(PORT, "")
         root = Path(environ.get(ROOT) or "/")

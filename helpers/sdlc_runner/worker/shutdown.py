@@ -1,7 +1,7 @@
 """Being asked to stop: SIGTERM and SIGINT become one flag.
 
 While nothing can be lost (the clone) the request also breaks off what is going on; later the
-wrapper looks at the flag, and a commit or push that has begun is finished first.
+worker looks at the flag, and a commit or push that has begun is finished first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-class StopRequested(BaseException):
+class ShutdownRequested(BaseException):
     """Breaks off work that holds nothing yet."""
 
 
@@ -37,7 +37,7 @@ class Stop:
         self.asked.set()
         if self._breaks_in:
             self._breaks_in = False
-            raise StopRequested
+            raise ShutdownRequested
 
     @contextmanager
     def may_break_in(self) -> Iterator[None]:
@@ -45,7 +45,7 @@ class Stop:
         self._breaks_in = True
         try:
             if self.asked.is_set():
-                raise StopRequested
+                raise ShutdownRequested
             yield
         finally:
             self._breaks_in = False

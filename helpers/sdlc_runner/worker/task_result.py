@@ -1,4 +1,4 @@
-"""How one task of an attempt ended, by the wrapper's own account, and what errors mean for it."""
+"""How one task of an attempt ended, by the worker's own account, and what errors mean for it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEVER_BEGUN = frozenset(
 
 
 @dataclass(frozen=True)
-class TaskEnd:
+class TaskResult:
     """How one task of the attempt ended."""
 
     task: str

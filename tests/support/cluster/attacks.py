@@ -38,30 +38,30 @@ def task(id_: str, *turns: Turn | Call) -> Rule:
     return Rule(rf"Implement task {id_} ", (*played, says("done")))
 
 
-def results(rig: ClusterRig, id_: str) -> list[str]:
+def results(harness: ClusterRig, id_: str) -> list[str]:
     """Return what the agent's tools answered in a task."""
-    asked = [each for each in rig.model.requests() if f"Implement task {id_} " in each.prompt]
+    asked = [each for each in harness.model.requests() if f"Implement task {id_} " in each.prompt]
     return max((list(each.results) for each in asked), key=len)
 
 
-def objects(rig: ClusterRig) -> bytes:
+def objects(harness: ClusterRig) -> bytes:
     """Return everything that the remote has, reachable or not."""
-    return rig.repository.git_bytes("cat-file", "--batch-all-objects", "--batch")
+    return harness.repository.git_bytes("cat-file", "--batch-all-objects", "--batch")
 
 
-def shown(rig: ClusterRig, result: Result) -> bytes:
+def shown(harness: ClusterRig, result: Result) -> bytes:
     """Return what anybody but the agent can see: output, cluster, logs and the remote."""
-    kubectl = rig.namespace.kubectl
-    names = [pod["metadata"]["name"] for pod in rig.namespace.pods()]
+    kubectl = harness.namespace.kubectl
+    names = [pod["metadata"]["name"] for pod in harness.namespace.pods()]
     logs = [kubectl.run("logs", name, "--all-containers") for name in names]
     cluster = json.dumps(kubectl.get("jobs,pods,events,configmaps"))
-    return "".join([result.stdout, result.stderr, cluster, *logs]).encode() + objects(rig)
+    return "".join([result.stdout, result.stderr, cluster, *logs]).encode() + objects(harness)
 
 
-def git_secrets(rig: ClusterRig) -> list[bytes]:
+def git_secrets(harness: ClusterRig) -> list[bytes]:
     """Return pieces of the credentials of git, such that no part of one goes unnoticed."""
-    key = rig.repository.private_key.read_text().splitlines()
-    return [rig.repository.token[:20].encode(), *(line[:20].encode() for line in key[1:-1])]
+    key = harness.repository.private_key.read_text().splitlines()
+    return [harness.repository.token[:20].encode(), *(line[:20].encode() for line in key[1:-1])]
 
 
 def assert_no_secret(seen: bytes, secrets: list[bytes]) -> None:
@@ -69,9 +69,11 @@ def assert_no_secret(seen: bytes, secrets: list[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def running(rig: ClusterRig, verb: str, words: Iterable[str]) -> Iterator[subprocess.Popen[str]]:
+def running(
+    harness: ClusterRig, verb: str, words: Iterable[str]
+) -> Iterator[subprocess.Popen[str]]:
     """Start a verb; whatever happens, it does not run on."""
-    child = rig.start(verb, "--detail", "full", *words)
+    child = harness.start(verb, "--detail", "full", *words)
     try:
         yield child
     finally:
@@ -86,16 +88,16 @@ def ended(child: subprocess.Popen[str], seconds: float = 60) -> Result:
     return Result(child.returncode, parse(out), out, err)
 
 
-def pod_of(rig: ClusterRig, id_: str) -> Manifest:
+def pod_of(harness: ClusterRig, id_: str) -> Manifest:
     """Return the pod of a task's first attempt."""
     part = f"-{id_.lower()}-1-"
-    (found,) = [pod for pod in rig.namespace.pods() if part in pod["metadata"]["name"]]
+    (found,) = [pod for pod in harness.namespace.pods() if part in pod["metadata"]["name"]]
     return found
 
 
-def claim(rig: ClusterRig) -> dict[str, Any]:
+def claim(harness: ClusterRig) -> dict[str, Any]:
     """Return the runner's termination message, of the only pod."""
-    (pod,) = rig.namespace.pods()
+    (pod,) = harness.namespace.pods()
     (status,) = pod["status"]["containerStatuses"]
     said: dict[str, Any] = json.loads(status["state"]["terminated"]["message"])
     return said

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     Change = Callable[[PodSpec], object]
 
 
-def change(rig: ClusterRig, changed: Change, form: Form = Form.ONE) -> None:
+def change(harness: ClusterRig, changed: Change, form: Form = Form.ONE) -> None:
     """Put the template into the namespace, its pod's specification changed."""
     template = pod_template(form)
     changed(template["template"]["spec"])
-    rig.namespace.kubectl.apply(template)
+    harness.namespace.kubectl.apply(template)
 
 
 def runner(pod: PodSpec) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support import harness as rigs
+from support import harness as harnesses
 from support.cluster.pod_template import AGENT_IMAGE, Form, pod_template
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def hold(gate='go'):
 
 
 @dataclass
-class ClusterRig(rigs.Rig):
+class ClusterRig(harnesses.Harness):
     """A checkout on a feature branch; ``folder`` and ``env`` as the rig has them."""
 
     repository: Repository = field(kw_only=True)
@@ -76,7 +76,7 @@ def create(
     folder: Path, repository: Repository, namespace: Namespace, model: ScriptedModel
 ) -> ClusterRig:
     """Make a rig whose branches are on the cluster's git server."""
-    plain = rigs.create(folder)
+    plain = harnesses.create(folder)
     with Path(plain.env["HOME"], ".gitconfig").open("a") as file:
         file.write(repository.git_settings())
     plain.git("remote", "set-url", "origin", repository.host_url)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from support.cluster.kubectl import Manifest
 
-_FIRST = "/usr/bin/tini"  # called with "--", the wrapper's command line and the role
+_FIRST = "/usr/bin/tini"  # called with "--", the worker's command line and the role
 
 
 def program(name: str, script: str) -> Manifest:

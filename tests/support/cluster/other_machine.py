@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from support.cluster.harness import ClusterRig
 
 
-def other_machine(rig: ClusterRig) -> ClusterRig:
+def other_machine(harness: ClusterRig) -> ClusterRig:
     """Clone the feature branch as it is on the remote."""
-    folder = rig.folder / "elsewhere"
-    shutil.copytree(rig.env["HOME"], folder / "home")
+    folder = harness.folder / "elsewhere"
+    shutil.copytree(harness.env["HOME"], folder / "home")
     own = {"HOME": "home", "XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config"}
-    env = {**rig.env, **{name: str(folder / path) for name, path in own.items()}}
-    made = replace(rig, folder=folder, env=env)
-    args = ("clone", "--quiet", "--branch", FEATURE, rig.repository.host_url)
+    env = {**harness.env, **{name: str(folder / path) for name, path in own.items()}}
+    made = replace(harness, folder=folder, env=env)
+    args = ("clone", "--quiet", "--branch", FEATURE, harness.repository.host_url)
     made.git(*args, str(made.checkout), cwd=folder)
     return made

@@ -1,4 +1,4 @@
-"""A Job made from the pod template by hand: a shell script in place of the agent wrapper."""
+"""A Job made from the pod template by hand: a shell script in place of the worker."""
 
 from __future__ import annotations
 

@@ -19,17 +19,17 @@ REFS = "refs/sdlc-runner/001-demo/T001/1"
 BRANCH = "refs/heads/sdlc-runner/001-demo/T001-1"
 
 
-def saved(rig: ClusterRig) -> str:
+def saved(harness: ClusterRig) -> str:
     """Return what the checkpoint holds of the work."""
-    return rig.remote_file("T001.txt", f"{REFS}/checkpoint")
+    return harness.remote_file("T001.txt", f"{REFS}/checkpoint")
 
 
-def working(rig: ClusterRig) -> Followed:
+def working(harness: ClusterRig) -> Followed:
     """Start an attempt, and wait until its agent has done half of its work."""
-    rig.tasks(TASK)
-    rig.agent(HOLDING)
-    followed = Followed(rig.start("spawn", "T001", "--follow"))
-    wait_for(lambda: "works" in rig.model.notes(), what="work")
+    harness.tasks(TASK)
+    harness.agent(HOLDING)
+    followed = Followed(harness.start("spawn", "T001", "--follow"))
+    wait_for(lambda: "works" in harness.model.notes(), what="work")
     return followed
 
 
@@ -38,29 +38,29 @@ def name_of(pod: Manifest) -> str:
     return name
 
 
-def the_pod(rig: ClusterRig) -> Manifest:
-    (pod,) = rig.namespace.pods()
+def the_pod(harness: ClusterRig) -> Manifest:
+    (pod,) = harness.namespace.pods()
     return pod
 
 
-def delete(rig: ClusterRig, pod: Manifest) -> None:
-    rig.namespace.kubectl.run("delete", "pod", name_of(pod), "--wait=false")
+def delete(harness: ClusterRig, pod: Manifest) -> None:
+    harness.namespace.kubectl.run("delete", "pod", name_of(pod), "--wait=false")
 
 
-def evict(rig: ClusterRig, pod: Manifest) -> None:
-    metadata = {"name": name_of(pod), "namespace": rig.namespace.name}
+def evict(harness: ClusterRig, pod: Manifest) -> None:
+    metadata = {"name": name_of(pod), "namespace": harness.namespace.name}
     body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": metadata}
-    path = f"/api/v1/namespaces/{rig.namespace.name}/pods/{name_of(pod)}/eviction"
-    rig.namespace.kubectl.run("create", f"--raw={path}", "-f-", stdin=json.dumps(body).encode())
+    path = f"/api/v1/namespaces/{harness.namespace.name}/pods/{name_of(pod)}/eviction"
+    harness.namespace.kubectl.run("create", f"--raw={path}", "-f-", stdin=json.dumps(body).encode())
 
 
-def delete_job(rig: ClusterRig, pod: Manifest) -> None:
+def delete_job(harness: ClusterRig, pod: Manifest) -> None:
     job = pod["metadata"]["labels"]["job-name"]
-    rig.namespace.kubectl.run("delete", "job", job, "--wait=false")
+    harness.namespace.kubectl.run("delete", "job", job, "--wait=false")
 
 
-def force_delete(rig: ClusterRig, pod: Manifest) -> None:
-    rig.namespace.kubectl.run("delete", "pod", name_of(pod), "--force", "--grace-period=0")
+def force_delete(harness: ClusterRig, pod: Manifest) -> None:
+    harness.namespace.kubectl.run("delete", "pod", name_of(pod), "--force", "--grace-period=0")
 
 
 def kill_main(_: ClusterRig, pod: Manifest) -> None:

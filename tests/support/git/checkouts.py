@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.harness import Rig
+    from support.harness import Harness
 
 # What git keeps for itself: new objects and what was last seen of the remote.
 _OWN = ("objects", "refs/remotes", "logs/refs/remotes", "worktrees", "packed-refs", "FETCH_HEAD")
@@ -45,21 +45,21 @@ def work_files(root: Path) -> Picture:
     return {name: each for name, each in picture(root).items() if not name.startswith(".git/")}
 
 
-def hook(rig: Rig, name: str, script: str) -> None:
+def hook(harness: Harness, name: str, script: str) -> None:
     """Install a hook on the remote."""
-    folder = rig.remote / "hooks"
+    folder = harness.remote / "hooks"
     folder.mkdir(exist_ok=True)
     path = folder / name
     path.write_text(f"#!/bin/sh\n{script}")
     path.chmod(0o755)
 
 
-def worktrees(rig: Rig) -> int:
+def worktrees(harness: Harness) -> int:
     """How many work trees git knows of."""
-    return len(rig.git("worktree", "list").splitlines())
+    return len(harness.git("worktree", "list").splitlines())
 
 
-def remote_bytes(rig: Rig, path: str, ref: str) -> bytes:
+def remote_bytes(harness: Harness, path: str, ref: str) -> bytes:
     """A file as the remote has it, to the byte."""
     argv = ["git", "cat-file", "blob", f"{ref}:{path}"]
-    return subprocess.run(argv, cwd=rig.remote, check=True, capture_output=True).stdout
+    return subprocess.run(argv, cwd=harness.remote, check=True, capture_output=True).stdout

@@ -6,11 +6,13 @@ import subprocess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from support.harness import Rig
+    from support.harness import Harness
 
 
-def objects(rig: Rig) -> bytes:
+def objects(harness: Harness) -> bytes:
     """Return the contents of every object of the rig's remote."""
     argv = ["git", "cat-file", "--batch-all-objects", "--batch"]
-    done = subprocess.run(argv, cwd=rig.remote, env=rig.env, check=True, capture_output=True)
+    done = subprocess.run(
+        argv, cwd=harness.remote, env=harness.env, check=True, capture_output=True
+    )
     return done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from support.harness import Rig
+    from support.harness import Harness
 
 SPECIFY = Path(sys.executable).parent / "specify"
 _INIT = ("--integration", "opencode", "--script", "sh", "--force", "--ignore-agent-tools")
@@ -35,12 +35,12 @@ $ARGUMENTS
 TASKS = "---\r\ndescription: Write tasks.md\r\n---\r\n\r\nWrite tasks.md.\r\n"
 
 
-def specify(rig: Rig, *argv: str) -> None:
+def specify(harness: Harness, *argv: str) -> None:
     """Run the real CLI in the checkout."""
     done = subprocess.run(
         [str(SPECIFY), *argv],
-        cwd=rig.checkout,
-        env=rig.env,
+        cwd=harness.checkout,
+        env=harness.env,
         check=False,
         capture_output=True,
         text=True,
@@ -48,73 +48,75 @@ def specify(rig: Rig, *argv: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def init(rig: Rig) -> None:
+def init(harness: Harness) -> None:
     """Make, or make anew, what ``specify init`` makes in an existing folder."""
-    specify(rig, "init", "--here", *_INIT, "--non-interactive")
+    specify(harness, "init", "--here", *_INIT, "--non-interactive")
 
 
-def upstream(rig: Rig) -> None:
+def upstream(harness: Harness) -> None:
     """Spec-kit as its CLI makes it, which is on PATH."""
-    with_cli(rig)
-    init(rig)
+    with_cli(harness)
+    init(harness)
 
 
-def with_cli(rig: Rig) -> None:
+def with_cli(harness: Harness) -> None:
     """Put the CLI on PATH, and nothing else of the tests' environment."""
-    folder = rig.folder / "cli"
+    folder = harness.folder / "cli"
     folder.mkdir()
     (folder / "specify").symlink_to(SPECIFY)
-    rig.env["PATH"] = f"{folder}:{rig.env['PATH']}"
+    harness.env["PATH"] = f"{folder}:{harness.env['PATH']}"
 
 
-def without_cli(rig: Rig) -> None:
+def without_cli(harness: Harness) -> None:
     """Leave on PATH only what has no ``specify``."""
-    kept = (part for part in rig.env["PATH"].split(":") if not Path(part, "specify").exists())
-    rig.env["PATH"] = ":".join(kept)
+    kept = (part for part in harness.env["PATH"].split(":") if not Path(part, "specify").exists())
+    harness.env["PATH"] = ":".join(kept)
 
 
-def upstream_without_cli(rig: Rig) -> None:
+def upstream_without_cli(harness: Harness) -> None:
     """The same, on a machine that has no CLI."""
-    init(rig)
-    without_cli(rig)
+    init(harness)
+    without_cli(harness)
 
 
-def singular(rig: Rig) -> None:
+def singular(harness: Harness) -> None:
     """Spec-kit before 0.8.10, which knew no manifest and one folder of another name."""
-    without_cli(rig)
-    rig.write(".opencode/command/speckit.implement.md", STOCK)
-    rig.write(".opencode/command/speckit.tasks.md", TASKS)
-    rig.write(".specify/memory/constitution.md", "# Rules\n")
+    without_cli(harness)
+    harness.write(".opencode/command/speckit.implement.md", STOCK)
+    harness.write(".opencode/command/speckit.tasks.md", TASKS)
+    harness.write(".specify/memory/constitution.md", "# Rules\n")
 
 
-def old(rig: Rig) -> None:
+def old(harness: Harness) -> None:
     """Spec-kit before October 2025: commands without a prefix."""
-    without_cli(rig)
-    rig.write(".opencode/command/implement.md", STOCK)
-    rig.write(".opencode/command/tasks.md", TASKS)
-    rig.write(".specify/memory/constitution.md", "# Rules\n")
+    without_cli(harness)
+    harness.write(".opencode/command/implement.md", STOCK)
+    harness.write(".opencode/command/tasks.md", TASKS)
+    harness.write(".specify/memory/constitution.md", "# Rules\n")
 
 
-def own(rig: Rig) -> None:
+def own(harness: Harness) -> None:
     """No spec-kit, and commands that somebody wrote by hand."""
-    without_cli(rig)
-    rig.write(".opencode/commands/implement.md", "---\ndescription: Mine.\n---\nDo $ARGUMENTS.\n")
-    rig.write(".opencode/commands/tasks.md", "---\ndescription: Mine.\n---\nList them.\n")
+    without_cli(harness)
+    harness.write(
+        ".opencode/commands/implement.md", "---\ndescription: Mine.\n---\nDo $ARGUMENTS.\n"
+    )
+    harness.write(".opencode/commands/tasks.md", "---\ndescription: Mine.\n---\nList them.\n")
 
 
-def fork(rig: Rig) -> None:
+def fork(harness: Harness) -> None:
     """The fork with its own preset, on a machine that has upstream's CLI on PATH."""
-    with_cli(rig)
-    rig.write(".opencode/commands/spec.implement.md", STOCK)
-    rig.write(".opencode/commands/spec.tasks.md", TASKS)
-    rig.write(".specify/presets/agentic-sdlc/preset.yml", 'schema_version: "1.0"\n')
-    rig.write(".specify/presets/.registry", '{"schema_version": "1.0", "presets": {}}\n')
-    rig.write(".specify/init-options.json", '{"ai": "opencode", "script": "sh"}\n')
+    with_cli(harness)
+    harness.write(".opencode/commands/spec.implement.md", STOCK)
+    harness.write(".opencode/commands/spec.tasks.md", TASKS)
+    harness.write(".specify/presets/agentic-sdlc/preset.yml", 'schema_version: "1.0"\n')
+    harness.write(".specify/presets/.registry", '{"schema_version": "1.0", "presets": {}}\n')
+    harness.write(".specify/init-options.json", '{"ai": "opencode", "script": "sh"}\n')
 
 
-def none(rig: Rig) -> None:
+def none(harness: Harness) -> None:
     """No spec-kit at all."""
-    without_cli(rig)
+    without_cli(harness)
 
 
 FLAVOURS = {

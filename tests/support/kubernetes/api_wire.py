@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sdlc_runner.backends.kubernetes.informer import Mirror
+from sdlc_runner.backends.kubernetes.informer import Informer
 from sdlc_runner.backends.kubernetes.kubeconfig import Access, open_api
 from sdlc_runner.backends.kubernetes.pod_log import PodLog
 from support.kubernetes.fake_api_server import FakeApi, kubeconfig, listed, named
@@ -133,8 +133,8 @@ def jobs(access: Access) -> list[str]:
     return get(open_api(access, 100))
 
 
-def mirrored(api: KubeApi, silence: float = 20) -> Mirror:
-    return Mirror(api, "jobs", {"labelSelector": "x=y"}, lambda: None, silence)
+def mirrored(api: KubeApi, silence: float = 20) -> Informer:
+    return Informer(api, "jobs", {"labelSelector": "x=y"}, lambda: None, silence)
 
 
 def logged(api: KubeApi, silence: float = 20) -> PodLog:

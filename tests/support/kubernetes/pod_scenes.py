@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.harness import Rig
+    from support.harness import Harness
 
 
 MakePod = Callable[..., local_pod.Pod]
 
 
 @contextlib.contextmanager
-def pods_of(rig: Rig, folder: Path) -> Iterator[MakePod]:
+def pods_of(harness: Harness, folder: Path) -> Iterator[MakePod]:
     """Yield what makes a pod for a task of the rig's feature; at the end all of them are ended."""
-    rig.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] Write `T001.txt`\n")
+    harness.tasks("## Phase 1: Setup\n\n- [ ] T001 [ASYNC] Write `T001.txt`\n")
     made: list[local_pod.Pod] = []
 
     def one(**changes: Any) -> local_pod.Pod:  # noqa: ANN401
-        base = rig.git("rev-parse", "HEAD")
+        base = harness.git("rev-parse", "HEAD")
         given: dict[str, Any] = {
             "base": base,
-            "remote": str(rig.remote),
+            "remote": str(harness.remote),
             "limits": Limits(run_seconds=60, idle_seconds=20, grace_seconds=2),
             "tasks": (AttemptTask("T001", "Write", "T001 Write `T001.txt`"),),
         }

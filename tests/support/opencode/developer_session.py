@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from support.harness import Rig
+    from support.harness import Harness
     from support.model.server import ModelServer
 
 _SWITCHES = {"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1"}
@@ -56,18 +56,18 @@ class ToolCall:
 class OpenCode:
     """The program as a server, which shows what its terminal would."""
 
-    rig: Rig
+    harness: Harness
     model: ModelServer
     port: int = field(default_factory=_free_port)
     process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        env = {k: v for k, v in self.rig.env.items() if k != "PYTHONPATH"}
-        self.log = self.rig.folder / f"opencode-{self.port}.log"
+        env = {k: v for k, v in self.harness.env.items() if k != "PYTHONPATH"}
+        self.log = self.harness.folder / f"opencode-{self.port}.log"
         with self.log.open("wb") as file:
             self.process = subprocess.Popen(
                 ["opencode", "serve", "--port", str(self.port)],
-                cwd=self.rig.checkout,
+                cwd=self.harness.checkout,
                 env=self.model.environment({**env, **_SWITCHES}),
                 stdin=subprocess.DEVNULL,
                 stdout=file,

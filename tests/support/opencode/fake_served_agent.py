@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.worker.agents.opencode_server.agent import ServedAgent
+from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
 from sdlc_runner.worker.masking import Masker
 from support.agent_fixtures import SPEC, Heard, limited
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sdlc_runner.worker.agents.agent_result import AgentEnd
+    from sdlc_runner.worker.agents.agent_result import AgentResult
 
 
 SAID = part("text", "prt_5", text="Done.", time={"start": 1, "end": 2})
 WELL = (tool("running"), tool("completed"), SAID, finish(), IDLE)
 
 
-def served(work: Path, port: int, secrets: tuple[str, ...] = ()) -> ServedAgent:
+def served(work: Path, port: int, secrets: tuple[str, ...] = ()) -> OpenCodeServerAgent:
     server = Server(port, "pw", str(work))
-    return ServedAgent(SPEC, work, server, threading.Event(), Masker(secrets))
+    return OpenCodeServerAgent(SPEC, work, server, threading.Event(), Masker(secrets))
 
 
 def run(
@@ -34,7 +34,7 @@ def run(
     stop_after: float | None = None,
     secrets: tuple[str, ...] = (),
     **limits: float,
-) -> AgentEnd:
+) -> AgentResult:
     agent = served(work, fake.port, secrets)
     if stop_after is not None:
         threading.Timer(stop_after, agent.stop.set).start()

@@ -12,7 +12,7 @@ from support.model.session_model import Implementer
 from support.opencode.developer_session import OpenCode
 
 if TYPE_CHECKING:
-    from support.harness import Rig
+    from support.harness import Harness
     from support.opencode.developer_session import ToolCall
 
 TASKS = f"specs/{FEATURE}/tasks.md"
@@ -48,45 +48,49 @@ _READ_PER_ATTEMPT = 4_000  # bytes
 _TURNS_PER_ATTEMPT = 3
 
 
-def attempts(rig: Rig) -> list[str]:
+def attempts(harness: Harness) -> list[str]:
     """Every attempt that the remote knows, a bundle by its first task."""
-    refs = sorted(rig.remote_refs().items(), reverse=True)
+    refs = sorted(harness.remote_refs().items(), reverse=True)
     first = {commit: name for name, commit in refs if name.endswith("/start")}
     return sorted("/".join(name.split("/")[-3:-1]) for name in first.values())
 
 
-def boxes(rig: Rig) -> set[str]:
+def boxes(harness: Harness) -> set[str]:
     """What is ticked here and on the remote, which must say the same."""
-    here = set(re.findall(r"^- \[[Xx]\] (\S+)", rig.tasks_file.read_text(), re.MULTILINE))
-    assert here == rig.ticked()
+    here = set(re.findall(r"^- \[[Xx]\] (\S+)", harness.tasks_file.read_text(), re.MULTILINE))
+    assert here == harness.ticked()
     return here
 
 
-def implement(rig: Rig, typed: str, flood: int) -> None:
+def implement(harness: Harness, typed: str, flood: int) -> None:
     """Type the command where the bundle is installed; ``flood``: lines of the one that fails."""
-    rig.tasks(TEXT)
-    rig.agent(FLOOD.format(lines=flood) + WRITE)
+    harness.tasks(TEXT)
+    harness.agent(FLOOD.format(lines=flood) + WRITE)
     rules = session_model.rules(Implementer(TASKS))
-    with ModelServer(rules) as model, OpenCode(rig, model) as opencode:
+    with ModelServer(rules) as model, OpenCode(harness, model) as opencode:
         session = opencode.type(typed)
         made, said = opencode.calls(session), "\n".join(opencode.texts(session))
         children = opencode.children(session)
         read = [call for child in children for call in opencode.calls(child)]
         turns = [opencode.turns(child) for child in children]
-    is_done(rig, made, said)
+    is_done(harness, made, said)
     shows_all(made)
     costs_little(made, read, turns)
 
 
-def is_done(rig: Rig, made: list[ToolCall], said: str) -> None:
+def is_done(harness: Harness, made: list[ToolCall], said: str) -> None:
     """Check what was merged and ticked, and that the one that failed came back and was done."""
-    assert boxes(rig) == {f"T00{number}" for number in range(1, 9)}
-    assert attempts(rig) == [f"T00{number}/1" for number in range(2, 8)]
-    assert rig.remote_file("chain.txt") == "by T002\nby T006"
-    assert [rig.remote_file(f"{name}.txt") for name in "abc"] == ["by T003", "by T004", "by T005"]
+    assert boxes(harness) == {f"T00{number}" for number in range(1, 9)}
+    assert attempts(harness) == [f"T00{number}/1" for number in range(2, 8)]
+    assert harness.remote_file("chain.txt") == "by T002\nby T006"
+    assert [harness.remote_file(f"{name}.txt") for name in "abc"] == [
+        "by T003",
+        "by T004",
+        "by T005",
+    ]
     assert re.search(r"FAILED T007\n(.*\n)*T007 \| the compiler says no\n", said), said
-    assert rig.remote_file("hard.txt") == "T007 here"
-    newest = rig.git("log", "--format=%s", "-1", FEATURE, cwd=rig.remote)
+    assert harness.remote_file("hard.txt") == "T007 here"
+    newest = harness.git("log", "--format=%s", "-1", FEATURE, cwd=harness.remote)
     assert newest == "T007, T008: SYNC work"
     assert "| T007 | Write" in made[-1].output
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.attempt.spec import AttemptSpec, Limits
-from sdlc_runner.worker.agents.opencode_server.agent import ServedAgent
+from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
 from sdlc_runner.worker.masking import Masker
 from support.agent_fixtures import SPEC, Heard, limited, wait_until
@@ -17,7 +17,7 @@ from support.model.server import KEY, MODEL, ModelServer, Rule
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sdlc_runner.worker.agents.agent_result import AgentEnd
+    from sdlc_runner.worker.agents.agent_result import AgentResult
 
 
 SPEC_HERE = replace(SPEC, model=MODEL, limits=Limits(), backend="kubernetes")
@@ -33,11 +33,11 @@ class Real:
     work: Path
     heard: Heard
 
-    def agent(self, spec: AttemptSpec = SPEC_HERE) -> ServedAgent:
+    def agent(self, spec: AttemptSpec = SPEC_HERE) -> OpenCodeServerAgent:
         server = Server(self.pod.port, local_pod.PASSWORD, str(self.work))
-        return ServedAgent(spec, self.work, server, threading.Event(), Masker([KEY]))
+        return OpenCodeServerAgent(spec, self.work, server, threading.Event(), Masker([KEY]))
 
-    def run(self, *turns: Any, model: str = MODEL, **limits: float) -> AgentEnd:  # noqa: ANN401
+    def run(self, *turns: Any, model: str = MODEL, **limits: float) -> AgentResult:  # noqa: ANN401
         self.model.rules = [Rule("task T001", turns)]
         spec = limited(replace(SPEC_HERE, model=model), **{"run_seconds": 100, **limits})
         agent = self.agent(spec)
@@ -55,7 +55,7 @@ def started(root: Path, model: ModelServer) -> local_pod.Pod:
     pod = local_pod.Pod(root, SPEC_HERE.to_json(), model.environment(local_pod.environment()))
     pod.start("agent")
     server = Server(pod.port, local_pod.PASSWORD, str(pod.workspace))
-    ServedAgent(SPEC_HERE, pod.workspace, server, threading.Event(), Masker([])).get_ready()
+    OpenCodeServerAgent(SPEC_HERE, pod.workspace, server, threading.Event(), Masker([])).get_ready()
     return pod
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.backends.base import AgentServer
 from sdlc_runner.backends.kubernetes.job_spec import AGENT
-from sdlc_runner.backends.kubernetes.job_state import Stage
+from sdlc_runner.backends.kubernetes.job_state import JobPhase
 from sdlc_runner.errors import Code, RunnerError, UsageError
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ def find(api: KubeApi, pod_name: str) -> AgentServer:
     return AgentServer(password, WORKSPACE, command, lambda: api.forward(pod_name, PORT))
 
 
-def not_running(key: AttemptKey, stage: Stage) -> RunnerError:
+def not_running(key: AttemptKey, stage: JobPhase) -> RunnerError:
     """Say that there is nobody to talk to."""
-    if stage in {Stage.ENDED, Stage.GONE}:
+    if stage in {JobPhase.ENDED, JobPhase.GONE}:
         return UsageError(
             Code.NOT_RUNNING,
             f"Attempt {key} has ended: there is no agent to talk to.",

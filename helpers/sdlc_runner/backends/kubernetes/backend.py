@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdlc_runner.backends.base import Sighting
+from sdlc_runner.backends.base import AttemptStatus
 from sdlc_runner.backends.kubernetes import (
     agent_endpoint,
     job_spec,
@@ -23,7 +23,7 @@ from sdlc_runner.backends.kubernetes import (
     template_validation,
 )
 from sdlc_runner.backends.kubernetes.errors import ApiError
-from sdlc_runner.backends.kubernetes.feature_watch import Observer
+from sdlc_runner.backends.kubernetes.feature_watch import FeatureWatch
 from sdlc_runner.backends.kubernetes.job_spec import (
     CANCELLED,
     GIVEN_UP,
@@ -31,7 +31,7 @@ from sdlc_runner.backends.kubernetes.job_spec import (
     Clocks,
     PodTemplate,
 )
-from sdlc_runner.backends.kubernetes.job_state import PodState, Stage
+from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState
 from sdlc_runner.backends.kubernetes.job_tail import JobTail
 from sdlc_runner.backends.kubernetes.kubeconfig import Access, open_api
 from sdlc_runner.backends.kubernetes.object_fields import created, notes_of
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from sdlc_runner.backends.base import AgentServer
     from sdlc_runner.backends.kubernetes.api import KubeApi
     from sdlc_runner.backends.kubernetes.jobs import Found
-    from sdlc_runner.backends.kubernetes.pending_reasons import Trouble
+    from sdlc_runner.backends.kubernetes.pending_reasons import PendingReason
     from sdlc_runner.config.settings import Settings
 
 _NEWEST_LINES = "60"
@@ -63,7 +63,7 @@ class KubernetesBackend:
     def __init__(self, api: KubeApi, settings: Settings) -> None:
         self.api = api
         self._settings = settings
-        self._observers: dict[str, Observer] = {}
+        self._observers: dict[str, FeatureWatch] = {}
         self._template: tuple[float, PodTemplate | None] = (0.0, None)
         self.clocks = Clocks(
             settings.limits_queue_seconds,
@@ -101,7 +101,7 @@ class KubernetesBackend:
         except ApiError as error:
             raise error.to_error("The pod template cannot be read") from None
 
-    def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[Sighting, bool]:
+    def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[AttemptStatus, bool]:
         """Create the Job; one of that name is adopted, or with ``renew`` replaced if it ended."""
         if spec.agent_command and not self.template.is_single:
             raise RunnerError(
@@ -118,20 +118,20 @@ class KubernetesBackend:
             found, made = jobs.create(self.api, job, renew=renew)
         except ApiError as error:
             raise error.to_error(f"No Job was created for {spec.key}") from None
-        return self._sighting(found, spec), made
+        return self._status(found, spec), made
 
-    def _sighting(self, found: Found, spec: AttemptSpec) -> Sighting:
+    def _status(self, found: Found, spec: AttemptSpec) -> AttemptStatus:
         place = f"{self.api.namespace}/{found.name}"
         since, digest = created(found.source), notes_of(found.source).get(TEMPLATE, "")
         state = found.state
         waits = state.trouble.message if state.trouble else state.detail
-        begins = state.ending.alive and state.stage is not Stage.RUNNING
+        begins = state.ending.alive and state.stage is not JobPhase.RUNNING
         phase = (state.stage.phase or PhaseName.PENDING) if begins else None
-        return Sighting(
+        return AttemptStatus(
             found.name, place, spec, state.ending, since, found.uid, digest, phase, waits
         )
 
-    def sightings(self, feature: str, remote: str) -> list[Sighting]:
+    def list_attempts(self, feature: str, remote: str) -> list[AttemptStatus]:
         """Return the feature's Jobs; where they are followed, the watch has them."""
         scope = job_spec.scope_of(remote, feature)
         observer = self._observers.get(scope)
@@ -142,57 +142,57 @@ class KubernetesBackend:
             raise error.to_error("The attempts cannot be listed") from None
         specs = ((item, job_spec.spec_of(item.source)) for item in found)
         return [
-            self._sighting(item, spec)
+            self._status(item, spec)
             for item, spec in specs
             if spec is not None and spec.key.feature == feature
         ]
 
-    def look(self, sighting: Sighting) -> Sighting:
+    def refresh(self, status: AttemptStatus) -> AttemptStatus:
         """Look at its Job and pod again; where it is followed, the watch has the newest."""
-        observer = self._observers.get(_scope(sighting.spec))
+        observer = self._observers.get(_scope(status.spec))
         try:
-            watched = observer.state(sighting.id) if observer else None
-            if watched is not None and watched.stage is not Stage.GONE:
-                return replace(sighting, ending=watched.ending)
-            found = jobs.find(self.api, sighting.name)
+            watched = observer.state(status.id) if observer else None
+            if watched is not None and watched.stage is not JobPhase.GONE:
+                return replace(status, ending=watched.ending)
+            found = jobs.find(self.api, status.name)
         except ApiError as error:
-            raise error.to_error(f"{sighting.place} cannot be looked at") from None
-        if found is None or found.uid != sighting.id:
-            return replace(sighting, ending=PodState(Stage.GONE).ending)
-        return replace(sighting, ending=found.state.ending)
+            raise error.to_error(f"{status.place} cannot be looked at") from None
+        if found is None or found.uid != status.id:
+            return replace(status, ending=JobState(JobPhase.GONE).ending)
+        return replace(status, ending=found.state.ending)
 
-    def moved(self, sighting: Sighting) -> str:
+    def moved(self, status: AttemptStatus) -> str:
         """Say that the pod template is another one now."""
         try:
             now = self.template
         except RunnerError:
             return ""
-        same = sighting.template in {"", now.digest}
+        same = status.template in {"", now.digest}
         return "" if same else f"The pod template {now.source} has changed since it began."
 
-    def _observe(self, scope: str) -> Observer:
+    def _observe(self, scope: str) -> FeatureWatch:
         """Watch the Jobs of a feature; one watch serves all of them."""
         if scope not in self._observers:
-            self._observers[scope] = Observer(self.api, scope)
+            self._observers[scope] = FeatureWatch(self.api, scope)
         return self._observers[scope]
 
-    def tail(self, sighting: Sighting) -> JobTail:
+    def tail(self, status: AttemptStatus) -> JobTail:
         """Follow its states and the log of its runner."""
-        observer = self._observe(_scope(sighting.spec))
-        return JobTail(sighting, self.api, observer, self.clocks, self._give_up)
+        observer = self._observe(_scope(status.spec))
+        return JobTail(status, self.api, observer, self.clocks, self._give_up)
 
-    def log(self, sighting: Sighting) -> Iterator[bytes]:
+    def log(self, status: AttemptStatus) -> Iterator[bytes]:
         """Yield what the kubelet still has of the runner's log."""
-        yield self._read_log(sighting, {})
+        yield self._read_log(status, {})
 
-    def newest(self, sighting: Sighting) -> bytes:
+    def newest(self, status: AttemptStatus) -> bytes:
         """Return the last lines of the runner's log."""
-        return self._read_log(sighting, {"tailLines": _NEWEST_LINES})
+        return self._read_log(status, {"tailLines": _NEWEST_LINES})
 
-    def _read_log(self, sighting: Sighting, query: Mapping[str, str]) -> bytes:
+    def _read_log(self, status: AttemptStatus, query: Mapping[str, str]) -> bytes:
         """Read a log; empty where there is no container, or none any more."""
         try:
-            found = jobs.find(self.api, sighting.name)
+            found = jobs.find(self.api, status.name)
             pod = found.state.pod if found else ""
             if not pod:
                 return b""
@@ -201,7 +201,7 @@ class KubernetesBackend:
         except ApiError as error:
             if error.status in {400, 404}:
                 return b""
-            raise error.to_error(f"The log of {sighting.place} cannot be read") from None
+            raise error.to_error(f"The log of {status.place} cannot be read") from None
 
     def wait(self, seconds: float) -> None:
         """Wait until a watch or a log brings something."""
@@ -211,16 +211,16 @@ class KubernetesBackend:
             return
         observer.wait(seconds)
 
-    def agent_server(self, sighting: Sighting) -> AgentServer:
+    def agent_server(self, status: AttemptStatus) -> AgentServer:
         """Find the server in the attempt's pod, and its password."""
         try:
-            found = jobs.find(self.api, sighting.name)
-            state = found.state if found else PodState(Stage.GONE)
-            if state.stage is not Stage.RUNNING:
-                raise agent_endpoint.not_running(sighting.spec.key, state.stage)
+            found = jobs.find(self.api, status.name)
+            state = found.state if found else JobState(JobPhase.GONE)
+            if state.stage is not JobPhase.RUNNING:
+                raise agent_endpoint.not_running(status.spec.key, state.stage)
             return agent_endpoint.find(self.api, state.pod)
         except ApiError as error:
-            raise error.to_error(f"No way to the agent of {sighting.place}") from None
+            raise error.to_error(f"No way to the agent of {status.place}") from None
 
     def spec_in(self, pod: str) -> AttemptSpec:
         """Read the specification of the attempt in a pod."""
@@ -236,26 +236,26 @@ class KubernetesBackend:
             )
         return found
 
-    def cancel(self, sighting: Sighting) -> None:
+    def cancel(self, status: AttemptStatus) -> None:
         """Have its Job end with a note that the user wanted it: its runner saves the work."""
-        self._end(sighting, {CANCELLED: datetime.now(timezone.utc).isoformat(timespec="seconds")})
+        self._end(status, {CANCELLED: datetime.now(timezone.utc).isoformat(timespec="seconds")})
 
-    def _give_up(self, sighting: Sighting, trouble: Trouble) -> None:
+    def _give_up(self, status: AttemptStatus, trouble: PendingReason) -> None:
         """End an attempt that cannot begin; the reason stays on the Job."""
         cause = {"code": trouble.code, "message": trouble.message, "hint": trouble.hint}
-        self._end(sighting, {GIVEN_UP: json.dumps(cause)})
+        self._end(status, {GIVEN_UP: json.dumps(cause)})
 
-    def _end(self, sighting: Sighting, notes: Mapping[str, str]) -> None:
+    def _end(self, status: AttemptStatus, notes: Mapping[str, str]) -> None:
         try:
-            jobs.end(self.api, sighting.name, notes)
+            jobs.end(self.api, status.name, notes)
         except ApiError as error:
-            raise error.to_error(f"{sighting.place} cannot be ended") from None
+            raise error.to_error(f"{status.place} cannot be ended") from None
 
-    def remove(self, sighting: Sighting) -> None:
+    def remove(self, status: AttemptStatus) -> None:
         """Delete the Job and its pod."""
-        key = sighting.spec.key
+        key = status.spec.key
         try:
-            found = jobs.find(self.api, sighting.name)
+            found = jobs.find(self.api, status.name)
             if found is None:
                 return
             if found.state.ending.alive:
@@ -263,7 +263,7 @@ class KubernetesBackend:
                 raise RunnerError(Code.ATTEMPT_ALIVE, text, hint)
             jobs.remove(self.api, found)
         except ApiError as error:
-            raise error.to_error(f"{sighting.place} cannot be removed") from None
+            raise error.to_error(f"{status.place} cannot be removed") from None
 
 
 def _scope(spec: AttemptSpec) -> str:

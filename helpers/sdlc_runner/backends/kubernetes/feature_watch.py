@@ -6,8 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from sdlc_runner.backends.kubernetes.informer import Mirror
-from sdlc_runner.backends.kubernetes.job_state import PodState, Stage, has_ended
+from sdlc_runner.backends.kubernetes.informer import Informer
+from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState, has_ended
 from sdlc_runner.backends.kubernetes.jobs import found, selector
 from sdlc_runner.backends.kubernetes.ownership import states
 
@@ -20,7 +20,7 @@ _SHORTEST_GATHERING, _LONGEST_GATHERING = 0.003, 0.06
 _GATHERINGS = 10
 
 
-class Observer:
+class FeatureWatch:
     """Watches one feature's Jobs; whoever waits is woken by every change, and by ``wake``."""
 
     def __init__(self, api: KubeApi, scope: str) -> None:
@@ -29,10 +29,10 @@ class Observer:
         self._wakes = self._heeded = 0
         self._waited = time.monotonic()
         self._changes, self._seen = 0, -1
-        self._states: dict[str, PodState] = {}
-        self._jobs = Mirror(api, "jobs", query, self._change)
-        self._pods = Mirror(api, "pods", query, self._change)
-        self._events = Mirror(api, "events", {}, self._change)
+        self._states: dict[str, JobState] = {}
+        self._jobs = Informer(api, "jobs", query, self._change)
+        self._pods = Informer(api, "pods", query, self._change)
+        self._events = Informer(api, "events", {}, self._change)
 
     def _change(self) -> None:
         with self._woken:
@@ -60,7 +60,7 @@ class Observer:
         """For how many seconds the cluster has not answered."""
         return max(self._jobs.outage, self._pods.outage)
 
-    def state(self, uid: str) -> PodState | None:
+    def state(self, uid: str) -> JobState | None:
         """Return where the attempt of a Job's uid is; None: not known yet.
 
         Raises ``ApiError`` after a long outage. What cannot be read of the namespace's events is
@@ -74,7 +74,7 @@ class Observer:
             ended = [pod for pod in self._pods.past() if has_ended(pod)]
             self._states = states(jobs, [*ended, *pods], self._events.newest())
             self._seen = changes
-        return self._states.get(uid, PodState(Stage.GONE))
+        return self._states.get(uid, JobState(JobPhase.GONE))
 
     def attempts(self) -> list[Found] | None:
         """Return the attempts that there are; None: not known yet; raises as ``state`` does."""

@@ -35,7 +35,7 @@ class _ExpiredError(Exception):
     """The watch is too far behind: list again."""
 
 
-class Mirror:
+class Informer:
     """The objects of one kind that a selector names; ``changed`` is called after every change.
 
     ``silence``: seconds without a byte after which a watch is taken for dead.

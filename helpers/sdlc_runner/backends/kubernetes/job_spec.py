@@ -196,7 +196,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _set_deadlines(job: dict[str, Any], spec: AttemptSpec, clocks: Clocks) -> None:
-    """Set the backstops: the wrapper's own clocks come first, so that its work is pushed.
+    """Set the backstops: the worker's own clocks come first, so that its work is pushed.
 
     The pod's deadline keeps pod and log; a template's own is kept where it is shorter. The Job's
     counts from its creation and removes both, so it stands behind all the others.

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.attempt.exit_state import Cause, Ending
+from sdlc_runner.attempt.exit_state import BackendStatus, TerminationCause
 from sdlc_runner.backends.kubernetes import pending_reasons, pending_state
 from sdlc_runner.backends.kubernetes.job_spec import AGENT, CANCELLED, GIVEN_UP, RUNNER
 from sdlc_runner.backends.kubernetes.object_fields import (
@@ -21,8 +21,8 @@ from sdlc_runner.backends.kubernetes.object_fields import (
     status_of,
     terminated,
 )
-from sdlc_runner.backends.kubernetes.pending_reasons import Clock, Trouble
-from sdlc_runner.backends.kubernetes.pending_state import Stage
+from sdlc_runner.backends.kubernetes.pending_reasons import PendingReason, TimeoutKind
+from sdlc_runner.backends.kubernetes.pending_state import JobPhase
 from sdlc_runner.backends.kubernetes.termination_reasons import (
     cause_of_end,
     cause_without_pod,
@@ -34,7 +34,7 @@ from sdlc_runner.events.vocabulary import Outcome
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["PodState", "Stage", "has_ended", "seconds_of", "state_of"]
+__all__ = ["JobPhase", "JobState", "has_ended", "seconds_of", "state_of"]
 
 _TEXT = 300
 _ENDED = frozenset({"Failed", "Succeeded"})
@@ -43,38 +43,38 @@ _OVER = _GOOD | {"Failed", "FailureTarget"}
 
 
 @dataclass(frozen=True)
-class PodState:
+class JobState:
     """Where an attempt is; ``trouble`` is what holds it up, or is about to end it.
 
     ``since`` is when the clock that runs now began, by the cluster's own clock. ``ran``: there is,
     or was, a log.
     """
 
-    stage: Stage
+    stage: JobPhase
     detail: str = ""
-    trouble: Trouble | None = None
-    ending: Ending = field(default_factory=Ending)
+    trouble: PendingReason | None = None
+    ending: BackendStatus = field(default_factory=BackendStatus)
     pod: str = ""
     since: float | None = None
     ran: bool = False
 
     @property
-    def clock(self) -> Clock:
+    def clock(self) -> TimeoutKind:
         """The clock that runs now."""
         match self.stage:
-            case Stage.RUNNING | Stage.ENDED | Stage.GONE:
-                return Clock.NONE
-            case Stage.QUEUED:
-                return Clock.QUEUE
-            case Stage.PENDING | Stage.PULLING | Stage.STARTING:
-                return self.trouble.clock if self.trouble else Clock.START
+            case JobPhase.RUNNING | JobPhase.ENDED | JobPhase.GONE:
+                return TimeoutKind.NONE
+            case JobPhase.QUEUED:
+                return TimeoutKind.QUEUE
+            case JobPhase.PENDING | JobPhase.PULLING | JobPhase.STARTING:
+                return self.trouble.clock if self.trouble else TimeoutKind.START
 
 
 def state_of(
     job: Mapping[str, Any] | None,
     pod: Mapping[str, Any] | None,
     events: Sequence[Mapping[str, Any]],
-) -> PodState:
+) -> JobState:
     """Tell where an attempt is by the newest that the cluster says of it."""
     cancelled = CANCELLED in notes_of(job)
     if pod is None:
@@ -82,15 +82,15 @@ def state_of(
     name = str(pod["metadata"]["name"])
     if has_ended(pod):
         ending = _ending(job, pod, cancelled=cancelled)
-        return PodState(Stage.ENDED, ending=ending, pod=name, ran=_has_run(pod))
-    alive = Ending(known=True, alive=True, cancelled=cancelled)
+        return JobState(JobPhase.ENDED, ending=ending, pod=name, ran=_has_run(pod))
+    alive = BackendStatus(known=True, alive=True, cancelled=cancelled)
     if (status_of(pod, RUNNER).get("state") or {}).get("running"):
         held_up = pending_reasons.of_crashes(status_of(pod, AGENT))
         cause = None if cancelled else leaving(pod)
         if cause is not None:
             text = f"{cause.message} Its work is being saved."
-            held_up = Trouble(cause.code, text, "", Clock.NONE)
-        return PodState(Stage.RUNNING, "", held_up, alive, name, ran=True)
+            held_up = PendingReason(cause.code, text, "", TimeoutKind.NONE)
+        return JobState(JobPhase.RUNNING, "", held_up, alive, name, ran=True)
     return _waiting(pending_state.with_pod(pod, events), job or pod, alive, name)
 
 
@@ -106,11 +106,13 @@ def _has_run(pod: Mapping[str, Any]) -> bool:
     return "running" in (status.get("state") or {}) or has_run(terminated(status))
 
 
-def _ending(job: Mapping[str, Any] | None, pod: Mapping[str, Any], *, cancelled: bool) -> Ending:
+def _ending(
+    job: Mapping[str, Any] | None, pod: Mapping[str, Any], *, cancelled: bool
+) -> BackendStatus:
     ended = terminated(status_of(pod, RUNNER))
     given_up = None if _has_run(pod) else _given_up(job)
     code = ended.get("exitCode")
-    return Ending(
+    return BackendStatus(
         known=True,
         cancelled=cancelled,
         exit_code=code if isinstance(code, int) else None,
@@ -121,9 +123,9 @@ def _ending(job: Mapping[str, Any] | None, pod: Mapping[str, Any], *, cancelled:
 
 def _without_pod(
     job: Mapping[str, Any] | None, events: Sequence[Mapping[str, Any]], *, cancelled: bool
-) -> PodState:
+) -> JobState:
     if job is None:
-        return PodState(Stage.GONE, ending=Ending(known=False))
+        return JobState(JobPhase.GONE, ending=BackendStatus(known=False))
     given_up = _given_up(job)
     over = _OVER & set(conditions(job))
     # A queue may hold it for ever; nothing comes of it any more: see ``kube.jobs``.
@@ -131,25 +133,25 @@ def _without_pod(
     if over or held:
         code = 0 if over & _GOOD else None
         cause = given_up or cause_without_pod(job)
-        ending = Ending(known=True, cancelled=cancelled, exit_code=code, cause=cause)
-        return PodState(Stage.ENDED, ending=ending)
-    alive = Ending(known=True, alive=True, cancelled=cancelled)
+        ending = BackendStatus(known=True, cancelled=cancelled, exit_code=code, cause=cause)
+        return JobState(JobPhase.ENDED, ending=ending)
+    alive = BackendStatus(known=True, alive=True, cancelled=cancelled)
     return _waiting(pending_state.without_pod(job, events), job, alive, "")
 
 
 def _waiting(
-    found: pending_state.Waiting, job: Mapping[str, Any], alive: Ending, pod: str
-) -> PodState:
+    found: pending_state.Waiting, job: Mapping[str, Any], alive: BackendStatus, pod: str
+) -> JobState:
     """Add when the clock that runs began."""
-    state = PodState(found.stage, found.detail, found.trouble, alive, pod)
+    state = JobState(found.stage, found.detail, found.trouble, alive, pod)
     match state.clock:
-        case Clock.QUEUE:
+        case TimeoutKind.QUEUE:
             since = created(job)
-        case Clock.START:
+        case TimeoutKind.START:
             since = found.since
-        case Clock.GRACE | Clock.AT_ONCE | Clock.NONE:
+        case TimeoutKind.GRACE | TimeoutKind.AT_ONCE | TimeoutKind.NONE:
             since = found.trouble.since if found.trouble else None
-    return PodState(found.stage, found.detail, found.trouble, alive, pod, since)
+    return JobState(found.stage, found.detail, found.trouble, alive, pod, since)
 
 
 def _claim(message: object) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def _claim(message: object) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _given_up(job: Mapping[str, Any] | None) -> Cause | None:
+def _given_up(job: Mapping[str, Any] | None) -> TerminationCause | None:
     """Read why a follower gave the attempt up before it began."""
     found = _claim(notes_of(job).get(GIVEN_UP))
     if not found:
@@ -169,4 +171,4 @@ def _given_up(job: Mapping[str, Any] | None) -> Cause | None:
     code, message, hint = (
         clean(str(found.get(name, "")), _TEXT) for name in ("code", "message", "hint")
     )
-    return Cause(Outcome.REJECTED, code, message, hint)
+    return TerminationCause(Outcome.REJECTED, code, message, hint)

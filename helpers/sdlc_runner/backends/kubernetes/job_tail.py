@@ -5,23 +5,23 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sdlc_runner.backends.base import Glimpse, Notice
+from sdlc_runner.backends.base import Notice, TailUpdate
 from sdlc_runner.backends.kubernetes.errors import ApiError
 from sdlc_runner.backends.kubernetes.job_spec import RUNNER
-from sdlc_runner.backends.kubernetes.job_state import PodState, Stage
+from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState
 from sdlc_runner.backends.kubernetes.pod_log import PodLog
-from sdlc_runner.backends.kubernetes.start_timeout import Patience
+from sdlc_runner.backends.kubernetes.start_timeout import StartTimeout
 from sdlc_runner.errors import RunnerError
 from sdlc_runner.events.vocabulary import EventType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sdlc_runner.backends.base import Sighting
+    from sdlc_runner.backends.base import AttemptStatus
     from sdlc_runner.backends.kubernetes.api import KubeApi
-    from sdlc_runner.backends.kubernetes.feature_watch import Observer
+    from sdlc_runner.backends.kubernetes.feature_watch import FeatureWatch
     from sdlc_runner.backends.kubernetes.job_spec import Clocks
-    from sdlc_runner.backends.kubernetes.pending_reasons import Trouble
+    from sdlc_runner.backends.kubernetes.pending_reasons import PendingReason
 
 _LEAST_SILENCE = 60.0
 _BEATS = 3
@@ -30,17 +30,17 @@ _GONE_TWICE = 2.0
 
 
 class JobTail:
-    """What is new of one Job since the last glimpse; ``give_up`` ends it, and says why."""
+    """What is new of one Job since the last update; ``give_up`` ends it, and says why."""
 
     def __init__(
         self,
-        sighting: Sighting,
+        status: AttemptStatus,
         api: KubeApi,
-        observer: Observer,
+        observer: FeatureWatch,
         clocks: Clocks,
-        give_up: Callable[[Sighting, Trouble], None],
+        give_up: Callable[[AttemptStatus, PendingReason], None],
     ) -> None:
-        self._sighting = sighting
+        self._status = status
         self._api = api
         self._observer = observer
         self._give_up = give_up
@@ -48,29 +48,29 @@ class JobTail:
         self._shown: tuple[object, ...] = ()
         self._finishing = False
         self._gave_up = False
-        self._patience = Patience(clocks, api.clock)
+        self._patience = StartTimeout(clocks, api.clock)
         self._out = False
         self._gone_since: float | None = None
 
-    def glimpse(self) -> Glimpse:
+    def poll_log(self) -> TailUpdate:
         """Return what is new, without waiting."""
         try:
-            state = self._observer.state(self._sighting.id)
+            state = self._observer.state(self._status.id)
             if state is None:
-                return Glimpse(notices=tuple(self._outage()))
-            return self._glimpse(state)
+                return TailUpdate(notices=tuple(self._outage()))
+            return self._update(state)
         except ApiError as error:
             doing = "The cluster cannot be followed any more; the attempts go on"
             raise error.to_error(doing) from None
 
-    def _glimpse(self, state: PodState) -> Glimpse:
+    def _update(self, state: JobState) -> TailUpdate:
         notices = [*self._outage(), *self._moved(state), *self._wait(state)]
         if state.ran:
             self._open_log(state.pod)
-        if state.stage in {Stage.ENDED, Stage.GONE}:
+        if state.stage in {JobPhase.ENDED, JobPhase.GONE}:
             return self._ended(state, notices)
         log = self._log.take()[0] if self._log else b""
-        return Glimpse(log, tuple(notices))
+        return TailUpdate(log, tuple(notices))
 
     def _open_log(self, pod: str) -> None:
         """Read the log of the pod that there is now; it may have taken another's place."""
@@ -79,20 +79,20 @@ class JobTail:
                 return
             self._log.close()
         self._finishing = False
-        silence = max(_LEAST_SILENCE, _BEATS * self._sighting.spec.heartbeat_seconds)
+        silence = max(_LEAST_SILENCE, _BEATS * self._status.spec.heartbeat_seconds)
         self._log = PodLog(self._api, pod, RUNNER, silence, self._observer.wake)
 
-    def _ended(self, state: PodState, notices: list[Notice]) -> Glimpse:
+    def _ended(self, state: JobState, notices: list[Notice]) -> TailUpdate:
         """Read the rest of the log; a Job that is not to be seen may only be new."""
-        if state.stage is Stage.GONE and self._log is None and not self._is_surely_gone():
-            return Glimpse(notices=tuple(notices))
+        if state.stage is JobPhase.GONE and self._log is None and not self._is_surely_gone():
+            return TailUpdate(notices=tuple(notices))
         if self._log is None:
-            return Glimpse(notices=tuple(notices), over=True)
+            return TailUpdate(notices=tuple(notices), over=True)
         if not self._finishing:
             self._finishing = True
             self._log.finish()
         log, over = self._log.take()
-        return Glimpse(log, tuple(notices), over=over)
+        return TailUpdate(log, tuple(notices), over=over)
 
     def _is_surely_gone(self) -> bool:
         """Whether the watch has had the time to bring a Job that was made just now."""
@@ -109,35 +109,35 @@ class JobTail:
         text = "does not answer; the attempt goes on" if out else "answers again"
         return [_warning("cluster_unreachable", f"The cluster {text}.", "")]
 
-    def _moved(self, state: PodState) -> list[Notice]:
+    def _moved(self, state: JobState) -> list[Notice]:
         """Tell where it is, once for each change; nothing is waited for once it has run."""
         trouble = state.trouble
         shown = (state.stage, trouble.code if trouble else state.detail)
-        over = state.stage in {Stage.ENDED, Stage.GONE}
-        if shown == self._shown or over or (self._log and state.stage is not Stage.RUNNING):
+        over = state.stage in {JobPhase.ENDED, JobPhase.GONE}
+        if shown == self._shown or over or (self._log and state.stage is not JobPhase.RUNNING):
             return []
-        if self._gave_up or (state.ending.cancelled and state.stage is not Stage.RUNNING):
+        if self._gave_up or (state.ending.cancelled and state.stage is not JobPhase.RUNNING):
             return []
         before, self._shown = self._shown[:1], shown
         notices = []
-        if state.stage is Stage.QUEUED:
+        if state.stage is JobPhase.QUEUED:
             reason = trouble.message if trouble else state.detail or "it is queued"
             notices.append(Notice(EventType.QUEUED, {"reason": reason}))
         elif state.stage.phase and before != (state.stage,):
             fields = {"phase": state.stage.phase.value, "detail": state.detail or None}
             notices.append(Notice(EventType.PHASE, fields))
-        if trouble is not None and state.stage is not Stage.QUEUED:
+        if trouble is not None and state.stage is not JobPhase.QUEUED:
             notices.append(_warning(trouble.code, trouble.message, trouble.hint))
         return notices
 
-    def _wait(self, state: PodState) -> list[Notice]:
+    def _wait(self, state: JobState) -> list[Notice]:
         """Give an attempt up when the clock that runs for it has run out."""
         why = None if self._gave_up or self._log else self._patience.is_over(state)
         if why is None:
             return []
         self._gave_up = True
         try:
-            self._give_up(self._sighting, why)
+            self._give_up(self._status, why)
         except RunnerError as error:  # who may only look on goes on looking
             return [_warning("not_given_up", error.message, error.hint)]
         return []

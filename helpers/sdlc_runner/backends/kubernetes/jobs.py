@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.backends.kubernetes.errors import ApiError
 from sdlc_runner.backends.kubernetes.job_spec import CANCELLED, GIVEN_UP, MANAGED, SCOPE
-from sdlc_runner.backends.kubernetes.job_state import PodState, Stage, state_of
+from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState, state_of
 from sdlc_runner.backends.kubernetes.object_fields import notes_of
 from sdlc_runner.backends.kubernetes.ownership import owner_of, states
 
@@ -31,7 +31,7 @@ class Found(NamedTuple):
     """An attempt in the cluster: its Job, or its pod where the Job is gone already."""
 
     source: JsonObject
-    state: PodState
+    state: JobState
     uid: str
 
     @property
@@ -94,7 +94,7 @@ def create(api: KubeApi, job: JsonObject, *, renew: bool) -> tuple[Found, bool]:
         if there is None:
             continue  # it went away in between
         going = there.source["metadata"].get("deletionTimestamp")
-        ended = going or there.state.stage is Stage.ENDED
+        ended = going or there.state.stage is JobPhase.ENDED
         if not (renew and ended) or time.monotonic() > deadline:
             return there, False
         _delete(api, name, there.uid)
@@ -118,7 +118,7 @@ def end(api: KubeApi, name: str, notes: Mapping[str, str]) -> None:
     is, and counts as ended.
     """
     found = find(api, name)
-    if found is None or found.state.stage is Stage.ENDED:
+    if found is None or found.state.stage is JobPhase.ENDED:
         return
     if found.uid != found.source["metadata"]["uid"]:  # its Job is deleted, and takes the pod along
         return

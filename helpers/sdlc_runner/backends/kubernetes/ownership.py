@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.backends.kubernetes.job_state import PodState, state_of
+from sdlc_runner.backends.kubernetes.job_state import JobState, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def states(
     jobs: Iterable[JsonObject], pods: Iterable[JsonObject], events: Iterable[JsonObject]
-) -> dict[str, PodState]:
+) -> dict[str, JobState]:
     """Return the state of each attempt by its Job's uid, also where only its pod is left."""
     own: dict[str, JsonObject] = {}
     for pod in pods:

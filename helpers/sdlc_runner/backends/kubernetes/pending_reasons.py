@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.attempt.exit_state import Cause
+from sdlc_runner.attempt.exit_state import TerminationCause
 from sdlc_runner.backends.kubernetes.object_fields import (
     first_time,
     last_time,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Events = Sequence[Mapping[str, Any]]
 
 
-class Clock(Enum):
+class TimeoutKind(Enum):
     """Which clock runs while an attempt does not."""
 
     NONE = "none"
@@ -37,20 +37,20 @@ class Clock(Enum):
     def seconds(self, clocks: Clocks) -> float:
         """How long it allows; 0: no limit."""
         match self:
-            case Clock.GRACE:
+            case TimeoutKind.GRACE:
                 return clocks.grace
-            case Clock.START:
+            case TimeoutKind.START:
                 return clocks.start
-            case Clock.QUEUE:
+            case TimeoutKind.QUEUE:
                 return clocks.queue
-            case Clock.NONE:
+            case TimeoutKind.NONE:
                 return 0
-            case Clock.AT_ONCE:
+            case TimeoutKind.AT_ONCE:
                 return 0.001
 
 
 @dataclass(frozen=True)
-class Trouble:
+class PendingReason:
     """What holds an attempt up; ``code`` stays the same while it lasts.
 
     ``since`` is when it began, in seconds of the epoch by the cluster's clock; None: not known.
@@ -59,12 +59,12 @@ class Trouble:
     code: str
     message: str
     hint: str
-    clock: Clock
+    clock: TimeoutKind
     since: float | None = None
 
-    def to_cause(self) -> Cause:
+    def to_cause(self) -> TerminationCause:
         """Return it as the reason why the attempt was given up."""
-        return Cause(Outcome.REJECTED, self.code, self.message, self.hint)
+        return TerminationCause(Outcome.REJECTED, self.code, self.message, self.hint)
 
 
 _PULL = frozenset(
@@ -86,7 +86,7 @@ _IMAGE_HINT = "Correct the image in the pod template's values, or load it into t
 _CREATE_HINT = "Correct the pod template, or the Secret or ConfigMap that it names."
 
 
-def of_creation(events: Events) -> Trouble | None:
+def of_creation(events: Events) -> PendingReason | None:
     """Why the Job controller cannot make the pod; it goes on trying."""
     failed = newest(events, "FailedCreate")
     if failed is None or last_time(newest(events, "SuccessfulCreate")) >= last_time(failed):
@@ -94,14 +94,14 @@ def of_creation(events: Events) -> Trouble | None:
     text = said(failed.get("message"))
     if _is_quota(failed):
         hint = "It starts by itself as soon as there is room; `sdlc-runner cancel` gives it up."
-        return Trouble(
-            "quota_exceeded", f"The namespace's quota is used up: {text}", hint, Clock.QUEUE
+        return PendingReason(
+            "quota_exceeded", f"The namespace's quota is used up: {text}", hint, TimeoutKind.QUEUE
         )
     hint = "Correct the pod template, or the policy that refuses it; `sdlc-runner doctor`."
     refused = [event for event in events if event.get("reason") == "FailedCreate"]
     since = min(first_time(event) for event in refused if not _is_quota(event))
     message = f"The cluster refuses the pod: {text}"
-    return Trouble("admission_refused", message, hint, Clock.GRACE, since)
+    return PendingReason("admission_refused", message, hint, TimeoutKind.GRACE, since)
 
 
 def _is_quota(event: Mapping[str, Any]) -> bool:
@@ -109,14 +109,14 @@ def _is_quota(event: Mapping[str, Any]) -> bool:
     return "exceeded quota" in str(event.get("message"))
 
 
-def of_scheduling(condition: Mapping[str, Any]) -> Trouble:
+def of_scheduling(condition: Mapping[str, Any]) -> PendingReason:
     """Why no node takes the pod: one may come, or another pod may go."""
     hint = "It starts by itself when a node has room; `sdlc-runner cancel` gives it up."
     text = f"No node takes it: {said(condition.get('message'))}"
-    return Trouble("unschedulable", text, hint, Clock.QUEUE)
+    return PendingReason("unschedulable", text, hint, TimeoutKind.QUEUE)
 
 
-def of_volumes(events: Events) -> Trouble | None:
+def of_volumes(events: Events) -> PendingReason | None:
     """Why the pod's volumes or network are not there; only events tell."""
     after = last_time(newest(events, *_AFTER_MOUNTS))
     mounts = [item for item in events if item.get("reason") in _MOUNT and tells_cause(item)]
@@ -124,11 +124,15 @@ def of_volumes(events: Events) -> Trouble | None:
     if mount is not None and last_time(mount) > after:
         text = f"A volume cannot be mounted: {said(mount.get('message'))}"
         since = min(map(first_time, mounts))
-        return Trouble("volume_not_mounted", text, _mount_hint(text), Clock.GRACE, since)
+        return PendingReason(
+            "volume_not_mounted", text, _mount_hint(text), TimeoutKind.GRACE, since
+        )
     sandbox = newest(events, "FailedCreatePodSandBox")
     if sandbox is not None and last_time(sandbox) > after:
         text = f"The node cannot set the pod up: {said(sandbox.get('message'))}"
-        return Trouble("pod_not_set_up", text, "Look at the node and its network.", Clock.START)
+        return PendingReason(
+            "pod_not_set_up", text, "Look at the node and its network.", TimeoutKind.START
+        )
     return None
 
 
@@ -153,33 +157,39 @@ def tells_cause(event: Mapping[str, Any]) -> bool:
     return not busy and not text.endswith(_LEAVING)
 
 
-def of_waiting(status: Mapping[str, Any], events: Events) -> Trouble | None:
+def of_waiting(status: Mapping[str, Any], events: Events) -> PendingReason | None:
     """Why a container that waits does so, if that is more than a moment's matter."""
     waiting = (status.get("state") or {}).get("waiting") or {}
     reason, message = str(waiting.get("reason", "")), said(waiting.get("message"))
     text = f"{reason}: {message}" if message else reason
     since = min((first_time(item) for item in events if item.get("reason") in _TOLD_BY), default=0)
     if reason == "InvalidImageName":
-        return Trouble("image_name_invalid", text, _IMAGE_HINT, Clock.AT_ONCE)
+        return PendingReason("image_name_invalid", text, _IMAGE_HINT, TimeoutKind.AT_ONCE)
     if reason in _PULL:
-        return Trouble("image_pull_failed", text, _IMAGE_HINT, Clock.GRACE, since or None)
+        return PendingReason(
+            "image_pull_failed", text, _IMAGE_HINT, TimeoutKind.GRACE, since or None
+        )
     if reason in _CREATE:
-        return Trouble("container_not_created", text, _CREATE_HINT, Clock.GRACE, since or None)
+        return PendingReason(
+            "container_not_created", text, _CREATE_HINT, TimeoutKind.GRACE, since or None
+        )
     crashes = of_crashes(status) or _of_failed_start(status)
-    return None if crashes is None else replace(crashes, clock=Clock.GRACE, since=since or None)
+    return (
+        None if crashes is None else replace(crashes, clock=TimeoutKind.GRACE, since=since or None)
+    )
 
 
-def _of_failed_start(status: Mapping[str, Any]) -> Trouble | None:
+def _of_failed_start(status: Mapping[str, Any]) -> PendingReason | None:
     """Why a container ended that shall run, and is to be started again in a while."""
     ended = (status.get("state") or {}).get("terminated")
     if not ended:
         return None
     text = f"{ended.get('reason', 'Error')}: {said(ended.get('message'))}"
     message = f"The container {status.get('name')} does not start: {text}"
-    return Trouble("container_crashes", message, _CREATE_HINT, Clock.NONE)
+    return PendingReason("container_crashes", message, _CREATE_HINT, TimeoutKind.NONE)
 
 
-def of_crashes(status: Mapping[str, Any]) -> Trouble | None:
+def of_crashes(status: Mapping[str, Any]) -> PendingReason | None:
     """Why a container is not started again at once; a runner that runs says what that means."""
     waiting = (status.get("state") or {}).get("waiting") or {}
     if waiting.get("reason") != "CrashLoopBackOff":
@@ -188,4 +198,4 @@ def of_crashes(status: Mapping[str, Any]) -> Trouble | None:
     how = f"{last.get('reason', 'Error')}, exit code {last.get('exitCode', 'unknown')}"
     text = f"The container {status.get('name')} ends as soon as it has started: {how}"
     hint = "Its log says why: `kubectl logs POD -c agent --previous`."
-    return Trouble("container_crashes", text, hint, Clock.NONE)
+    return PendingReason("container_crashes", text, hint, TimeoutKind.NONE)

@@ -16,7 +16,7 @@ from sdlc_runner.backends.kubernetes.object_fields import (
     seconds_of,
     status_of,
 )
-from sdlc_runner.backends.kubernetes.pending_reasons import Clock, Trouble
+from sdlc_runner.backends.kubernetes.pending_reasons import PendingReason, TimeoutKind
 from sdlc_runner.events.vocabulary import PhaseName
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Events = Sequence[Mapping[str, Any]]
 
 
-class Stage(Enum):
+class JobPhase(Enum):
     """How far an attempt has come in the cluster."""
 
     QUEUED = "queued"
@@ -48,20 +48,20 @@ class Stage(Enum):
 class Waiting(NamedTuple):
     """A stage before running; ``since`` is when the clock of the start began, by the cluster's."""
 
-    stage: Stage
+    stage: JobPhase
     detail: str = ""
-    trouble: Trouble | None = None
+    trouble: PendingReason | None = None
     since: float | None = None
 
 
 def without_pod(job: Mapping[str, Any], events: Events) -> Waiting:
     """Tell why a Job that has not ended has no pod."""
     if job["spec"].get("suspend"):
-        return Waiting(Stage.QUEUED, "the Job is suspended: a queue, or a person, lets it go")
+        return Waiting(JobPhase.QUEUED, "the Job is suspended: a queue, or a person, lets it go")
     since = seconds_of((job.get("status") or {}).get("startTime")) or created(job)
     held_up = pending_reasons.of_creation(events)
-    queued = held_up is not None and held_up.clock is Clock.QUEUE
-    return Waiting(Stage.QUEUED if queued else Stage.PENDING, "no pod yet", held_up, since)
+    queued = held_up is not None and held_up.clock is TimeoutKind.QUEUE
+    return Waiting(JobPhase.QUEUED if queued else JobPhase.PENDING, "no pod yet", held_up, since)
 
 
 def with_pod(pod: Mapping[str, Any], events: Events) -> Waiting:
@@ -74,21 +74,21 @@ def with_pod(pod: Mapping[str, Any], events: Events) -> Waiting:
     found = [held_up for item in statuses if (held_up := pending_reasons.of_waiting(item, events))]
     if found:
         pulling = found[0].code.startswith("image")
-        return Waiting(Stage.PULLING if pulling else Stage.STARTING, "", found[0], since)
+        return Waiting(JobPhase.PULLING if pulling else JobPhase.STARTING, "", found[0], since)
     mounted = "PodReadyToStartContainers" in conditions(pod)
     volumes = None if mounted else pending_reasons.of_volumes(events)
     if volumes is not None:
-        return Waiting(Stage.PENDING, "", volumes, since)
+        return Waiting(JobPhase.PENDING, "", volumes, since)
     pull, pulled = newest(events, "Pulling"), newest(events, "Pulled")
     if pull is not None and last_time(pull) > last_time(pulled):
-        return Waiting(Stage.PULLING, said(pull.get("message")), None, since)
-    return Waiting(Stage.STARTING if mounted or pulled else Stage.PENDING, "", None, since)
+        return Waiting(JobPhase.PULLING, said(pull.get("message")), None, since)
+    return Waiting(JobPhase.STARTING if mounted or pulled else JobPhase.PENDING, "", None, since)
 
 
 def _unscheduled(pod: Mapping[str, Any]) -> Waiting:
     condition = conditions(pod, wanted="False").get("PodScheduled")
     if condition is None:  # the scheduler has not looked at it
-        return Waiting(Stage.PENDING, "", None, created(pod))
+        return Waiting(JobPhase.PENDING, "", None, created(pod))
     if condition.get("reason") == "SchedulingGated":
-        return Waiting(Stage.QUEUED, f"a scheduling gate holds it: {said(condition['message'])}")
-    return Waiting(Stage.PENDING, "", pending_reasons.of_scheduling(condition))
+        return Waiting(JobPhase.QUEUED, f"a scheduling gate holds it: {said(condition['message'])}")
+    return Waiting(JobPhase.PENDING, "", pending_reasons.of_scheduling(condition))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sdlc_runner.backends.kubernetes.pending_reasons import Clock, Trouble
+from sdlc_runner.backends.kubernetes.pending_reasons import PendingReason, TimeoutKind
 
 if TYPE_CHECKING:
     from sdlc_runner.backends.kubernetes.job_spec import Clocks
-    from sdlc_runner.backends.kubernetes.job_state import PodState
+    from sdlc_runner.backends.kubernetes.job_state import JobState
     from sdlc_runner.backends.kubernetes.server_clock import ServerClock
 
 
-class Patience:
+class StartTimeout:
     """One attempt's; where the cluster does not say since when it waits, the first look counts."""
 
     def __init__(self, clocks: Clocks, clock: ServerClock) -> None:
@@ -21,7 +21,7 @@ class Patience:
         self._clock = clock
         self._seen: dict[object, float] = {}
 
-    def is_over(self, state: PodState) -> Trouble | None:
+    def is_over(self, state: JobState) -> PendingReason | None:
         """Return why the attempt has to be given up now, if it has."""
         what = state.trouble.code if state.trouble else state.clock
         seen = self._seen.setdefault(what, time.monotonic())
@@ -34,9 +34,11 @@ class Patience:
         return (state.trouble or _slow(state)) if 0 < most <= waited else None
 
 
-def _slow(state: PodState) -> Trouble:
-    if state.clock is Clock.QUEUE:
+def _slow(state: JobState) -> PendingReason:
+    if state.clock is TimeoutKind.QUEUE:
         text = f"It waited for too long: {state.detail or 'it is queued'}."
-        return Trouble("queued_too_long", text, "Raise limits.queue_seconds.", Clock.QUEUE)
+        return PendingReason(
+            "queued_too_long", text, "Raise limits.queue_seconds.", TimeoutKind.QUEUE
+        )
     text = f"Its pod did not get to run in time; it was {state.stage.value}."
-    return Trouble("pending_too_long", text, "Raise limits.start_seconds.", Clock.START)
+    return PendingReason("pending_too_long", text, "Raise limits.start_seconds.", TimeoutKind.START)

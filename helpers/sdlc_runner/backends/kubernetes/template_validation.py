@@ -1,4 +1,4 @@
-"""Whether a pod template keeps the contract with the agent wrapper, and its agent in bounds. Pure.
+"""Whether a pod template keeps the contract with the worker, and its agent in bounds. Pure.
 
 What Kubernetes itself checks, a dry run tells; here is what it would take without a word.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.attempt.exit_state import Cause
+from sdlc_runner.attempt.exit_state import TerminationCause
 from sdlc_runner.backends.kubernetes.job_spec import AGENT, RUNNER
 from sdlc_runner.backends.kubernetes.object_fields import (
     conditions,
@@ -46,12 +46,14 @@ _TABLE: Mapping[str, tuple[str, str]] = {
 _AGENT_CODES = ("agent_failed", "agent_server_died", "agent_server_hung", "agent_server_late")
 
 
-def cause_of_end(pod: Mapping[str, Any], job: Mapping[str, Any] | None) -> Cause | None:
+def cause_of_end(pod: Mapping[str, Any], job: Mapping[str, Any] | None) -> TerminationCause | None:
     """Return what ended a pod from outside; None where it ended by itself."""
     status = pod.get("status") or {}
     if status.get("reason") == "DeadlineExceeded":
         text = "The pod's deadline ended it, before its own clock could."
-        return Cause(Outcome.TIMED_OUT, "pod_deadline", text, "Raise limits.run_seconds.")
+        return TerminationCause(
+            Outcome.TIMED_OUT, "pod_deadline", text, "Raise limits.run_seconds."
+        )
     return (
         _disrupted(pod)
         or _out_of_time(job)
@@ -60,14 +62,16 @@ def cause_of_end(pod: Mapping[str, Any], job: Mapping[str, Any] | None) -> Cause
     )
 
 
-def leaving(pod: Mapping[str, Any]) -> Cause | None:
+def leaving(pod: Mapping[str, Any]) -> TerminationCause | None:
     """Return why a pod that still runs is about to end; None if it may stay."""
     if not is_leaving(pod):
         return None
-    return _disrupted(pod) or Cause(Outcome.INTERRUPTED, "pod_deleted", "Its pod was deleted.")
+    return _disrupted(pod) or TerminationCause(
+        Outcome.INTERRUPTED, "pod_deleted", "Its pod was deleted."
+    )
 
 
-def cause_without_pod(job: Mapping[str, Any]) -> Cause | None:
+def cause_without_pod(job: Mapping[str, Any]) -> TerminationCause | None:
     """Return what ended a Job whose pod is not to be seen any more; None if it completed."""
     found = conditions(job)
     if "Complete" in found or "SuccessCriteriaMet" in found:
@@ -75,12 +79,12 @@ def cause_without_pod(job: Mapping[str, Any]) -> Cause | None:
     failed = found.get("Failed") or found.get("FailureTarget") or {}
     if failed.get("reason") == "PodFailurePolicy":
         text = "It was put out of its node: evicted, preempted, drained or shut down."
-        return Cause(Outcome.INTERRUPTED, "evicted", text)
+        return TerminationCause(Outcome.INTERRUPTED, "evicted", text)
     text = "Its pod is gone: it was deleted, or its node was."
-    return _out_of_time(job) or Cause(Outcome.INTERRUPTED, "pod_deleted", text)
+    return _out_of_time(job) or TerminationCause(Outcome.INTERRUPTED, "pod_deleted", text)
 
 
-def _disrupted(pod: Mapping[str, Any]) -> Cause | None:
+def _disrupted(pod: Mapping[str, Any]) -> TerminationCause | None:
     status = pod.get("status") or {}
     disruption = conditions(pod).get("DisruptionTarget", {})
     for reason, message in (
@@ -90,38 +94,42 @@ def _disrupted(pod: Mapping[str, Any]) -> Cause | None:
         if reason in _TABLE:
             code, text = _TABLE[str(reason)]
             detail = said(message)
-            return Cause(Outcome.INTERRUPTED, code, f"{text}: {detail}" if detail else f"{text}.")
+            return TerminationCause(
+                Outcome.INTERRUPTED, code, f"{text}: {detail}" if detail else f"{text}."
+            )
     return None
 
 
-def _out_of_time(job: Mapping[str, Any] | None) -> Cause | None:
+def _out_of_time(job: Mapping[str, Any] | None) -> TerminationCause | None:
     found = conditions(job or {})
     failed = found.get("Failed") or found.get("FailureTarget") or {}
     if failed.get("reason") != "DeadlineExceeded":
         return None
     text = "The Job's own deadline ended it."
-    return Cause(Outcome.TIMED_OUT, "job_deadline", text, "Raise limits.queue_seconds.")
+    return TerminationCause(Outcome.TIMED_OUT, "job_deadline", text, "Raise limits.queue_seconds.")
 
 
-def _out_of_memory(pod: Mapping[str, Any]) -> Cause | None:
+def _out_of_memory(pod: Mapping[str, Any]) -> TerminationCause | None:
     """Tell that memory ran out; the runtime notes it also of a container that outlived it."""
     if terminated(status_of(pod, RUNNER)).get("reason") == "OOMKilled":
         text = "It ran out of memory, and was killed."
-        return Cause(Outcome.INTERRUPTED, "out_of_memory", text, _OOM_HINT, _AGENT_CODES)
+        return TerminationCause(Outcome.INTERRUPTED, "out_of_memory", text, _OOM_HINT, _AGENT_CODES)
     agent = status_of(pod, AGENT)
     last = (agent.get("lastState") or {}).get("terminated") or {}
     if "OOMKilled" in {terminated(agent).get("reason"), last.get("reason")}:
         text = "The agent's container ran out of memory, and was killed."
-        return Cause(Outcome.INTERRUPTED, "out_of_memory", text, _OOM_HINT, _AGENT_CODES)
+        return TerminationCause(Outcome.INTERRUPTED, "out_of_memory", text, _OOM_HINT, _AGENT_CODES)
     return None
 
 
-def _by_container(ended: Mapping[str, Any], *, leaving: bool) -> Cause | None:
+def _by_container(ended: Mapping[str, Any], *, leaving: bool) -> TerminationCause | None:
     reason, code = str(ended.get("reason", "")), ended.get("exitCode")
     interrupted = ""
     if reason in {"StartError", "ContainerCannotRun"}:
         text = f"Its container could not start: {said(ended.get('message'))}"
-        return Cause(Outcome.REJECTED, "container_not_started", text, "Correct the image.")
+        return TerminationCause(
+            Outcome.REJECTED, "container_not_started", text, "Correct the image."
+        )
     if leaving:
         interrupted, text = "pod_deleted", "Its pod was deleted."
     elif reason == "ContainerStatusUnknown":
@@ -130,5 +138,7 @@ def _by_container(ended: Mapping[str, Any], *, leaving: bool) -> Cause | None:
         interrupted, text = _KILLED[code]
     elif code not in {None, 0, _TOLD_TO_STOP} and not ended.get("message"):
         text = f"Its runner ended with exit code {code}, and did not say why."
-        return Cause(Outcome.FAILED, "no_report", text, "Is the image the one of the chart?")
-    return Cause(Outcome.INTERRUPTED, interrupted, text) if interrupted else None
+        return TerminationCause(
+            Outcome.FAILED, "no_report", text, "Is the image the one of the chart?"
+        )
+    return TerminationCause(Outcome.INTERRUPTED, interrupted, text) if interrupted else None

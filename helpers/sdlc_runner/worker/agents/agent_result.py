@@ -29,7 +29,7 @@ _HINTS = {
 }
 
 
-class Verdict(NamedTuple):
+class AgentVerdict(NamedTuple):
     """Why an agent ended, or has to."""
 
     status: Outcome
@@ -37,8 +37,8 @@ class Verdict(NamedTuple):
     message: str
 
 
-DONE = Verdict(Outcome.SUCCEEDED, FINISHED, "the agent finished")
-REJECTED = Verdict(
+DONE = AgentVerdict(Outcome.SUCCEEDED, FINISHED, "the agent finished")
+REJECTED = AgentVerdict(
     Outcome.FAILED,
     "permission_rejected",
     "OpenCode asked for a permission, which nobody could give, and stopped",
@@ -46,7 +46,7 @@ REJECTED = Verdict(
 
 
 @dataclass(frozen=True)
-class AgentEnd:
+class AgentResult:
     """How one run of the agent ended: its claim, which the git side has yet to make true."""
 
     status: Outcome
@@ -67,12 +67,14 @@ class AgentEnd:
         return _HINTS.get(self.code, "")
 
     @classmethod
-    def of(cls, verdict: Verdict, translator: Translator, exit_code: int | None = None) -> AgentEnd:
+    def of(
+        cls, verdict: AgentVerdict, translator: Translator, exit_code: int | None = None
+    ) -> AgentResult:
         """Make it of a verdict and of what was heard."""
         return cls(*verdict, exit_code, translator.usage, translator.last_message)
 
 
-def judge(translator: Translator) -> Verdict | None:
+def decide(translator: Translator) -> AgentVerdict | None:
     """Return what OpenCode told that is no success; it ended by itself, which alone proves nothing.
 
     None if all it told is well.
@@ -80,16 +82,16 @@ def judge(translator: Translator) -> Verdict | None:
     if translator.error is not None:
         error = translator.error
         if error.code == "agent_aborted":
-            return Verdict(Outcome.FAILED, error.code, "somebody aborted the agent's session")
-        return Verdict(Outcome.FAILED, error.code, f"the model failed: {error.message}")
+            return AgentVerdict(Outcome.FAILED, error.code, "somebody aborted the agent's session")
+        return AgentVerdict(Outcome.FAILED, error.code, f"the model failed: {error.message}")
     if translator.rejected:
         return REJECTED
     return None
 
 
-def unfinished(translator: Translator) -> Verdict | None:
+def unfinished(translator: Translator) -> AgentVerdict | None:
     """Return that the model's last step was not its end; None if it was."""
     if translator.finished:
         return None
     message = f"the model stopped before it was done ({translator.reason or 'no last step'})"
-    return Verdict(Outcome.FAILED, "agent_incomplete", message)
+    return AgentVerdict(Outcome.FAILED, "agent_incomplete", message)

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from threading import Event as Flag
 
     from sdlc_runner.attempt.spec import AttemptSpec, Limits
-    from sdlc_runner.worker.agents.agent_result import AgentEnd
+    from sdlc_runner.worker.agents.agent_result import AgentResult
     from sdlc_runner.worker.agents.heartbeat import Emit
     from sdlc_runner.worker.masking import Masker
 
 
-class AgentSide(Protocol):
+class Agent(Protocol):
     """All that the git side asks of the agent's side."""
 
     def get_ready(self) -> None:
@@ -29,7 +29,7 @@ class AgentSide(Protocol):
     def turn(self) -> AbstractContextManager[None]:
         """Return a block at whose end nothing runs any more that the agent has started in it."""
 
-    def run(self, limits: Limits, prompt: str, emit: Emit) -> AgentEnd:
+    def run(self, limits: Limits, prompt: str, emit: Emit) -> AgentResult:
         """Run the agent once, on one prompt, to its end, to a limit, or until told to stop."""
 
     def verify(self, emit: Emit) -> list[dict[str, Any]]:
@@ -56,7 +56,7 @@ class DirectAgent:
         """End servers, watchers: whatever the agent left running."""
         return process.without_strays()
 
-    def run(self, limits: Limits, prompt: str, emit: Emit) -> AgentEnd:
+    def run(self, limits: Limits, prompt: str, emit: Emit) -> AgentResult:
         """Start the agent, and follow it."""
         spec = replace(self.spec, limits=limits)
         return subprocess_run.run(

@@ -23,7 +23,7 @@ _CHUNK = 16 * 1024  # small, so that even a flood lets the limits be checked man
 _TICK = 0.05
 _DRAIN_SECONDS = 1.0
 
-Cause = TypeVar("Cause")
+EndT = TypeVar("EndT")
 
 
 class Lines:
@@ -140,9 +140,9 @@ def follow(
     stdin: bytes,
     masker: Masker,
     hear: Callable[[str, str], None],
-    check: Callable[[], Cause | None],
+    check: Callable[[], EndT | None],
     grace: float,
-) -> Cause | None:
+) -> EndT | None:
     """Follow a child until it ends or ``check`` names a cause to end it; nothing of it is left.
 
     ``hear`` gets the stream's name and each line. A background child that keeps the pipes open is
@@ -168,8 +168,8 @@ def _until_end(
     child: process.Process[bytes],
     pump: _Pump,
     hear: Callable[[str, str], None],
-    check: Callable[[], Cause | None],
-) -> Cause | None:
+    check: Callable[[], EndT | None],
+) -> EndT | None:
     while True:
         ended = child.poll() is not None
         _hear_all(pump.round(0 if ended else _TICK), hear)

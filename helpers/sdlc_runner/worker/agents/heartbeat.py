@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     Emit = Callable[[EventType, Mapping[str, Any]], None]
 
 
-class Pulse:
+class Heartbeat:
     """Emits a ``heartbeat`` for every ``seconds`` of silence; 0 for none."""
 
     def __init__(self, seconds: float, emit: Emit) -> None:

@@ -9,7 +9,7 @@ from sdlc_runner import process
 from sdlc_runner.worker.agents import opencode_config
 from sdlc_runner.worker.agents.base import DirectAgent
 from sdlc_runner.worker.preflight import model_endpoint
-from sdlc_runner.worker.preflight.preflight import NOWHERE, Reach
+from sdlc_runner.worker.preflight.preflight import NOWHERE, Preflight
 from sdlc_runner.worker.untrusted_json import parse_json
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _ASK_SECONDS = 30.0
 class SingleAgent(DirectAgent):
     """The same as on any machine, behind a network policy."""
 
-    reach: Reach = NOWHERE
+    reach: Preflight = NOWHERE
 
     def get_ready(self) -> None:
         """Try the model's host; whether the agent can be started shows when it is."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from sdlc_runner import process
 from sdlc_runner.events.codec import EventType, Outcome
 from sdlc_runner.worker.agents import agent_result, opencode_config
-from sdlc_runner.worker.agents.agent_result import AgentEnd, Verdict
+from sdlc_runner.worker.agents.agent_result import AgentResult, AgentVerdict
 from sdlc_runner.worker.agents.child_io import follow
-from sdlc_runner.worker.agents.heartbeat import Pulse
+from sdlc_runner.worker.agents.heartbeat import Heartbeat
 from sdlc_runner.worker.agents.limits import Watch
 from sdlc_runner.worker.agents.opencode_events import Translator
 
@@ -32,7 +32,7 @@ def run(
     emit: Emit,
     stop: Flag,
     masker: Masker,
-) -> AgentEnd:
+) -> AgentResult:
     """Run the agent once, on one prompt, to its end or to a limit; ``stop`` ends it too."""
     argv = opencode_config.command(spec, work)
     try:
@@ -41,7 +41,7 @@ def run(
         raise  # too many processes: nothing is wrong with this one
     except OSError as error:
         return _not_started(argv[0], error, emit)
-    translator, pulse = Translator(work), Pulse(spec.heartbeat_seconds, emit)
+    translator, pulse = Translator(work), Heartbeat(spec.heartbeat_seconds, emit)
     watch = Watch(spec.limits, stop, translator, pulse)
 
     def hear(stream: str, line: str) -> None:
@@ -58,7 +58,7 @@ def run(
         grace=spec.limits.grace_seconds,
     )
     verdict = cause or _judge(child.returncode, translator, is_opencode=not spec.agent_command)
-    return AgentEnd.of(verdict, translator, child.returncode)
+    return AgentResult.of(verdict, translator, child.returncode)
 
 
 def _start(argv: tuple[str, ...], work: Path, env: Mapping[str, str]) -> process.Process[bytes]:
@@ -73,8 +73,8 @@ def _start(argv: tuple[str, ...], work: Path, env: Mapping[str, str]) -> process
     )
 
 
-def _not_started(program: str, error: OSError, emit: Emit) -> AgentEnd:
-    end = AgentEnd(
+def _not_started(program: str, error: OSError, emit: Emit) -> AgentResult:
+    end = AgentResult(
         Outcome.FAILED,
         "agent_not_found",
         f"the agent {program} cannot be started: {error.strerror}",
@@ -83,13 +83,15 @@ def _not_started(program: str, error: OSError, emit: Emit) -> AgentEnd:
     return end
 
 
-def _judge(exit_code: int, translator: Translator, *, is_opencode: bool) -> Verdict:
+def _judge(exit_code: int, translator: Translator, *, is_opencode: bool) -> AgentVerdict:
     """Decide how an agent ended that ended by itself."""
-    told = agent_result.judge(translator) if is_opencode else None
+    told = agent_result.decide(translator) if is_opencode else None
     if told is not None:
         return told
     if exit_code != 0:
-        return Verdict(Outcome.FAILED, "agent_failed", f"the agent ended with {_exit(exit_code)}")
+        return AgentVerdict(
+            Outcome.FAILED, "agent_failed", f"the agent ended with {_exit(exit_code)}"
+        )
     return (agent_result.unfinished(translator) if is_opencode else None) or agent_result.DONE
 
 

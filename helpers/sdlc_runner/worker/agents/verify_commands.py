@@ -11,7 +11,7 @@ from sdlc_runner import process
 from sdlc_runner.events.codec import EventType, PhaseName, clean
 from sdlc_runner.worker.agents import opencode_config
 from sdlc_runner.worker.agents.child_io import follow
-from sdlc_runner.worker.agents.heartbeat import Pulse
+from sdlc_runner.worker.agents.heartbeat import Heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +44,7 @@ def collect(
     records = []
     for command in spec.verify_commands:
         emit(EventType.PHASE, {"phase": PhaseName.VERIFYING.value, "detail": clean(command)})
-        trial = _Trial(emit, stop, Pulse(spec.heartbeat_seconds, emit), deadline)
+        trial = _Trial(emit, stop, Heartbeat(spec.heartbeat_seconds, emit), deadline)
         code = trial.run(command, work, env, masker)
         output = trial.tail[-OUTPUT_LIMIT:]
         records.append({"command": clean(command), "exit": code, "output": output})
@@ -54,7 +54,7 @@ def collect(
 class _Trial:
     """One verify command, and the end of what it says."""
 
-    def __init__(self, emit: Emit, stop: Flag, pulse: Pulse, deadline: float) -> None:
+    def __init__(self, emit: Emit, stop: Flag, pulse: Heartbeat, deadline: float) -> None:
         self._emit = emit
         self._stop = stop
         self._pulse = pulse

@@ -15,7 +15,7 @@ from sdlc_runner.worker.git.workspace import message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sdlc_runner.worker.git.push import Delivery
+    from sdlc_runner.worker.git.push import Pusher
     from sdlc_runner.worker.git.workspace import Workspace
     from sdlc_runner.worker.journal import Journal
     from sdlc_runner.worker.masking import Masker
@@ -25,7 +25,7 @@ class Checkpoints:
     """Saves what the work tree holds beyond ``head``, the last commit of the attempt."""
 
     def __init__(
-        self, workspace: Workspace, delivery: Delivery, journal: Journal, masker: Masker
+        self, workspace: Workspace, delivery: Pusher, journal: Journal, masker: Masker
     ) -> None:
         """Remember the parts; nothing happens until ``save`` or ``while_working``."""
         self._workspace = workspace

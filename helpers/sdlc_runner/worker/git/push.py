@@ -26,7 +26,7 @@ _RETRY_SECONDS = (1, 2, 4, 8, 16)
 
 
 @dataclass
-class Delivery:
+class Pusher:
     """Pushes for one attempt; ``root`` is where this host takes the attempt's refs."""
 
     workspace: Workspace

@@ -36,7 +36,7 @@ _MODEL = _Needed("model endpoint", "networkPolicy.model", "the provider's `baseU
 
 
 @dataclass(frozen=True)
-class Reach:
+class Preflight:
     """How long hosts have to take a connection; 0: none is tried."""
 
     seconds: float = 0
@@ -84,5 +84,5 @@ def _shown(host: Host) -> str:
     return clean(str(host), _SHOWN)
 
 
-NOWHERE = Reach()
+NOWHERE = Preflight()
 """For attempts on a machine whose user sees for himself what it reaches."""

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.worker.agents.agent_result import AgentEnd
-from sdlc_runner.worker.agents.heartbeat import Pulse
+from sdlc_runner.worker.agents.agent_result import AgentResult
+from sdlc_runner.worker.agents.heartbeat import Heartbeat
 from sdlc_runner.worker.agents.limits import Watch
 from sdlc_runner.worker.agents.opencode_events import Translator
 from sdlc_runner.worker.agents.opencode_server.client import ServerGone, TooSlow
-from sdlc_runner.worker.agents.opencode_server.turn import ServedTurn
-from sdlc_runner.worker.agents.opencode_server.verify_commands import ServedShell, collect, model
+from sdlc_runner.worker.agents.opencode_server.turn import Turn
+from sdlc_runner.worker.agents.opencode_server.verify_commands import ServerShell, collect, model
 from sdlc_runner.worker.preflight import model_endpoint
-from sdlc_runner.worker.preflight.preflight import NOWHERE, Reach
-from sdlc_runner.worker.shutdown import StopRequested
+from sdlc_runner.worker.preflight.preflight import NOWHERE, Preflight
+from sdlc_runner.worker.shutdown import ShutdownRequested
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def _go_on() -> None:
 
 
 @dataclass
-class ServedAgent:
+class OpenCodeServerAgent:
     """One agent server, for one attempt."""
 
     spec: AttemptSpec
@@ -68,7 +68,7 @@ class ServedAgent:
     server: Server
     stop: Flag
     masker: Masker
-    reach: Reach = NOWHERE
+    reach: Preflight = NOWHERE
     start_seconds: float = _START_SECONDS
     _lost: bool = False
 
@@ -107,7 +107,7 @@ class ServedAgent:
         """Read what in the agent's environment, which is not ours, decides where its model is."""
         command = f"env | grep -iE '^({'|'.join(model_endpoint.VARIABLES)})='"
         with contextlib.suppress(ServerGone, TooSlow):
-            output = ServedShell(self.server, self.spec).run(command, self._break_off, _ASK_SECONDS)
+            output = ServerShell(self.server, self.spec).run(command, self._break_off, _ASK_SECONDS)
             pairs = (line.partition("=") for line in output.splitlines())
             return {name: value for name, _, value in pairs}
         return {}
@@ -130,7 +130,7 @@ class ServedAgent:
 
     def _break_off(self) -> None:
         if self.stop.is_set():
-            raise StopRequested
+            raise ShutdownRequested
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
@@ -140,18 +140,18 @@ class ServedAgent:
         finally:
             with contextlib.suppress(ServerGone, TooSlow):
                 if not self._lost:
-                    ServedShell(self.server, self.spec).run(_SWEEP, _go_on, _SWEEP_SECONDS)
+                    ServerShell(self.server, self.spec).run(_SWEEP, _go_on, _SWEEP_SECONDS)
 
-    def run(self, limits: Limits, prompt: str, emit: Emit) -> AgentEnd:
+    def run(self, limits: Limits, prompt: str, emit: Emit) -> AgentResult:
         """Send the prompt in a session of its own, and follow it."""
         translator = Translator(self.work)
-        pulse = Pulse(self.spec.heartbeat_seconds, emit)
+        pulse = Heartbeat(self.spec.heartbeat_seconds, emit)
         check = Watch(limits, self.stop, translator, pulse).check
-        turn = ServedTurn(self.server, translator, pulse, check, emit, self.masker)
+        turn = Turn(self.server, translator, pulse, check, emit, self.masker)
         body: dict[str, Any] = {"parts": [{"type": "text", "text": prompt}]}
         title = f"{self.spec.key.feature} {self.spec.key}"
         try:
-            return AgentEnd.of(turn.run(title, {**body, **model(self.spec)}), translator)
+            return AgentResult.of(turn.run(title, {**body, **model(self.spec)}), translator)
         finally:
             self._lost = turn.lost
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.events.codec import Outcome
 from sdlc_runner.worker.agents import agent_result
-from sdlc_runner.worker.agents.agent_result import Verdict
+from sdlc_runner.worker.agents.agent_result import AgentVerdict
 from sdlc_runner.worker.agents.opencode_server.client import NOT_FOUND, ServerGone, TooSlow
 from sdlc_runner.worker.agents.opencode_server.session import Session, is_name
 from sdlc_runner.worker.agents.opencode_server.sse import ServerEvents
@@ -17,7 +17,7 @@ from sdlc_runner.worker.untrusted_json import as_list, as_mapping, as_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sdlc_runner.worker.agents.heartbeat import Emit, Pulse
+    from sdlc_runner.worker.agents.heartbeat import Emit, Heartbeat
     from sdlc_runner.worker.agents.opencode_events import Translator
     from sdlc_runner.worker.agents.opencode_server.client import Server
     from sdlc_runner.worker.masking import Masker
@@ -36,7 +36,7 @@ _MOST_REOPENED = 100
 class Ended(Exception):  # noqa: N818 - it carries a verdict, which may be a good one
     """Breaks off whatever is being waited for."""
 
-    def __init__(self, verdict: Verdict) -> None:
+    def __init__(self, verdict: AgentVerdict) -> None:
         super().__init__(verdict.message)
         self.verdict = verdict
 
@@ -45,25 +45,27 @@ class _Silent(Exception):  # noqa: N818 - a state
     """The stream is open and says nothing."""
 
 
-def gone(why: str) -> Verdict:
+def gone(why: str) -> AgentVerdict:
     """Say that there is no server any more that knows the session."""
-    return Verdict(Outcome.FAILED, "agent_server_died", f"the agent's server is gone: {why}")
+    return AgentVerdict(Outcome.FAILED, "agent_server_died", f"the agent's server is gone: {why}")
 
 
-def hung() -> Verdict:
+def hung() -> AgentVerdict:
     """Say that the server takes connections and does not answer."""
-    return Verdict(Outcome.IDLE, "agent_server_hung", "the agent's server does not answer any more")
+    return AgentVerdict(
+        Outcome.IDLE, "agent_server_hung", "the agent's server does not answer any more"
+    )
 
 
-class ServedTurn:
+class Turn:
     """Sends one prompt in a new session; ``check`` says many times a second if it may go on."""
 
     def __init__(
         self,
         server: Server,
         translator: Translator,
-        pulse: Pulse,
-        check: Callable[[], Verdict | None],
+        pulse: Heartbeat,
+        check: Callable[[], AgentVerdict | None],
         emit: Emit,
         masker: Masker,
         silence: float = _SILENCE_SECONDS,
@@ -83,9 +85,9 @@ class ServedTurn:
         self._reopened = 0
         self.lost = False
 
-    def run(self, title: str, body: Mapping[str, Any]) -> Verdict:
+    def run(self, title: str, body: Mapping[str, Any]) -> AgentVerdict:
         """Follow the agent to its end, or to what ``check`` says; returns how it ended."""
-        verdict: Verdict | None = None
+        verdict: AgentVerdict | None = None
         try:
             verdict = self._run(title, body)
         finally:
@@ -94,7 +96,7 @@ class ServedTurn:
                 self._abort()
         return verdict
 
-    def _run(self, title: str, body: Mapping[str, Any]) -> Verdict:
+    def _run(self, title: str, body: Mapping[str, Any]) -> AgentVerdict:
         try:
             self._create(title)
             self._follow(body)
@@ -105,7 +107,7 @@ class ServedTurn:
             return hung()
         except ServerGone as error:
             return gone(str(error))
-        told = agent_result.judge(self._translator) or agent_result.unfinished(self._translator)
+        told = agent_result.decide(self._translator) or agent_result.unfinished(self._translator)
         return told or agent_result.DONE
 
     def _tick(self) -> None:
@@ -125,13 +127,13 @@ class ServedTurn:
             raise Ended(gone("it does not know the session; it was started again"))
         said = as_text(as_mapping(as_mapping(answer.value).get("data")).get("message"))
         text = f"the agent's server refused {method} {path.split('/')[1]}: {answer.status} {said}"
-        raise Ended(Verdict(Outcome.FAILED, "agent_server_refused", text.strip()))
+        raise Ended(AgentVerdict(Outcome.FAILED, "agent_server_refused", text.strip()))
 
     def _create(self, title: str) -> None:
         root = as_text(as_mapping(self._ask("POST", "/session", {"title": title})).get("id"))
         if not is_name(root):
             refused = "the agent's server made no session"
-            raise Ended(Verdict(Outcome.FAILED, "agent_server_refused", refused))
+            raise Ended(AgentVerdict(Outcome.FAILED, "agent_server_refused", refused))
         self._session = Session(root, self._translator)
 
     def _follow(self, body: Mapping[str, Any]) -> None:
@@ -182,7 +184,7 @@ class ServedTurn:
             if found is None or found.status is Outcome.IDLE:
                 return
 
-    def _probe(self, seconds: float = _PROBE_SECONDS) -> Verdict | None:
+    def _probe(self, seconds: float = _PROBE_SECONDS) -> AgentVerdict | None:
         """Return what is wrong with the server itself; None if it is well."""
         try:
             self._server.call("GET", "/global/health", seconds=seconds)

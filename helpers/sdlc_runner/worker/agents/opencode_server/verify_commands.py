@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner import process
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events.codec import EventType, PhaseName, clean
-from sdlc_runner.worker.agents.heartbeat import Pulse
+from sdlc_runner.worker.agents.heartbeat import Heartbeat
 from sdlc_runner.worker.agents.opencode_server.client import ServerGone, TooSlow
 from sdlc_runner.worker.agents.opencode_server.session import is_name
 from sdlc_runner.worker.agents.verify_commands import OUTPUT_LIMIT, STOPPED
@@ -46,7 +46,7 @@ def model(spec: AttemptSpec) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class ServedShell:
+class ServerShell:
     """A session for commands alone."""
 
     server: Server
@@ -104,8 +104,8 @@ def collect(
     records = []
     for command in spec.verify_commands:
         emit(EventType.PHASE, {"phase": PhaseName.VERIFYING.value, "detail": clean(command)})
-        pulse = Pulse(spec.heartbeat_seconds, emit)
-        code, lines = _try(ServedShell(server, spec), command, pulse, stop, deadline)
+        pulse = Heartbeat(spec.heartbeat_seconds, emit)
+        code, lines = _try(ServerShell(server, spec), command, pulse, stop, deadline)
         safe = [clean(masker.mask(line)).rstrip() for line in lines[-_TAIL_LINES:]]
         told = [line for line in safe if line]
         for line in told:
@@ -116,7 +116,7 @@ def collect(
 
 
 def _try(
-    shell: ServedShell, command: str, pulse: Pulse, stop: Flag, deadline: float
+    shell: ServerShell, command: str, pulse: Heartbeat, stop: Flag, deadline: float
 ) -> tuple[int, list[str]]:
     def tick() -> None:
         pulse.beat()

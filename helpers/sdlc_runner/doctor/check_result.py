@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 
-class Finding(NamedTuple):
+class CheckResult(NamedTuple):
     """What a check found; with a ``hint`` it works, but not as well as it could."""
 
     message: str
     hint: str = ""
 
 
-Link = tuple[str, Callable[[], "Finding | str"]]
+Link = tuple[str, Callable[[], "CheckResult | str"]]
