@@ -40,7 +40,7 @@ TYPES = {
     },
     "log": {
         "text!": "text",
-        "stream": "stdout | stderr | worker",
+        "stream": "stdout | stderr | wrapper",
     },
     "message": {
         "text!": "text",
