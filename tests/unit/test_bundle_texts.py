@@ -10,7 +10,7 @@ import yaml
 
 from sdlc_runner import __version__
 from sdlc_runner.cli import bundled_launcher
-from sdlc_runner.cli.parser import VERBS
+from sdlc_runner.cli.commands import COMMANDS
 from sdlc_runner.install import bundle_files, permissions
 from support import source_files
 
@@ -44,14 +44,14 @@ def test_prompts_have_nothing_that_opencode_replaces(path: Path) -> None:
 
 def test_prompts_call_verbs_that_there_are() -> None:
     called = {name for path in PROMPTS for name in CALLED.findall(path.read_text())}
-    assert {"plan", "spawn", "cancel"} <= called <= {*VERBS}
+    assert {"plan", "spawn", "cancel"} <= called <= {*COMMANDS}
 
 
 def test_the_rules_allow_what_the_commands_call() -> None:
     commands = (path for path in PROMPTS if path.parent.name == "commands")
     called = {name for path in commands for name in CALLED.findall(path.read_text())}
     for verb in called - {"attach"}:  # which the user runs, in a terminal
-        assert f"{permissions.CALL} {verb} *" in permissions.RULES["bash"]
+        assert COMMANDS[verb].in_session, verb
 
 
 def test_the_bundle_lists_every_file_there_is() -> None:

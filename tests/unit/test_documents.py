@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from sdlc_runner.cli.commands import COMMANDS
 from sdlc_runner.cli.parser import build_parser
 from sdlc_runner.config.settings import SETTINGS
 
@@ -38,7 +39,7 @@ every = pytest.mark.parametrize("page", NAMED)
 def verbs() -> dict[str, argparse.ArgumentParser]:
     (action,) = (
         action
-        for action in build_parser()._actions  # noqa: SLF001 - argparse shows them nowhere else
+        for action in build_parser(COMMANDS)._actions  # noqa: SLF001 - argparse shows them nowhere else
         if isinstance(action, argparse._SubParsersAction)  # noqa: SLF001
     )
     return dict(action.choices)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sdlc_runner.cli.commands import COMMANDS
 from sdlc_runner.install import jsonc, permissions
 from sdlc_runner.install.permissions import CALL
 
@@ -21,6 +22,11 @@ RULES = st.dictionaries(st.sampled_from(["*", "git *", f"{CALL} plan *", "//x", 
 TOOLS = st.dictionaries(st.sampled_from(["*", "bash", "task", "edit"]), ACTION | RULES)
 CONFIG = st.fixed_dictionaries({}, optional={"permission": ACTION | TOOLS, "model": JSON})
 PLAN = f"{CALL} plan *"
+WANTED = permissions.rules([row.name for row in COMMANDS.values() if row.in_session])
+
+
+def merge(text: str) -> tuple[str, tuple[str, ...]]:
+    return permissions.merge(text, WANTED)
 
 
 def with_comments(text: str) -> str:
@@ -83,16 +89,16 @@ def test_what_is_no_json_is_said(text: str) -> None:
 def test_rules_are_added_and_nothing_is_lost(config: dict[str, Any], indent: int | None) -> None:
     text = json.dumps(config, indent=indent)
     text = with_comments(text) if indent else text
-    merged, inserted = permissions.merge(text)
+    merged, inserted = merge(text)
     assert is_within(text, merged)
     assert (merged == text) == (not inserted)
-    assert permissions.merge(merged) == (merged, ())
+    assert merge(merged) == (merged, ())
     node = jsonc.parse(merged)
     before, after = plain(jsonc.parse(text), text), plain(node, merged)
     permission = after.pop("permission", None)
     stood = before.pop("permission", None)
     assert after == before
-    for tool, rules in permissions.RULES.items():
+    for tool, rules in WANTED.items():
         first = action(stood, tool, "rm -rf x")
         assert action(permission, tool, "rm -rf x") == first  # only our calls are let through
         if first is not None and not overruled(stood, tool):
@@ -103,7 +109,7 @@ def test_rules_are_added_and_nothing_is_lost(config: dict[str, Any], indent: int
 
 
 def test_a_flag_that_steers_where_and_as_what_attempts_run_is_not_let_through() -> None:
-    merged, _ = permissions.merge('{"permission": {"bash": "ask"}}')
+    merged, _ = merge('{"permission": {"bash": "ask"}}')
     rules = plain(jsonc.parse(merged), merged)["permission"]["bash"]
 
     def decided(call: str) -> str:
@@ -145,7 +151,7 @@ def action(permission: Any, tool: str, call: str) -> str | None:  # noqa: ANN401
 @given(CONFIG, st.sampled_from([None, 2]))
 def test_what_was_added_can_be_taken_out(config: dict[str, Any], indent: int | None) -> None:
     text = json.dumps(config, indent=indent)
-    merged, inserted = permissions.merge(text)
+    merged, inserted = merge(text)
     taken = permissions.take_out(merged, inserted)
     assert taken in {text, None}
     if len(inserted) == len(set(inserted)) == 1:
@@ -168,7 +174,7 @@ LAID_OUT = """\
 
 
 def test_reads_as_a_person_would_write_it() -> None:
-    merged, _ = permissions.merge(LAID_OUT)
+    merged, _ = merge(LAID_OUT)
     first = (
         '      "git *": "allow",\n      "python3 .opencode/sdlc-runner/run.py plan *": "allow",\n'
     )
@@ -185,7 +191,7 @@ def test_reads_as_a_person_would_write_it() -> None:
     ],
 )
 def test_a_single_word_goes_on_to_hold_for_the_rest(text: str, wanted: str) -> None:
-    assert wanted in permissions.merge(text)[0]
+    assert wanted in merge(text)[0]
 
 
 @pytest.mark.parametrize(
@@ -198,4 +204,4 @@ def test_a_single_word_goes_on_to_hold_for_the_rest(text: str, wanted: str) -> N
     ],
 )
 def test_nothing_is_added_where_nothing_is_restricted(text: str) -> None:
-    assert permissions.merge(text) == (text, ())
+    assert merge(text) == (text, ())

@@ -185,7 +185,7 @@ def test_a_scope_runs_only_what_it_names(
 def test_small_tasks_share_an_attempt_when_asked(harness: Harness) -> None:
     harness.tasks(parallel(3).replace(" [P]", ""))
     agent(harness)
-    result = harness.run("run", "--bundle")
+    result = harness.run("run", "--batch")
     assert result.code == 0
     assert [event["tasks"] for event in result.of("spawned")] == [["T001", "T002", "T003"]]
     assert harness.ticked() == {"T001", "T002", "T003"}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner import process
 from sdlc_runner.__main__ import start as start_here
+from sdlc_runner.cli.commands import COMMANDS
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events.codec import EventType
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 PACKAGES = ("kubernetes>=31", "pyyaml>=6")
 _MODULES = ("kubernetes", "yaml")
-_NEVER = frozenset({"install", "uninstall", "demo"})
 _SECONDS = 600.0
 
 
@@ -45,15 +45,15 @@ def start() -> None:
 
 
 def _lacks(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Whether the call needs a package that is not here; a wrong call is told of later."""
-    if not argv or argv[0] in _NEVER or all(map(find_spec, _MODULES)):
+    """Whether the call needs a package that is missing; a wrong call is reported later."""
+    command = COMMANDS.get(argv[0]) if argv else None
+    if command is None or not command.uses_backend or all(map(find_spec, _MODULES)):
         return False
-    from sdlc_runner.cli.commands import Call  # noqa: PLC0415
+    from sdlc_runner.cli.main import make_call  # noqa: PLC0415 - only where packages are missing
     from sdlc_runner.cli.parser import Arguments, build_parser  # noqa: PLC0415
 
-    args = build_parser(argv[0]).parse_args(argv, namespace=Arguments())
-    output = Output(sys.stdout.buffer, sys.stderr)
-    call = Call(args, output, environ, Path(environ.get("HOME") or Path.home()))
+    args = build_parser(COMMANDS, argv[0]).parse_args(argv, namespace=Arguments())
+    call = make_call(args, Output(sys.stdout.buffer, sys.stderr), environ, COMMANDS)
     try:
         return bool(getattr(args, "pod", None)) or call.open().settings.backend == "kubernetes"
     except ModuleNotFoundError:  # a settings file that only PyYAML can read

@@ -1,6 +1,6 @@
-"""``sdlc-runner``: from arguments to a verb, from errors to an exit code.
+"""``sdlc-runner``: from arguments to a command, from errors to an exit code.
 
-The only place that catches a ``RunnerError``; whatever is told, is told as an event too.
+The only place that catches a ``RunnerError``: each becomes an ``error`` event.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from sdlc_runner.cli.commands import RUNS, Call
+from sdlc_runner.cli.commands import COMMANDS, View
 from sdlc_runner.cli.parser import Arguments, build_parser
 from sdlc_runner.errors import ExitCode, RunnerError, of_system
 from sdlc_runner.events.codec import EventType
@@ -22,22 +22,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import FrameType
 
-
-__all__ = ["build_parser", "entrypoint", "main"]
-
-_FOLLOWS = frozenset({"run", "spawn", "follow", "watch", "retry", "cancel", "status", "attach"})
-_STAYS = frozenset({"run", "follow", "watch"})
-_SUMMARY_BY_DEFAULT = frozenset({"run", "spawn", "watch", "retry", "cancel"})
+    from sdlc_runner.cli.commands import Command
+    from sdlc_runner.commands.call import Call
 
 
 def main(
-    argv: Sequence[str], environ: Mapping[str, str], stdout: IO[bytes], stderr: IO[str]
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    stdout: IO[bytes],
+    stderr: IO[str],
+    commands: Mapping[str, Command] = COMMANDS,
 ) -> ExitCode:
-    """Run one verb; every failure is an ``error`` event and an exit code, never a traceback."""
-    args = build_parser(argv[0] if argv else None).parse_args(argv, namespace=Arguments())
-    output = _output(args, environ, stdout, stderr)
-    call = Call(args, output, environ, Path(environ.get("HOME") or Path.home()))
-    code = _run(call)
+    """Run one command; a failure is an ``error`` event and an exit code, never a traceback."""
+    parser = build_parser(commands, argv[0] if argv else None)
+    args = parser.parse_args(argv, namespace=Arguments())
+    command = commands[args.verb]
+    output = _output(command, args, environ, stdout, stderr)
+    for old, new in args.renamed.items():
+        output.note(f"{old} is now {new}; the old name will be removed.")
+    code = _run(command, make_call(args, output, environ, commands))
     try:
         output.close()
     except BrokenPipeError:
@@ -45,61 +48,90 @@ def main(
     return code
 
 
-def _run(call: Call) -> ExitCode:
-    args, output = call.args, call.output
+def make_call(
+    args: Arguments,
+    output: Output,
+    environ: Mapping[str, str],
+    commands: Mapping[str, Command],
+) -> Call:
+    """Put together what a command's function is given."""
+    from sdlc_runner.commands.call import Call  # noqa: PLC0415 - --help and --version need none
+
+    home = Path(environ.get("HOME") or Path.home())
+    return Call(args, output, environ, home, commands)
+
+
+def _run(command: Command, call: Call) -> ExitCode:
+    output = call.output
     try:
-        return RUNS[args.verb](call)
+        return command.load()(call)
     except RunnerError as error:
         _tell(output, error)
         return error.exit_code
     except BrokenPipeError:
         return ExitCode.INTERRUPTED
     except KeyboardInterrupt:
-        return _detach(args, output)
+        output.note(_DETACHED if command.detaches else "Interrupted.")
+        return ExitCode.INTERRUPTED
     except OSError as error:
         _tell(output, of_system(error))
         return ExitCode.TASK_FAILED
 
 
+_DETACHED = (
+    "Detached: attempts go on. Run the same command to re-attach, "
+    "or `sdlc-runner cancel TASK` to stop one."
+)
+
+
 def _output(
-    args: Arguments, environ: Mapping[str, str], stdout: IO[bytes], stderr: IO[str]
+    command: Command,
+    args: Arguments,
+    environ: Mapping[str, str],
+    stdout: IO[bytes],
+    stderr: IO[str],
 ) -> Output:
     terminal = stdout.isatty()
     if opencode_session.is_inside(environ) and not (args.json or terminal):
-        return _session_output(args, environ, stdout, stderr)
-    json = args.json or not (terminal or args.verb == "demo")
-    colour = not (args.no_color or environ.get("NO_COLOR") or environ.get("TERM") == "dumb")
+        return _session_output(command, args, environ, stdout, stderr)
+    json = args.json or not (terminal or command.view is View.TEXT)
+    color = not (args.no_color or environ.get("NO_COLOR") or environ.get("TERM") == "dumb")
     detail = getattr(args, "detail", None)
-    summary = detail == "summary" or (not detail and args.verb in _SUMMARY_BY_DEFAULT)
+    summary = detail == "summary" or (not detail and command.view in {View.SUMMARY, View.COMPACT})
     return Output(
         stdout,
         stderr,
         json=json,
-        colour=colour and (stderr.isatty() if json else terminal),
+        colour=color and (stderr.isatty() if json else terminal),
         live=json and stderr.isatty() and not terminal,
         summary=summary,
     )
 
 
 def _session_output(
-    args: Arguments, environ: Mapping[str, str], stdout: IO[bytes], stderr: IO[str]
+    command: Command,
+    args: Arguments,
+    environ: Mapping[str, str],
+    stdout: IO[bytes],
+    stderr: IO[str],
 ) -> Output:
-    """Make the output for a model; who only looks on leaves when its session is gone."""
+    """Make the output for a model; a command that only follows ends with the model's session."""
     from sdlc_runner.output.live_line import LiveLine  # noqa: PLC0415 - only there
     from sdlc_runner.output.opencode import SessionOutput  # noqa: PLC0415
 
-    follows = args.verb in _STAYS or getattr(args, "follow", False)
+    follows = command.stays or getattr(args, "follow", False)
     if follows:
         opencode_session.leave_when_gone(environ)
-    detail = getattr(args, "detail", None) or ("full" if args.verb == "watch" else "summary")
+    compact = command.view is View.COMPACT
+    detail = getattr(args, "detail", None) or ("full" if compact else "summary")
     return SessionOutput(
         stdout,
         stderr,
         LiveLine(environ),
         follows=follows,
         summary=follows and detail == "summary",
-        excerpts=args.verb != "watch",  # whoever handed the task over tells them
-        tail=args.verb == "logs",
+        excerpts=not compact,  # the subagent that was given the task prints them
+        tail=command.view is View.TRANSCRIPT,
     )
 
 
@@ -111,18 +143,6 @@ def _tell(output: Output, error: RunnerError) -> None:
         hint=error.hint or None,
         line=error.line,
     )
-
-
-def _detach(args: Arguments, output: Output) -> ExitCode:
-    """Say that a signal ended only who looked on."""
-    if args.verb in _FOLLOWS:
-        output.note(
-            "Detached: what runs goes on. The same command re-attaches; "
-            "`sdlc-runner cancel TASK` ends an attempt."
-        )
-    else:
-        output.note("Interrupted.")
-    return ExitCode.INTERRUPTED
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

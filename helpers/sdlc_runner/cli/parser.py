@@ -1,16 +1,17 @@
-"""The command line: one parser a verb, each with one example."""
+"""The arguments that commands take, and the parser that the command table makes of them."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdlc_runner import __version__
-from sdlc_runner.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from sdlc_runner.cli.commands import Command
 
 _WIDTH = 100
 
@@ -23,7 +24,7 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class Arguments(argparse.Namespace):
-    """What was given; each verb has those it asks for."""
+    """What was given; each command has those that its row lists."""
 
     verb: str
     json: bool
@@ -33,7 +34,7 @@ class Arguments(argparse.Namespace):
     scope: Sequence[str]
     tasks: Sequence[str]
     task: str
-    bundle: bool
+    batch: bool
     max_parallel: int | None
     parallel_stories: bool | None
     follow: bool
@@ -54,186 +55,170 @@ class Arguments(argparse.Namespace):
     target: Path
     output: Path | None
     show: bool
+    renamed: Mapping[str, str] = {}
 
 
-def _common() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(add_help=False, formatter_class=_Formatter)
-    group = parser.add_argument_group("everywhere")
-    group.add_argument("--json", action="store_true", help="JSON lines, on a terminal too")
-    group.add_argument("--no-color", action="store_true", help="no colour (also: NO_COLOR)")
-    group.add_argument(
+class Argument(NamedTuple):
+    """One argument, as ``argparse`` takes it; ``old`` is a flag's former name, still read."""
+
+    names: tuple[str, ...]
+    options: Mapping[str, Any]
+    old: str = ""
+
+    def add_to(self, parser: argparse._ActionsContainer) -> None:
+        """Add it to a parser or to a group of one."""
+        added = parser.add_argument(*self.names, **self.options)
+        if self.old:
+            parser.add_argument(
+                self.old, action=_Renamed, nargs=0, dest=added.dest, const=self.names[0]
+            )
+
+
+class _Renamed(argparse.Action):
+    """The former name of a switch: works as before, and is remembered so that a note can follow."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, nargs: int, const: str) -> None:
+        super().__init__(
+            option_strings,
+            dest,
+            nargs=nargs,
+            const=const,
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
+        )
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        _values: object,
+        option_string: str | None = None,
+    ) -> None:
+        setattr(namespace, self.dest, True)
+        known: Mapping[str, str] = getattr(namespace, "renamed", {})
+        namespace.renamed = {**known, str(option_string): str(self.const)}
+
+
+def argument(*names: str, old: str = "", **options: Any) -> Argument:  # noqa: ANN401
+    """Describe an argument in the words of ``add_argument``."""
+    return Argument(names, options, old)
+
+
+def switch(name: str, text: str, *, old: str = "") -> Argument:
+    """Describe a flag without a value."""
+    return argument(name, old=old, action="store_true", help=text)
+
+
+def tasks(count: str, text: str) -> Argument:
+    """Describe task ids: ``*`` for any number, ``+`` for at least one."""
+    return argument("tasks", nargs=count, metavar="TASK", help=text)
+
+
+COMMON = (
+    switch("--json", "print JSON lines, on a terminal too"),
+    switch("--no-color", "print without color (also: NO_COLOR)"),
+    argument(
         "-C",
         "--directory",
         type=Path,
         default=Path(),
         metavar="DIR",
-        help="work in the repository around DIR",
-    )
-    group.add_argument(
+        help="run in the repository that contains DIR",
+    ),
+    argument(
         "--set",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="a setting for this call; `sdlc-runner config` lists them",
-    )
-    group.add_argument("--backend", choices=("local", "kubernetes"), help="where attempts run")
-    group.add_argument("--namespace", metavar="NAME", help="of Kubernetes")
-    group.add_argument("--context", metavar="NAME", help="of the kubeconfig")
-    return parser
+        help="change a setting for this call; `sdlc-runner config` lists them",
+    ),
+    argument("--backend", choices=("local", "kubernetes"), help="where attempts run"),
+    argument("--namespace", metavar="NAME", help="Kubernetes namespace"),
+    argument("--context", metavar="NAME", help="kubeconfig context"),
+)
+TASK = argument("task", metavar="TASK", help="task id")
+SCOPE = (
+    argument(
+        "scope",
+        nargs="*",
+        metavar="SCOPE",
+        help="T003, T003-T010, US1, phase:2, phase:setup or plain words; default: all tasks",
+    ),
+    switch("--batch", "let small tasks share one attempt", old="--bundle"),
+    argument(
+        "--parallel-stories",
+        action="store_true",
+        default=None,
+        help="allow user stories to run side by side",
+    ),
+)
+DETAIL = argument(
+    "--detail", choices=("summary", "full"), help="summary hides what the agent says and does"
+)
+LIMITS = (
+    argument(
+        "--max-seconds", type=float, default=0, metavar="N", help="stop after N seconds (exit 4)"
+    ),
+    argument("--max-lines", type=int, default=0, metavar="N", help="stop after N events (exit 4)"),
+    DETAIL,
+)
+FOLLOW = (switch("--follow", "wait for the outcome and print events until then"), *LIMITS)
+CURSOR = (
+    argument(
+        "--cursor",
+        default="",
+        metavar="CURSOR|@FILE",
+        help="continue after CURSOR, or after the events in FILE; default: from the first event",
+    ),
+    *LIMITS,
+)
+TEMPLATE = (
+    argument("--pod-template", metavar="FILE", help="use this PodTemplate, not the namespace's"),
+    argument(
+        "--release", metavar="DIR", help="use the PodTemplate that `helm template` renders from DIR"
+    ),
+)
+TARGET = argument(
+    "target",
+    nargs="?",
+    type=Path,
+    default=Path(),
+    metavar="TARGET",
+    help="repository; default: the current one",
+)
+DRY_RUN = switch("--dry-run", "only print what would be done")
 
 
-class Verb(NamedTuple):
-    """What a verb does, one example of it, and what adds its arguments."""
-
-    help: str
-    example: str
-    adds: tuple[options.Add, ...] = ()
-
-
-VERBS: Mapping[str, Verb] = {
-    "plan": Verb(
-        "show what would run, and why the rest would not", "plan US1", (options.add_scope,)
-    ),
-    "run": Verb(
-        "plan, start, follow, verify, merge, tick, wave after wave",
-        "run phase:2",
-        (options.add_scope, options.add_run, options.add_template),
-    ),
-    "spawn": Verb(
-        "start an attempt, or re-attach to the one there is",
-        "spawn T003 --follow",
-        (
-            options.tasks(
-                "+", "ids of [ASYNC] tasks, a bundle by its first; or: TASK BRANCH REPOSITORY"
-            ),
-            options.add_follow,
-            options.add_template,
-        ),
-    ),
-    "follow": Verb(
-        "stream events until the outcome",
-        "follow T003 --cursor T003-1:57",
-        (
-            options.tasks("*", "id; none: every attempt that runs"),
-            options.add_pod,
-            options.add_cursor,
-        ),
-    ),
-    "watch": Verb(
-        "all running attempts in one compact stream",
-        "watch T003 T004",
-        (
-            options.tasks("*", "id: stay until each of these has ended, also if it begins later"),
-            options.add_cursor,
-        ),
-    ),
-    "status": Verb(
-        "every attempt of this feature",
-        "status --watch",
-        (options.flag("--watch", "a live table, until nothing runs"),),
-    ),
-    "logs": Verb(
-        "the complete transcript of a task's newest attempt", "logs T003", (options.add_task,)
-    ),
-    "verify": Verb(
-        "how attempts ended, from the remote alone",
-        "verify T003",
-        (options.tasks("*", "id; none: all that have attempts"),),
-    ),
-    "publish": Verb(
-        "commit and push your own work on the feature branch", "publish", (options.add_message,)
-    ),
-    "merge": Verb(
-        "merge verified branches in plan order and tick their boxes",
-        "merge",
-        (options.tasks("*", "id; none: all that are verified"),),
-    ),
-    "cancel": Verb(
-        "end an attempt; its work goes to a checkpoint", "cancel T003", (options.tasks("+", "id"),)
-    ),
-    "retry": Verb(
-        "make the next attempt",
-        "retry T003 --from-checkpoint",
-        (
-            options.add_task,
-            options.FROM_CHECKPOINT,
-            options.FORCE,
-            options.add_follow,
-            options.add_template,
-        ),
-    ),
-    "attach": Verb(
-        "open a running agent's own session in OpenCode",
-        "attach T003",
-        (
-            options.add_task,
-            options.flag("--url", "only say where it is, and keep the way open until Ctrl-C"),
-        ),
-    ),
-    "send": Verb(
-        "tell a running agent something",
-        'send T003 "use the existing parser"',
-        (options.add_task, options.add_text),
-    ),
-    "report": Verb(
-        "the run as Markdown with a timeline, tokens and cost",
-        "report --output out",
-        (options.add_report,),
-    ),
-    "gc": Verb(
-        "remove what was merged: branches, refs, local state",
-        "gc --dry-run",
-        (options.flag("--dry-run", "only say what would be removed"),),
-    ),
-    "doctor": Verb("prove the chain link by link, and say how to mend each", "doctor"),
-    "config": Verb("every setting, its value and who set it", "config", (options.ALLOW_VERIFY,)),
-    "install": Verb(
-        "put the OpenCode bundle into a repository",
-        "install ~/src/app",
-        (
-            options.add_target,
-            options.flag(
-                "--live-titles",
-                "in this checkout also show, in OpenCode's task rows, what runs",
-            ),
-        ),
-    ),
-    "uninstall": Verb(
-        "take the OpenCode bundle out again", "uninstall ~/src/app", (options.add_target,)
-    ),
-    "demo": Verb(
-        "the whole way on this machine: no cluster, no model",
-        "demo --keep",
-        (options.flag("--keep", "keep the demo's folder to look around"),),
-    ),
-}
-
-
-def build_parser(only: str | None = None) -> argparse.ArgumentParser:
-    """Build the parser of ``sdlc-runner``; ``only`` one verb's where that is all that is needed."""
+def build_parser(
+    commands: Mapping[str, Command], only: str | None = None
+) -> argparse.ArgumentParser:
+    """Build the parser of a command table; ``only`` one command's where that is enough."""
     parser = argparse.ArgumentParser(
         prog="sdlc-runner",
         formatter_class=_Formatter,
-        description="Runs the [ASYNC] tasks of a spec-kit feature with agents, and believes only "
-        "the git remote.",
-        epilog="exit codes: 0 all well, 1 a task did not succeed, 2 usage or configuration, "
-        "3 remote unreachable or forbidden, 4 time limit reached and work goes on, 130 interrupted",
+        description="Runs the [ASYNC] tasks of a spec-kit feature with agents, and trusts only "
+        "what the git remote shows.",
+        epilog="exit codes: 0 success, 1 a task did not succeed, 2 usage or configuration, "
+        "3 remote unreachable or forbidden, 4 limit reached while work continues, 130 interrupted",
     )
     parser.add_argument("--version", action="version", version=f"sdlc-runner {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, prog="sdlc-runner")
-    common = _common()
-    for name, verb in VERBS.items():
-        if only in VERBS and name != only:
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True, prog="sdlc-runner")
+    common = argparse.ArgumentParser(add_help=False, formatter_class=_Formatter)
+    group = common.add_argument_group("options of every command")
+    for item in COMMON:
+        item.add_to(group)
+    for command in commands.values():
+        if only in commands and command.name != only:
             continue  # building all of them takes longer than a whole plan
         added = verbs.add_parser(
-            name,
-            help=verb.help,
-            description=verb.help[0].upper() + verb.help[1:] + ".",
-            epilog=f"example: sdlc-runner {verb.example}",
+            command.name,
+            help=command.help,
+            description=command.help[0].upper() + command.help[1:] + ".",
+            epilog=f"example: sdlc-runner {command.example}",
             parents=[common],
-            allow_abbrev=False,  # rules on command lines know whole flags only
+            allow_abbrev=False,  # permission rules match whole flags only
             formatter_class=_Formatter,
         )
-        for add in verb.adds:
-            add(added)
+        for item in command.arguments:
+            item.add_to(added)
     return parser

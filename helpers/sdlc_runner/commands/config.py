@@ -9,15 +9,15 @@ from sdlc_runner.errors import ExitCode
 from sdlc_runner.events.codec import EventType
 
 if TYPE_CHECKING:
-    from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.output.output import Output
+    from sdlc_runner.commands.call import Call
 
 
-def show(project: Project, output: Output, *, allow_verify: bool) -> ExitCode:
-    """Print the settings in force; with ``allow_verify`` first remember the consent."""
-    if allow_verify:
+def run(call: Call) -> ExitCode:
+    """Print the settings in force; with ``--allow-verify`` first remember the consent."""
+    project = call.open()
+    if call.args.allow_verify:
         consent.grant(project.state, project.repo.root, project.settings.verify_commands)
     for setting, value, source in project.configuration.items():
         shown = list(value) if isinstance(value, tuple) else value
-        output.tell(EventType.SETTING, key=setting.key, value=shown, source=source)
+        call.output.tell(EventType.SETTING, key=setting.key, value=shown, source=source)
     return ExitCode.OK

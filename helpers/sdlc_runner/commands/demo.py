@@ -24,6 +24,7 @@ from sdlc_runner.orchestrator.project import open_project
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from sdlc_runner.commands.call import Call
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.output.output import Output
 
@@ -47,15 +48,16 @@ class Stage:
         return open_project(self.checkout, self.environ, self.folder, {})
 
 
-def demonstrate(environ: Mapping[str, str], output: Output, *, keep: bool) -> ExitCode:
+def run(call: Call) -> ExitCode:
     """Play it; ok when every task ended as the demo's story says."""
-    with _stage(environ, keep=keep) as stage:
+    output, keep = call.output, call.args.keep
+    with _stage(call.environ, keep=keep) as stage:
         repository.create(stage.checkout, stage.folder / "remote.git")
         _say(output, "1. A spec-kit feature with SYNC and ASYNC tasks, and a bare git remote")
         output.note(f"   {stage.checkout}\n")
         output.note(_indented((stage.checkout / repository.TASKS).read_text(encoding="utf-8")))
         _say(output, "2. sdlc-runner plan: what would run, and why the rest would not")
-        plan.show(stage.open(), (), output, bundle=False)
+        plan.show(stage.open(), (), output, batch=False)
         _say(output, "3. sdlc-runner run: every [ASYNC] task, wave after wave")
         runner.run(stage.open(), planning.Request(), output)
         _say(output, "4. The feature branch on the remote: merged, and ticked off in tasks.md")

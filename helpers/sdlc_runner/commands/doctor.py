@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdlc_runner.doctor import bundle, machine, repository
 from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import ExitCode, RunnerError
 from sdlc_runner.events.codec import EventType
-from sdlc_runner.orchestrator import project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-    from typing import Any
+    from collections.abc import Iterator
 
+    from sdlc_runner.commands.call import Call
     from sdlc_runner.doctor.check_result import Link
     from sdlc_runner.orchestrator.project import Project
-    from sdlc_runner.output.output import Output
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """Where doctor looks, before it is known whether there is a project at all."""
-
-    start: Path
-    environ: Mapping[str, str]
-    home: Path
-    flags: Mapping[str, Any]
-
-
-def examine(around: Surroundings, output: Output) -> ExitCode:
+def run(call: Call) -> ExitCode:
     """Make every check, each as far as those before it allow."""
-    worst = ExitCode.OK
-    for name, check in _links(around):
+    worst, output = ExitCode.OK, call.output
+    for name, check in _links(call):
         try:
             found = check()
         except RunnerError as error:
@@ -63,13 +49,13 @@ def examine(around: Surroundings, output: Output) -> ExitCode:
     return worst
 
 
-def _links(around: Surroundings) -> Iterator[Link]:
+def _links(call: Call) -> Iterator[Link]:
     yield "python", machine.python
     yield "git", machine.git
     opened: list[Project] = []
 
     def open_it() -> str:
-        opened.append(project.open_project(around.start, around.environ, around.home, around.flags))
+        opened.append(call.open())
         return f"{opened[0].repo.root}, settings read"
 
     yield "repository", open_it

@@ -14,14 +14,16 @@ from sdlc_runner.output.render import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sdlc_runner.commands.call import Call
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
     from sdlc_runner.verify.evidence import RemoteRefs
 
 
-def collect(project: Project, output: Output, *, dry_run: bool) -> ExitCode:
+def run(call: Call) -> ExitCode:
     """Remove branch, refs and local state of every attempt whose tasks are all ticked."""
+    project, output, dry_run = call.open(), call.output, call.args.dry_run
     refs, known = registry.list_attempts(project)
     project.repo.fetch_feature(project.branch)
     ticked = project.published() or frozenset()

@@ -12,6 +12,7 @@ from sdlc_runner.install import (
     desired_files,
     live_titles,
     manifest,
+    permissions,
     spec_kit_preset,
     spec_kit_variant,
 )
@@ -23,8 +24,8 @@ from sdlc_runner.output.render import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from sdlc_runner.commands.call import Call
     from sdlc_runner.install.desired_files import DesiredFiles
     from sdlc_runner.install.spec_kit_variant import Found
     from sdlc_runner.output.output import Output
@@ -39,15 +40,10 @@ class Job(NamedTuple):
     environ: Mapping[str, str]
 
 
-def install(
-    root: Path,
-    environ: Mapping[str, str],
-    output: Output,
-    *,
-    dry_run: bool,
-    titles: bool = False,
-) -> ExitCode:
+def run(call: Call) -> ExitCode:
     """Bring a repository to the state of this bundle; a second time there is nothing to do."""
+    root, environ, output = call.target, call.environ, call.output
+    dry_run, titles = call.args.dry_run, call.args.live_titles
     if bundle_files.is_source_of(root):
         raise UsageError(
             Code.BAD_ARGUMENT, f"{root} is the bundle's own repository.", "Name yours."
@@ -60,12 +56,13 @@ def install(
     found = spec_kit_variant.find(target.root, _own(target, known))
     job = Job(target, known, found, environ)
     preset = _suits_preset(job)
-    wanted = desired_files.collect(target, known, found, in_place=not preset)
+    rules = permissions.rules([row.name for row in call.commands.values() if row.in_session])
+    wanted = desired_files.collect(target, known, found, rules, in_place=not preset)
     new_preset = preset and not spec_kit_preset.is_current(target, found)
     if not dry_run:
         if new_preset and not _register(job):
             preset = new_preset = False
-            wanted = desired_files.collect(target, known, found, in_place=True)
+            wanted = desired_files.collect(target, known, found, rules, in_place=True)
         _put(job, wanted, output, preset=preset)
     more = 0
     if titles:

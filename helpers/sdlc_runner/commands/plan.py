@@ -12,6 +12,7 @@ from sdlc_runner.orchestrator import planning
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sdlc_runner.commands.call import Call
     from sdlc_runner.events.codec import Event
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.output.output import Output
@@ -22,9 +23,14 @@ if TYPE_CHECKING:
 _NAMED = 12  # of the tasks that one waits for; a barrier may be hundreds
 
 
-def show(project: Project, words: Sequence[str], output: Output, *, bundle: bool) -> ExitCode:
+def run(call: Call) -> ExitCode:
+    """Plan the scope that was given."""
+    return show(call.open(), call.args.scope, call.output, batch=call.args.batch)
+
+
+def show(project: Project, words: Sequence[str], output: Output, *, batch: bool) -> ExitCode:
     """Print the plan: one ``planned`` event a task, an ``error`` for each problem, a summary."""
-    made, task_file = planning.make(project, planning.Request(tuple(words), bundle))
+    made, task_file = planning.make(project, planning.Request(tuple(words), batch))
     planning.tell_problems(made, output)
     output.emit(*(_planned(project, item, task_file) for item in made.items))
     return _summarize(made, output)

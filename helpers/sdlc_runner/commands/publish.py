@@ -14,6 +14,7 @@ from sdlc_runner.tasks import checkboxes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sdlc_runner.commands.call import Call
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.output.output import Output
     from sdlc_runner.process import Completed
@@ -23,15 +24,16 @@ _SAYS_NOTHING = ("hint:", "Not committing merge;")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 
 
-def publish(project: Project, message: str | None, output: Output) -> ExitCode:
+def run(call: Call) -> ExitCode:
     """Commit what is uncommitted, bring in what was merged meanwhile, and push."""
+    project, output = call.open(), call.output
     _refuse_unfinished(project)
     launcher.refuse_default_branch(project, registry.list_refs(project))
     tick_guard.refuse(project)
     left = _left_out(project)
     files = [name for name in project.repo.dirty_files() if not _is_in(name, left)]
     if files:
-        _commit(project, message or _subject(project), left)
+        _commit(project, call.args.message or _subject(project), left)
     theirs = project.repo.fetch_feature(project.branch)
     if theirs is not None and not project.repo.is_ancestor(theirs, "HEAD"):
         _bring_in(project, theirs)

@@ -13,6 +13,7 @@ from sdlc_runner.report import collect, markdown, timeline
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sdlc_runner.commands.call import Call
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.output.output import Output
     from sdlc_runner.report.model import RunReport
@@ -22,22 +23,18 @@ _HEAD_BYTES = 1000
 _PRINTED_BYTES = 39_000
 
 
-def report(
-    project: Project, folder: Path | None, output: Output, *, printed: bool = False
-) -> ExitCode:
-    """Write page and picture into ``folder``; by default into one of the runner's own.
-
-    ``printed``: what goes to stdout is the page itself.
-    """
-    run = collect.recall(project, output)
-    folder = folder or _own_folder(project)
+def run(call: Call) -> ExitCode:
+    """Write page and picture; with ``--print`` the page goes to stdout too, instead of events."""
+    project, output = call.open(), call.output
+    found = collect.recall(project, output)
+    folder = call.args.output.absolute() if call.args.output else _own_folder(project)
     page, picture = folder / _PAGE, folder / _PICTURE
     _refuse_foreign(page, picture)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(picture, timeline.draw(run))
-    _write(page, markdown.write(run, _PICTURE))
-    if printed:
-        text = markdown.write(run, str(picture)).encode("utf-8", "replace")
+    _write(picture, timeline.draw(found))
+    _write(page, markdown.write(found, _PICTURE))
+    if call.args.show:
+        text = markdown.write(found, str(picture)).encode("utf-8", "replace")
         output.stdout.write(_bounded(text, page))
         output.stdout.flush()
         return ExitCode.OK
@@ -45,10 +42,10 @@ def report(
         EventType.REPORT,
         markdown=str(page),
         timeline=str(picture),
-        attempts=len(run.attempts),
-        **{name: value for name, value in run.usage._asdict().items() if value},
+        attempts=len(found.attempts),
+        **{name: value for name, value in found.usage._asdict().items() if value},
     )
-    _summarize(run, output)
+    _summarize(found, output)
     return ExitCode.OK
 
 

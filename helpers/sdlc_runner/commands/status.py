@@ -1,4 +1,4 @@
-"""``status`` and ``watch``: every attempt of the feature, from the backend and the remote."""
+"""``status``: every attempt of the feature, from the backend and the remote."""
 
 from __future__ import annotations
 
@@ -15,12 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sdlc_runner.backends.base import AttemptStatus
+    from sdlc_runner.commands.call import Call
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
 
 _PAUSE_SECONDS = 2.0
 _CLEAR = "\x1b[H\x1b[J"
+
+
+def run(call: Call) -> ExitCode:
+    """Print the attempts once, or as a live table."""
+    show_table = watch_table if call.args.watch and not call.output.json else show
+    return show_table(call.open(), call.output)
 
 
 def rows(project: Project) -> list[Event]:

@@ -20,15 +20,16 @@ from sdlc_runner.output.render import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from sdlc_runner.commands.call import Call
     from sdlc_runner.install.manifest import Entry, Manifest
     from sdlc_runner.output.output import Output
 
 
-def uninstall(root: Path, environ: Mapping[str, str], output: Output, *, dry_run: bool) -> ExitCode:
-    """Remove what has the hash that we wrote, and bring back what stood there before."""
-    target = Target(root)
+def run(call: Call) -> ExitCode:
+    """Remove the files that still have the hash of installation, and restore what they replaced."""
+    environ, output, dry_run = call.environ, call.output, call.args.dry_run
+    target = Target(call.target)
     known = manifest.read(target.root)
     if known == manifest.EMPTY:
         raise UsageError(

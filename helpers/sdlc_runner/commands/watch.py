@@ -12,7 +12,7 @@ from sdlc_runner.attempt import naming
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.events.codec import AttemptKey, EventType
 from sdlc_runner.orchestrator import planning, registry
-from sdlc_runner.orchestrator.follower import Follower
+from sdlc_runner.orchestrator.follower import Follower, read_positions
 from sdlc_runner.orchestrator.registry import Attempt
 from sdlc_runner.output.render import counted
 from sdlc_runner.plan.planner import Disposition
@@ -21,6 +21,7 @@ from sdlc_runner.verify.evidence import Evidence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from sdlc_runner.commands.call import Call
     from sdlc_runner.orchestrator.follower import FollowLimits
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.orchestrator.registry import Positions
@@ -30,6 +31,12 @@ _LOOK_SECONDS = 1.0
 _LINGER_SECONDS = 5.0
 _START_SECONDS = 120.0  # from a model's call of a subagent to that one's first own call
 _PAUSE = 0.1
+
+
+def run(call: Call) -> ExitCode:
+    """Watch the named tasks, or all that runs."""
+    positions = read_positions(call.args.cursor, call.output)
+    return watch(call.open(), call.args.tasks, call.output, call.limits, positions)
 
 
 def watch(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sdlc_runner.install.manifest import Manifest
+    from sdlc_runner.install.permissions import Rules
     from sdlc_runner.install.spec_kit_variant import Found
     from sdlc_runner.install.worktree import Target
 
@@ -55,12 +56,14 @@ class DesiredFiles(NamedTuple):
             self.entries[name] = entry
 
 
-def collect(target: Target, known: Manifest, found: Found, *, in_place: bool) -> DesiredFiles:
+def collect(
+    target: Target, known: Manifest, found: Found, rules: Rules, *, in_place: bool
+) -> DesiredFiles:
     """Look at every file; raises ``not_ours`` where a stranger's is in the way."""
     pieces = DesiredFiles({}, {}, {}, [])
     for name, content in bundle_files.files().items():
         _file(target, known, pieces, name, DesiredFile("file", content))
-    _permissions(target, known, pieces)
+    _permissions(target, known, pieces, rules)
     if not found.commands:
         own = DesiredFile("command", bundle_files.implement().encode())
         _file(target, known, pieces, PLAIN, own)
@@ -119,14 +122,14 @@ def _is_untouched(current: bytes, before: bytes, entry: Entry | None, ours: str)
     return current == command_wrapper.around(before.decode("utf-8", "replace"), ours).encode()
 
 
-def _permissions(target: Target, known: Manifest, pieces: DesiredFiles) -> None:
+def _permissions(target: Target, known: Manifest, pieces: DesiredFiles, rules: Rules) -> None:
     for name in permissions.FILES:
         current = target.read(name)
         if current is None:
             continue
         base = _without_ours(target, known, name, current)
         try:
-            merged, inserted = permissions.merge(_text(base, name))
+            merged, inserted = permissions.merge(_text(base, name), rules)
         except ValueError as error:
             raise UsageError(
                 Code.BAD_CONFIG, f"{name}: {error}.", "Mend it, then install again."

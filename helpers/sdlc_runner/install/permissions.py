@@ -7,12 +7,13 @@ would take the place of the user's own, because OpenCode lets an object replace 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sdlc_runner.install import jsonc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from sdlc_runner.install.jsonc import Node
 
@@ -23,25 +24,30 @@ FILES = (  # the one that OpenCode lets win comes first
     "opencode.jsonc",
     "opencode.json",
 )
-_VERBS = "plan spawn follow watch status verify logs publish merge retry cancel report"
 STEERING = "--set --allow-verify --pod-template --release --context --namespace --backend".split()
 """What decides where an attempt runs, with whose credentials and what: no word of a model's."""
-RULES: Mapping[str, Mapping[str, str]] = {
-    "bash": {
-        **{f"{CALL} {verb} *": "allow" for verb in _VERBS.split()},
-        **{f"{CALL} *{flag}*": "deny" for flag in STEERING},
-    },
-    "task": {"async-runner": "allow"},
-}
 _OPEN = "allow"
 
+Rules = Mapping[str, Mapping[str, str]]
+"""A tool → pattern of its calls → what OpenCode decides."""
 Insertion = tuple[int, str]
 
 
-def merge(text: str) -> tuple[str, tuple[str, ...]]:
+def rules(verbs: Iterable[str]) -> Rules:
+    """Return the rules that let a session run ``verbs`` and call the subagent."""
+    return {
+        "bash": {
+            **{f"{CALL} {verb} *": "allow" for verb in verbs},
+            **{f"{CALL} *{flag}*": "deny" for flag in STEERING},
+        },
+        "task": {"async-runner": "allow"},
+    }
+
+
+def merge(text: str, rules: Rules) -> tuple[str, tuple[str, ...]]:
     """Return the file with the rules it lacks, and what was put in; raises ``ValueError``."""
     permission = jsonc.parse(text).get("permission")
-    insertions = [] if permission is None else list(_insertions(text, permission))
+    insertions = [] if permission is None else list(_insertions(text, permission, rules))
     for at, new in sorted(insertions, reverse=True):
         text = text[:at] + new + text[at:]
     return text, tuple(new for _, new in insertions)
@@ -56,19 +62,19 @@ def take_out(text: str, inserted: tuple[str, ...]) -> str | None:
     return text
 
 
-def _insertions(text: str, permission: Node) -> Iterator[Insertion]:
+def _insertions(text: str, permission: Node, rules: Rules) -> Iterator[Insertion]:
     if permission.text is not None:
-        yield from _around(permission, RULES)
+        yield from _around(permission, rules)
         return
     missing = {}
-    for tool, rules in RULES.items():
+    for tool, wanted in rules.items():
         found = permission.get(tool)
         if found is None:
-            missing[tool] = rules
+            missing[tool] = wanted
         elif found.text is not None:
-            yield from _around(found, rules)
+            yield from _around(found, wanted)
         else:
-            lacking = {key: value for key, value in rules.items() if found.get(key) is None}
+            lacking = {key: value for key, value in wanted.items() if found.get(key) is None}
             yield from _at_end(text, found, lacking)
     everything = permission.get("*")
     if everything is not None and everything.text != _OPEN:

@@ -202,7 +202,7 @@ class Follower:
         self._pass_on(item.reader.refill(lines))
 
 
-def positions(text: str, output: Output) -> Mapping[str, Position]:
+def read_positions(text: str, output: Output) -> Mapping[str, Position]:
     """Read ``--cursor``: a cursor, or @FILE with the events that its owner has kept."""
     if not text.startswith("@"):
         return cursor.parse(text)

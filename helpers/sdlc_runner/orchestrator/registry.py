@@ -17,7 +17,7 @@ from sdlc_runner.verify import evidence as verify_evidence
 from sdlc_runner.verify import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sdlc_runner.backends.base import AttemptStatus
     from sdlc_runner.events.codec import AttemptKey
@@ -186,3 +186,10 @@ def require(newest: dict[str, Attempt], word: str) -> Attempt:
             f"`sdlc-runner spawn {task}` starts one.",
         )
     return newest[task]
+
+
+def newest(project: Project, words: Sequence[str]) -> list[Attempt]:
+    """Return the newest attempt of each named task; of all tasks where none is named."""
+    found = latest(list_attempts(project)[1])
+    wanted = [require(found, task) for task in words]
+    return list({item.key: item for item in (wanted if words else found.values())}.values())

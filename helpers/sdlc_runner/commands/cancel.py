@@ -1,0 +1,53 @@
+"""``cancel``: stops attempts and reports how they ended."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from sdlc_runner.errors import ExitCode
+from sdlc_runner.events.codec import EventType
+from sdlc_runner.orchestrator import registry
+from sdlc_runner.orchestrator.follower import tell_outcome
+
+if TYPE_CHECKING:
+    from sdlc_runner.commands.call import Call
+    from sdlc_runner.orchestrator.project import Project
+    from sdlc_runner.orchestrator.registry import Attempt
+
+
+_CANCEL_SECONDS = 60.0
+_PAUSE = 0.05
+
+
+def run(call: Call) -> ExitCode:
+    """Ask the named tasks' attempts to end, wait for that, and print what the remote shows then."""
+    project, output = call.open(), call.output
+    alive = []
+    for known in registry.newest(project, call.args.tasks):
+        if known.alive and known.status is not None:
+            project.backend.cancel(known.status)
+            alive.append(known)
+        else:
+            output.tell(
+                EventType.WARNING,
+                known.key,
+                code="not_running",
+                message="It is not running here, so there is nothing to cancel.",
+                hint=f"`sdlc-runner verify {known.key.task}` tells how it ended.",
+            )
+    deadline = time.monotonic() + _CANCEL_SECONDS
+    while any(_is_alive(project, known) for known in alive) and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+    _, endings = registry.refresh(project, alive)
+    for ended in endings:
+        for verdict in ended.decide():
+            tell_outcome(project, ended, verdict, output)
+    still = [str(known.key) for known in endings if known.alive]
+    if still:
+        output.note(f"Still ending, its work is being saved: {', '.join(still)}")
+    return ExitCode.TIME_LIMIT if still else ExitCode.OK
+
+
+def _is_alive(project: Project, known: Attempt) -> bool:
+    return known.status is not None and project.backend.refresh(known.status).ending.alive
