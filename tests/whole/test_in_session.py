@@ -125,7 +125,7 @@ def test_who_looks_on_leaves_when_the_session_is_gone(session: Harness) -> None:
     until(lambda: session.state.exists() and session.journal())
     opencode.kill()
     opencode.wait()
-    assert "goes on" in ended(call)[-1]
+    assert "Detached: attempts go on" in ended(call)[-1]
     assert call.returncode == 130
     session.env["OPENCODE_PID"] = str(os.getpid())
     assert said(session, "spawn", "T001", "--follow")[-1].startswith("T001 succeeded: ")
