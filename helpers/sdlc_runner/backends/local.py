@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
-import json
 import os
 import shutil
 import signal
@@ -21,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner import process
+from sdlc_runner import files, process
 from sdlc_runner.attempt import naming
 from sdlc_runner.attempt import spec as attempt_spec
 from sdlc_runner.attempt.exit_state import BackendStatus
@@ -86,9 +84,7 @@ class LocalBackend:
         """Start the worker with the lock in its hands; what an earlier start left is removed."""
         for leftover in ("git", "work", "pid", "cancel", "exit.json"):
             _remove(folder / leftover)
-        new = folder / "spec.json.new"
-        new.write_text(spec.to_json(), encoding="utf-8")
-        new.replace(folder / "spec.json")
+        files.write(folder / "spec.json", spec.to_json())
         env = {**self.environ, "PYTHONPATH": str(_PACKAGE_ROOT)}
         with (folder / "worker.log").open("ab") as log:
             process.start_detached(
@@ -187,12 +183,9 @@ def _origin(spec: AttemptSpec) -> str:
 def _take(handle: int) -> bool:
     """Take the lock; a moment's patience, since who only looks holds it for an instant."""
     for _ in range(_LOCK_TRIES):
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_LOCK_PAUSE)
-        else:
+        if files.try_lock(handle):
             return True
+        time.sleep(_LOCK_PAUSE)
     return False
 
 
@@ -203,11 +196,7 @@ def _is_alive(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
+        return not files.try_lock(handle, shared=True)
     finally:
         os.close(handle)
 
@@ -269,7 +258,7 @@ class _JournalTail:
 
 def _read_json(path: Path) -> Mapping[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = files.read_json(path)
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}

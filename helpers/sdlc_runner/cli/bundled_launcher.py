@@ -6,15 +6,13 @@ attempts run on Kubernetes or a settings file has more than plain lines.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sdlc_runner import process
+from sdlc_runner import files, process
 from sdlc_runner.__main__ import start as start_here
 from sdlc_runner.cli.commands import COMMANDS
 from sdlc_runner.digest import digest
@@ -23,7 +21,7 @@ from sdlc_runner.events.codec import EventType
 from sdlc_runner.output.output import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 PACKAGES = ("kubernetes>=31", "pyyaml>=6")
 _MODULES = ("kubernetes", "yaml")
@@ -71,7 +69,7 @@ def _environment(environ: Mapping[str, str]) -> Path:
     home = Path(environ.get("HOME") or Path.home())
     folder = state_folder(environ, home) / "packages" / name
     python, stamp = folder / "bin" / "python", folder / ".complete"
-    with _locked(folder.with_name(f"{name}.lock")):
+    with files.lock(folder.with_name(f"{name}.lock")):
         if not stamp.is_file():
             _make(folder, python)
             stamp.touch()
@@ -96,11 +94,3 @@ def _step(argv: Sequence[str]) -> None:
             f"The packages cannot be installed: {said}",
             f"`uv run {sys.argv[0]} …` finds them by itself, or install {' '.join(PACKAGES)}.",
         )
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from sdlc_runner import files
 from sdlc_runner.digest import digest, slug
 from sdlc_runner.errors import Code, ExitCode, UsageError
 from sdlc_runner.events.codec import EventType
@@ -31,8 +31,8 @@ def run(call: Call) -> ExitCode:
     page, picture = folder / _PAGE, folder / _PICTURE
     _refuse_foreign(page, picture)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(picture, timeline.draw(found))
-    _write(page, markdown.write(found, _PICTURE))
+    files.write(picture, timeline.draw(found))
+    files.write(page, markdown.write(found, _PICTURE))
     if call.args.show:
         text = markdown.write(found, str(picture)).encode("utf-8", "replace")
         output.stdout.write(_bounded(text, page))
@@ -78,13 +78,6 @@ def _is_ours(path: Path) -> bool:
         return False
     with path.open("rb") as file:
         return timeline.MARK.encode() in file.read(_HEAD_BYTES)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file at once: whoever reads it meanwhile has the old one."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
 
 
 def _summarize(run: RunReport, output: Output) -> None:

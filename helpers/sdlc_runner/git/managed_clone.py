@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
+from sdlc_runner import files
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError, UsageError
 from sdlc_runner.git.command import Git
@@ -45,9 +45,7 @@ def prepare(state: Path, wanted: Wanted) -> Path:
     """Return a checkout of the branch as the remote has it now."""
     name = digest(normalize_remote(wanted.repository), wanted.branch)[:16]
     folder = state / "checkouts" / name
-    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder.parent / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with files.lock(folder.parent / f"{name}.lock"):
         _update(folder, wanted)
     return folder
 

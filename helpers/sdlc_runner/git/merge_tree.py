@@ -5,7 +5,6 @@ Everything is tried there first, which is the forecast; only a push makes it rea
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 import uuid
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdlc_runner import files
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.git import protected_paths
@@ -156,9 +156,7 @@ def tidy(repo: Repo, state: Path) -> None:
 def _alone(repo: Repo, state: Path) -> Iterator[Path]:
     """Be the only merge of this repository here, in a folder without leftovers."""
     folder = state.resolve() / "merge" / digest(str(repo.root))[:16]
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with files.lock(folder / "lock"):
         listed = repo.git.run("worktree", "list", "--porcelain").splitlines()
         known = (Path(line.removeprefix("worktree ")) for line in listed)
         for left in {*folder.glob("tree-*"), *(path for path in known if path.parent == folder)}:

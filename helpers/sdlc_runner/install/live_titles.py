@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdlc_runner import files
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.codec import EventType
 from sdlc_runner.install import bundle_files, manifest
@@ -158,7 +159,7 @@ def _user_folders(environ: Mapping[str, str]) -> Iterator[Path]:
 def _is_filled(folder: Path) -> bool:
     """Whether OpenCode finds there what it looks for."""
     try:
-        lock = json.loads((folder / _LOCK).read_bytes())
+        lock = files.read_json(folder / _LOCK, 64 * files.MIB)
         return (folder / _MODULES).is_dir() and _NEEDED in lock["packages"][""]["dependencies"]
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner import __version__
+from sdlc_runner import __version__, files
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.install.bundle_files import HOME
 
@@ -50,12 +50,12 @@ def read(root: Path, file: str = FILE) -> Manifest:
     """Read a repository's ledger; without one nothing there is ours."""
     path = root / file
     try:
-        found = json.loads(path.read_bytes())
-        files = {
+        found = files.read_json(path)
+        entries = {
             name: Entry(item["what"], item["sha256"], item["before"], tuple(item["inserted"]))
             for name, item in found["files"].items()
         }
-        return Manifest(files, tuple(found["folders"]), bool(found["preset"]))
+        return Manifest(entries, tuple(found["folders"]), bool(found["preset"]))
     except (FileNotFoundError, NotADirectoryError):
         return EMPTY
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from enum import Enum
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from sdlc_runner import files
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.install.worktree import sha256
 
@@ -88,7 +88,7 @@ def is_as_installed(root: Path, commands: tuple[str, ...]) -> bool:
     Only then may its CLI write them anew: it would lose what a person changed.
     """
     try:
-        files = json.loads((root / _INTEGRATION).read_bytes())["files"]
-        return all(files[name] == sha256((root / name).read_bytes()) for name in commands)
+        hashes = files.read_json(root / _INTEGRATION)["files"]
+        return all(hashes[name] == sha256(files.read(root / name)) for name in commands)
     except (OSError, ValueError, KeyError, TypeError):
         return False

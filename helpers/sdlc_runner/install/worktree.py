@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import secrets
 import shutil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from sdlc_runner import files
 from sdlc_runner.errors import Code, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_READ_LIMIT = 16 * files.MIB
 
 
 def sha256(content: bytes) -> str:
@@ -32,24 +34,22 @@ class Target:
     def read(self, name: str) -> bytes | None:
         """Return a file's content, None if there is nothing; what is no plain file is an error."""
         path = self._inside(name)
-        if path.is_symlink() or path.is_dir():
+        try:
+            return files.read(path, _READ_LIMIT, follow=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (files.NotRegularError, files.TooLargeError) as error:
             raise UsageError(
-                Code.NOT_OURS, f"{name} is a link or a folder.", "Move it away, then try again."
-            )
-        return path.read_bytes() if path.exists() else None
+                Code.NOT_OURS,
+                f"{name} cannot be read: {error.strerror}.",
+                "Move it away, then try again.",
+            ) from error
 
     def write(self, name: str, content: bytes) -> None:
         """Put a file in place at once, with the mode that it had."""
         path = self._inside(name)
         self._make(PurePosixPath(name).parent)
-        new = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        try:
-            new.write_bytes(content)
-            if path.exists():
-                shutil.copymode(path, new)
-            os.replace(new, path)  # noqa: PTH105 - the same, and no second Path
-        finally:
-            new.unlink(missing_ok=True)
+        files.write(path, content)
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

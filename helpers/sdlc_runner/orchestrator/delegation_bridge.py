@@ -5,13 +5,12 @@ Nothing is made where none of them is there. Whatever goes wrong here is told an
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from sdlc_runner import files
 from sdlc_runner.digest import digest
 from sdlc_runner.events.codec import EventType, clean
 from sdlc_runner.orchestrator import delegation_files
@@ -25,7 +24,8 @@ from sdlc_runner.orchestrator.delegation_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sdlc_runner.orchestrator.delegation_files import Entry
@@ -106,22 +106,16 @@ def _keep(
         )
 
 
-@contextmanager
-def _alone(project: Project) -> Iterator[None]:
-    """Be the only one of us who writes; the lock lies outside of the checkout."""
-    folder = project.state / "bridge"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+def _alone(project: Project) -> AbstractContextManager[None]:
+    """Be the only process that writes; the lock lies outside of the checkout."""
     name = digest(str(project.feature.directory.resolve()))[:16]
-    with (folder / name).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return files.lock(project.state / "bridge" / name)
 
 
 def _rewrite(path: Path, task: str, change: Change) -> bool:
     """Change one entry, False if it is not ours; begin again if the file changed meanwhile."""
-    _refuse_link(path)
     while True:
-        old = path.read_bytes()
+        old = files.read(path, follow=False)
         record = _load(old)
         entries = record.setdefault("tasks", {})
         entry = entries.get(task, {})
@@ -132,8 +126,8 @@ def _rewrite(path: Path, task: str, change: Change) -> bool:
             return new is not None
         entries[task] = new
         text = json.dumps(record, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-        if path.read_bytes() == old:
-            _replace(path, text)
+        if files.read(path, follow=False) == old:
+            files.write(path, text)
             return True
 
 
@@ -153,21 +147,12 @@ def _note(folder: Path, task: str, state: dict[str, str]) -> None:
     for name, text in state.items():
         path = folder / name / f"{task}{'.md' if name == PROMPTS else '.txt'}"
         _refuse_link(path)
-        if not path.exists() or (name != PROMPTS and path.read_text(encoding="utf-8") != text):
+        if not path.exists() or (name != PROMPTS and files.read(path) != text.encode()):
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, text)
+            files.write(path, text)
 
 
 def _refuse_link(*paths: Path) -> None:
     for path in paths:
         if path.is_symlink():
             raise ValueError(f"{path.name} is a link")
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file at once, as readable as it was."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    new.write_text(text, encoding="utf-8")
-    if path.exists():
-        new.chmod(path.stat().st_mode & 0o777)
-    new.replace(path)

@@ -9,6 +9,8 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdlc_runner import files
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -35,9 +37,7 @@ class LiveLine:
             return
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(exist_ok=True)
-            new = self._path.with_suffix(".new")
-            new.write_text(text[:_LENGTH], "utf-8", "replace")
-            new.replace(self._path)
+            files.write(self._path, text[:_LENGTH])
 
     def close(self) -> None:
         """Leave nothing."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from sdlc_runner import files
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.tasks import parser
 
@@ -95,11 +95,14 @@ def _named(root: Path, named: str, source: str) -> Feature:
 def _pointer(root: Path) -> str:
     """Return what ``.specify/feature.json`` names, or nothing where it is absent."""
     try:
-        content = json.loads((root / POINTER).read_bytes())
+        content = files.read_json(root / POINTER)
     except (FileNotFoundError, NotADirectoryError):
         return ""
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(Code.BAD_CONFIG, f"{POINTER} is no JSON: {error}", _fix()) from error
+    except OSError as error:
+        message = f"{POINTER} cannot be read: {error.strerror}."
+        raise UsageError(Code.BAD_CONFIG, message, _fix()) from error
+    except ValueError as error:
+        raise UsageError(Code.BAD_CONFIG, f"{POINTER} is not JSON: {error}", _fix()) from error
     named = content.get("feature_directory", "") if isinstance(content, dict) else None
     if not isinstance(named, str):
         message = f"{POINTER} has no text under “feature_directory”."
@@ -123,7 +126,7 @@ def _of_branch(candidates: list[Path], branch: str | None) -> list[Path]:
 def _read(path: Path, name: str) -> bytes:
     hint = "Write the tasks: /speckit.tasks"
     try:
-        with path.open("rb") as file:
+        with files.open_regular(path) as file:
             return file.read(SIZE_LIMIT + 1)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(Code.NO_TASKS_FILE, f"{name} does not exist.", hint) from error

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdlc_runner import files
 from sdlc_runner.attempt import spec as attempt_spec
 from sdlc_runner.errors import ExitCode, RunnerError
 from sdlc_runner.worker import masking, secret_values
@@ -66,9 +67,7 @@ def _run(folder: Path, where: str, spec: AttemptSpec, stop: Stop) -> Outcome:
 
 def _leave(folder: Path, outcome: Outcome) -> int:
     code = exit_code(outcome)
-    new = folder / f"{EXIT_FILE}.new"
-    new.write_text(json.dumps({"exit": code, "status": outcome.value}), encoding="utf-8")
-    new.replace(folder / EXIT_FILE)
+    files.write(folder / EXIT_FILE, json.dumps({"exit": code, "status": outcome.value}))
     return code
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from typing import TYPE_CHECKING
+
+from sdlc_runner import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,10 +40,8 @@ def read(work: Path, relative: str, limit: int = FILE_LIMIT) -> str | None:
     try:
         if path is None:
             return None
-        # Without blocking: it may have become a pipe, for which nobody ever writes.
-        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(opened, "rb") as file:  # noqa: PTH123 - there is no path to it, that is the point
-            if not stat.S_ISREG(os.fstat(opened).st_mode) or not _is_in(work, opened):
+        with files.open_regular(path) as file:
+            if not _is_in(work, file.fileno()):
                 return None
             return file.read(limit).decode("utf-8", "replace")
     except (OSError, ValueError):
