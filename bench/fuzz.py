@@ -24,8 +24,9 @@ from sdlc_runner.config import loader, plain_yaml, yaml_file
 from sdlc_runner.config.settings import SETTINGS
 from sdlc_runner.errors import RunnerError
 from sdlc_runner.events import cursor
-from sdlc_runner.events.codec import AttemptKey, EventType, Outcome, parse
-from sdlc_runner.events.log_reader import Reader, iter_events
+from sdlc_runner.events.codec import AttemptKey, parse
+from sdlc_runner.events.log_reader import Reader
+from sdlc_runner.events.types import Outcome
 from sdlc_runner.plan import planner
 from sdlc_runner.tasks import checkboxes, parser, scope
 from sdlc_runner.verify import evidence, verdict
@@ -138,7 +139,7 @@ def _events(data: bytes, rng: random.Random) -> None:
         at += size
     whole += reader.finish()
     whole += reader.refill(data.splitlines())
-    for item in iter_events(whole):
+    for item in whole:
         json.loads(item.line)
         item.event.to_line().encode()
     for line in data.splitlines():
@@ -150,9 +151,10 @@ def _events(data: bytes, rng: random.Random) -> None:
 def _translator(data: bytes, rng: random.Random) -> None:
     translator = Translator(Path("/work"))
     for line in data.decode("utf-8", "replace").splitlines():
-        for type_, fields in translator.feed(line, rng.choice(("stdout", "stderr"))):
-            assert isinstance(type_, EventType)
-            json.dumps(fields, ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
+        for body in translator.feed(line, rng.choice(("stdout", "stderr"))):
+            json.dumps(body.to_fields(), ensure_ascii=False, allow_nan=False).encode(
+                "utf-8", "surrogatepass"
+            )
     assert translator.usage.tokens >= 0
 
 

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.config.loader import GREATEST
 from sdlc_runner.config.settings import SETTINGS, Setting
-from sdlc_runner.events import schema as events_schema
-from sdlc_runner.events.schema import EventType, Field, Kind
+from sdlc_runner.events import types as events_types
+from sdlc_runner.events.types import BODIES, EventType, Field, Kind, fields_of
 from sdlc_runner.output.opencode import WHOLE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TEXT = {"type": "string", "maxLength": events_schema.TEXT_LIMIT}
+TEXT = {"type": "string", "maxLength": events_types.TEXT_LIMIT}
 KINDS: Mapping[Kind, dict[str, Any]] = {
     Kind.TEXT: TEXT,
-    Kind.COUNT: {"type": "integer", "minimum": 0, "maximum": events_schema.NUMBER_LIMIT},
-    Kind.NUMBER: {"type": "number", "minimum": 0, "maximum": events_schema.NUMBER_LIMIT},
+    Kind.COUNT: {"type": "integer", "minimum": 0, "maximum": events_types.NUMBER_LIMIT},
+    Kind.NUMBER: {"type": "number", "minimum": 0, "maximum": events_types.NUMBER_LIMIT},
     Kind.FLAG: {"type": "boolean"},
     Kind.TEXTS: {"type": "array", "items": TEXT},
     Kind.RECORDS: {"type": "array", "items": {"type": "object"}},
@@ -26,10 +26,10 @@ KINDS: Mapping[Kind, dict[str, Any]] = {
 }
 # What the envelope asks for beyond the kinds of its fields.
 ENVELOPE_RULES: Mapping[str, dict[str, Any]] = {
-    "v": {"const": events_schema.VERSION},
+    "v": {"const": events_types.VERSION},
     "seq": {"minimum": 1},
     "attempt": {"minimum": 1},
-    "time": {"pattern": events_schema.TIME_PATTERN, "maxLength": events_schema.TIME_LENGTH},
+    "time": {"pattern": events_types.TIME_PATTERN, "maxLength": events_types.TIME_LENGTH},
 }
 SETTING_KINDS: Mapping[str, dict[str, Any]] = {
     "text": {"type": "string"},
@@ -57,7 +57,7 @@ def event_schema() -> str:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Event of the Agentic SDLC Runner",
         "description": "One line of what any verb prints. Unknown keys are allowed and ignored.",
-        **_object(events_schema.ENVELOPE, ENVELOPE_RULES),
+        **_object(events_types.ENVELOPE, ENVELOPE_RULES),
         "oneOf": [{"required": ["seq"]}, {"required": ["origin"]}],
         "allOf": [
             {
@@ -66,7 +66,7 @@ def event_schema() -> str:
             }
             for type_ in EventType
         ],
-        "$defs": {type_.value: _object(events_schema.FIELDS[type_]) for type_ in EventType}
+        "$defs": {type_.value: _object(fields_of(BODIES[type_])) for type_ in EventType}
         | {"compact_line": COMPACT_LINE},
     }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

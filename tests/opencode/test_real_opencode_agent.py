@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.attempt.spec import Limits
-from sdlc_runner.events.codec import EventType, Outcome
+from sdlc_runner.events.types import EventType, Outcome
 from sdlc_runner.worker.agents import subprocess_run
 from sdlc_runner.worker.masking import Masker
 from support.agent_fixtures import SPEC, Heard, limited

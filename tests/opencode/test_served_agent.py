@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sdlc_runner.attempt.spec import Limits
-from sdlc_runner.events.codec import EventType, Outcome
+from sdlc_runner.events.types import EventType, Outcome
 from support.agent_fixtures import is_gone, wait_until
 from support.model.server import KEY, Call, Rule, Turn, calls, says, shell, writes
 from support.opencode.real_server import LONG, Real

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import EventType
 from support.agent_fixtures import is_gone, wait_until
 from support.opencode.real_server import SPEC_HERE, Real
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 from sdlc_runner.worker.agents.opencode_server.client import Server
 from support.model.server import calls, shell
 from support.opencode.real_server import LONG, Real, begun

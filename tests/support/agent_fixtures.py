@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits
-from sdlc_runner.events.codec import AttemptKey, Event, EventType, check, now
+from sdlc_runner.events.codec import AttemptKey, Event, check, now
+from sdlc_runner.events.types import EventBody, EventType
 from sdlc_runner.worker.agents import subprocess_run
 from sdlc_runner.worker.masking import Masker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from sdlc_runner.worker.agents.agent_result import AgentResult
 
@@ -53,8 +54,8 @@ class Heard:
     def __init__(self) -> None:
         self.events: list[tuple[EventType, dict[str, Any]]] = []
 
-    def emit(self, type_: EventType, fields: Mapping[str, Any]) -> None:
-        self.events.append((type_, dict(fields)))
+    def emit(self, body: EventBody) -> None:
+        self.events.append((body.type, body.to_fields()))
 
     def of(self, type_: EventType) -> list[dict[str, Any]]:
         return [fields for kind, fields in self.events if kind is type_]

@@ -4,7 +4,7 @@ import json
 import os
 import time
 
-from sdlc_runner.events.codec import EventType, Outcome
+from sdlc_runner.events.types import EventType, Outcome
 from sdlc_runner.worker.masking import Masker
 from support.agent_fixtures import SLEEP, Heard, Stage, is_gone, wait_until
 

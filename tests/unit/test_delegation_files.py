@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 from sdlc_runner.orchestrator import delegation_files
 from sdlc_runner.orchestrator.delegation_files import Delegate, Entry
 from sdlc_runner.verify.verdict import Verdict

@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from sdlc_runner.events.codec import AttemptKey, Event, check, parse
-from sdlc_runner.events.schema import (
+from sdlc_runner.events.types import (
+    BODIES,
     ENVELOPE,
-    FIELDS,
     FROM_ATTEMPT,
     NUMBER_LIMIT,
     TEXT_LIMIT,
     EventType,
     Field,
     Kind,
+    fields_of,
 )
 from support import source_files
 
@@ -69,7 +70,7 @@ def values(field: Field) -> st.SearchStrategy[Any]:
 
 @cache
 def valid_records(type_: EventType) -> st.SearchStrategy[Record]:
-    fields = FIELDS[type_]
+    fields = fields_of(BODIES[type_])
     body = st.fixed_dictionaries(
         {name: values(field) for name, field in fields.items() if field.required},
         optional={name: values(field) for name, field in fields.items() if not field.required},
@@ -135,7 +136,7 @@ EXAMPLES: dict[Kind, Any] = {
 def test_every_type_has_an_example_that_round_trips(type_: EventType) -> None:
     fields = {
         name: field.values[0] if field.values else EXAMPLES[field.kind]
-        for name, field in FIELDS[type_].items()
+        for name, field in fields_of(BODIES[type_]).items()
     }
     event = Event(type_, TIME, fields, KEY, 3)
     assert agree(event.to_record())

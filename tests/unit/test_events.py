@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-from sdlc_runner.events.codec import (
-    AttemptKey,
-    Event,
+from sdlc_runner.events.codec import AttemptKey, Event, check, clean, client_event, now, parse
+from sdlc_runner.events.types import (
+    FROM_ATTEMPT,
+    LINE_LIMIT,
+    NUMBER_LIMIT,
+    TEXT_LIMIT,
     EventType,
-    check,
-    clean,
-    client_event,
-    now,
-    parse,
+    QueuedEvent,
+    SummaryEvent,
 )
-from sdlc_runner.events.schema import FROM_ATTEMPT, LINE_LIMIT, NUMBER_LIMIT, TEXT_LIMIT
 
 KEY = AttemptKey("001-demo", "T001", 1)
 TIME = "2026-01-31T09:30:00.000Z"
@@ -59,25 +58,33 @@ def test_the_first_keys_stand_in_the_documented_order() -> None:
 
 
 def test_a_client_event_has_an_origin_and_no_seq() -> None:
-    record = client_event(EventType.QUEUED, KEY, reason="full", hint=None).to_record()
+    record = client_event(QueuedEvent(reason="full"), KEY).to_record()
     assert list(record) == "v time feature task attempt type origin reason".split()
     assert (record["origin"], check(record)) == ("client", None)
 
 
 def test_what_is_unknown_is_absent() -> None:
-    of_feature = client_event(EventType.QUEUED, AttemptKey("001-demo", "", 0), reason="full")
+    of_feature = client_event(QueuedEvent(reason="full"), AttemptKey("001-demo", "", 0))
     assert list(of_feature.to_record()) == "v time feature type origin reason".split()
-    of_nothing = client_event(EventType.QUEUED, reason="full")
+    of_nothing = client_event(QueuedEvent(reason="full"))
     assert list(of_nothing.to_record()) == "v time type origin reason".split()
 
 
 def test_a_line_is_utf_8_as_it_stands_and_has_no_breaks() -> None:
-    event = client_event(EventType.QUEUED, reason="größer ✓\nnext\u2028last\ud800")
+    event = client_event(QueuedEvent(reason="größer ✓\nnext\u2028last\ud800"))
     assert event.to_line().endswith('"reason":"größer ✓ next last?"}')
 
 
 def test_client_events_are_clean_all_the_way_down() -> None:
-    event = client_event(EventType.SUMMARY, counts={"a\x1b[31mb": ("\x07c", 1, None, {"d": "\n"})})
+    event = client_event(
+        SummaryEvent(
+            verb="run",
+            verdict="",
+            ok=True,
+            exit=0,
+            counts={"a\x1b[31mb": ("\x07c", 1, None, {"d": "\n"})},
+        )
+    )
     assert event.fields["counts"] == {"ab": ["c", 1, None, {"d": " "}]}
 
 

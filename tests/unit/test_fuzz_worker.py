@@ -57,16 +57,16 @@ SECRETS = st.lists(st.text(LETTERS, min_size=6, max_size=12), max_size=3)
 def test_no_line_breaks_the_translator(line: str, stream: str) -> None:
     heard = Heard()
     translator = Translator(Path("/work"))
-    for type_, fields in translator.feed(line, stream):
-        heard.emit(type_, fields)
+    for body in translator.feed(line, stream):
+        heard.emit(body)
     heard.close()
 
 
 @given(PARTS, st.booleans())
 def test_no_part_breaks_the_translator(part: dict[str, Any], root: bool) -> None:  # noqa: FBT001
     heard = Heard()
-    for type_, fields in Translator(Path("/work")).part(part, root=root):
-        heard.emit(type_, fields)
+    for body in Translator(Path("/work")).part(part, root=root):
+        heard.emit(body)
     heard.close()
 
 

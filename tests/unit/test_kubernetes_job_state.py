@@ -9,7 +9,7 @@ import pytest
 from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState, state_of
 from sdlc_runner.backends.kubernetes.ownership import states
 from sdlc_runner.backends.kubernetes.pending_reasons import TimeoutKind
-from sdlc_runner.events.vocabulary import Outcome
+from sdlc_runner.events.types import Outcome
 from support.kubernetes.kube_fixtures import (
     BORN_SECONDS,
     CANCEL_NOTE,

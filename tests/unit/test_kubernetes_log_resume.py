@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdlc_runner.backends.kubernetes.log_resume import LogLines
-from sdlc_runner.events.schema import LINE_LIMIT
+from sdlc_runner.events.types import LINE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

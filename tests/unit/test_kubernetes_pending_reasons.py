@@ -14,7 +14,7 @@ from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState
 from sdlc_runner.backends.kubernetes.pending_reasons import PendingReason, TimeoutKind
 from sdlc_runner.backends.kubernetes.server_clock import ServerClock
 from sdlc_runner.backends.kubernetes.start_timeout import StartTimeout
-from sdlc_runner.events.vocabulary import Outcome
+from sdlc_runner.events.types import Outcome
 from support.kubernetes.kube_fixtures import (
     BORN,
     BORN_SECONDS,

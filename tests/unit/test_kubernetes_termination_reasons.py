@@ -11,7 +11,7 @@ from sdlc_runner.backends.kubernetes.termination_reasons import (
     cause_without_pod,
     leaving,
 )
-from sdlc_runner.events.vocabulary import Outcome
+from sdlc_runner.events.types import Outcome
 from support.kubernetes.kube_fixtures import (
     COMPLETE,
     DISRUPTED,

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlc_runner.events.codec import AttemptKey, EventType, check
+from sdlc_runner.events.codec import AttemptKey, check
 from sdlc_runner.events.cursor import Position
-from sdlc_runner.events.log_reader import Reader, iter_events
-from sdlc_runner.events.schema import LINE_LIMIT
+from sdlc_runner.events.log_reader import Reader
+from sdlc_runner.events.types import LINE_LIMIT, EventType
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sdlc_runner.events.log_reader import LogBatch
+    from sdlc_runner.events.log_reader import LogEntry
 
 KEY = AttemptKey("001-demo", "T001", 1)
 
@@ -35,25 +35,25 @@ def line(seq: int, text: str = "hello", **more: object) -> bytes:
         "text": text,
         **more,
     }
-    return json.dumps(record).encode()
+    return json.dumps(record, separators=(",", ":")).encode()
 
 
 def log(numbers: Iterable[int]) -> bytes:
     return b"".join(line(number) + b"\n" for number in numbers)
 
 
-def seqs(found: Sequence[LogBatch]) -> list[int]:
-    return [item.event.seq for item in iter_events(found) if item.event.seq is not None]
+def seqs(found: Sequence[LogEntry]) -> list[int]:
+    return [item.event.seq for item in found if item.event.seq is not None]
 
 
-def gaps(found: Sequence[LogBatch]) -> list[tuple[int, int, bool]]:
-    events = [item.event for item in found if item.type is EventType.GAP]
+def gaps(found: Sequence[LogEntry]) -> list[tuple[int, int, bool]]:
+    events = [item.event for item in found if item.event.type is EventType.GAP]
     return [(e.fields["from"], e.fields["to"], e.fields["recovered"]) for e in events]
 
 
 def test_events_come_as_the_lines_they_were() -> None:
     found = Reader(KEY).feed(log(range(1, 4)))
-    assert [item.line for item in iter_events(found)] == [line(1), line(2), line(3)]
+    assert [item.line for item in found] == [line(1), line(2), line(3)]
 
 
 def test_a_line_is_taken_when_it_is_whole() -> None:
@@ -188,9 +188,7 @@ def test_however_it_is_cut_each_event_comes_once_in_order(
     assert seqs(found) == list(range(1, count + 1))
     assert reader.position == Position(count)
     at_once = Reader(KEY).feed(data)
-    assert [item.event.fields for item in iter_events(found)] == [
-        item.event.fields for item in iter_events(at_once)
-    ]
+    assert [item.event.fields for item in found] == [item.event.fields for item in at_once]
 
 
 @given(st.lists(st.binary(max_size=200), max_size=8), st.integers(0, 5))
@@ -198,7 +196,7 @@ def test_no_bytes_make_it_raise_or_say_what_is_no_event(chunks: list[bytes], las
     reader = Reader(KEY, Position(last))
     found = [item for chunk in chunks for item in reader.feed(chunk)]
     found += reader.finish() + reader.refill(chunks)
-    for item in iter_events(found):
+    for item in found:
         record = json.loads(item.line)
         assert check(record) is None
         assert b"\n" not in item.line

@@ -6,10 +6,20 @@ from typing import Any
 
 import pytest
 
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import EventType
 from sdlc_runner.worker.agents.opencode_events import Translator, Usage
 
 WORK = Path("/src/tree")
+
+
+def feed(translator: Translator, *args: str) -> list[tuple[EventType, dict[str, Any]]]:
+    return [(body.type, body.to_fields()) for body in translator.feed(*args)]
+
+
+def part_of(
+    translator: Translator, part: object, *, root: bool = True
+) -> list[tuple[EventType, dict[str, Any]]]:
+    return [(body.type, body.to_fields()) for body in translator.part(part, root=root)]
 
 
 def line(type_: str, **more: Any) -> str:  # noqa: ANN401
@@ -39,11 +49,11 @@ def error(message: str = "bad key", status: object = 401, name: str = "APIError"
 
 def test_text_is_a_message() -> None:
     translator = Translator(WORK)
-    assert translator.feed(text("I \x1b[31mread\nit.")) == [
+    assert feed(translator, text("I \x1b[31mread\nit.")) == [
         (EventType.MESSAGE, {"text": "I read it."})
     ]
     assert translator.last_message == "I read it."
-    assert translator.feed(text(" \n")) == []
+    assert feed(translator, text(" \n")) == []
 
 
 @pytest.mark.parametrize(
@@ -62,25 +72,25 @@ def test_text_is_a_message() -> None:
 )
 def test_a_tool_shows_what_it_was_used_on(name: str, given: object, target: str) -> None:
     fields = {"name": name, "status": "completed", "target": target, "duration": 1.5}
-    assert Translator(WORK).feed(tool(name, given)) == [(EventType.TOOL, fields)]
+    assert feed(Translator(WORK), tool(name, given)) == [(EventType.TOOL, fields)]
 
 
 def test_a_tool_without_a_target_shows_its_title() -> None:
-    fields = Translator(WORK).feed(tool("todowrite", {"todos": []}, title="3 todos"))[0][1]
+    fields = feed(Translator(WORK), tool("todowrite", {"todos": []}, title="3 todos"))[0][1]
     assert fields["target"] == "3 todos"
 
 
 def test_a_failed_tool_is_an_error() -> None:
     translator = Translator(WORK)
-    [(_, fields)] = translator.feed(tool("edit", None, "error", time=None))
+    [(_, fields)] = feed(translator, tool("edit", None, "error", time=None))
     assert fields == {"name": "edit", "status": "error"}
     assert translator.last_tool == "edit"
 
 
 def test_usage_adds_up() -> None:
     translator = Translator(WORK)
-    translator.feed(finish("tool-calls", input=100, output=20, reasoning=5))
-    [(type_, fields)] = translator.feed(finish(input=1, cache={"read": 7, "write": 2}))
+    feed(translator, finish("tool-calls", input=100, output=20, reasoning=5))
+    [(type_, fields)] = feed(translator, finish(input=1, cache={"read": 7, "write": 2}))
     assert type_ is EventType.USAGE
     assert fields == {"input_tokens": 101, "output_tokens": 25, "cache_tokens": 9, "cost": 0.5}
     assert translator.usage == Usage(101, 25, 9, 0.5)
@@ -90,16 +100,19 @@ def test_usage_adds_up() -> None:
 @pytest.mark.parametrize("value", [-1, True, "5", 1e400, float("nan"), 10**30, None, [1]])
 def test_absurd_numbers_count_nothing(value: object) -> None:
     translator = Translator(WORK)
-    translator.feed(
-        line("step_finish", part={"type": "step-finish", "tokens": {"input": value}, "cost": value})
+    feed(
+        translator,
+        line(
+            "step_finish", part={"type": "step-finish", "tokens": {"input": value}, "cost": value}
+        ),
     )
     assert translator.usage == Usage()
 
 
 def test_a_new_step_is_not_finished() -> None:
     translator = Translator(WORK)
-    translator.feed(finish())
-    translator.feed(line("step_start", part={"type": "step-start"}))
+    feed(translator, finish())
+    feed(translator, line("step_start", part={"type": "step-start"}))
     assert not translator.finished
 
 
@@ -124,7 +137,7 @@ def test_a_new_step_is_not_finished() -> None:
 )
 def test_errors_have_codes(given: str, code: str) -> None:
     translator = Translator(WORK)
-    [(type_, fields)] = translator.feed(given)
+    [(type_, fields)] = feed(translator, given)
     assert type_ is EventType.WARNING
     assert fields["code"] == code
     assert fields["message"]
@@ -133,19 +146,19 @@ def test_errors_have_codes(given: str, code: str) -> None:
 
 def test_an_error_that_was_overcome_is_forgotten() -> None:
     translator = Translator(WORK)
-    translator.feed(error(status=500))
-    translator.feed(finish("tool-calls"))
+    feed(translator, error(status=500))
+    feed(translator, finish("tool-calls"))
     assert translator.error is not None
-    translator.feed(finish("stop"))
+    feed(translator, finish("stop"))
     assert translator.error is None
 
 
 def test_an_auto_rejected_permission_is_noticed_on_stderr_only() -> None:
     said = "\x1b[93m! permission requested: bash (x); auto-rejecting\x1b[0m"
     translator = Translator(WORK)
-    assert translator.feed(said)[0][0] is EventType.LOG
+    assert feed(translator, said)[0][0] is EventType.LOG
     assert not translator.rejected
-    [(type_, fields)] = translator.feed(said, "stderr")
+    [(type_, fields)] = feed(translator, said, "stderr")
     assert (type_, fields["code"]) == (EventType.WARNING, "permission_rejected")
     assert fields["message"] == "! permission requested: bash (x); auto-rejecting"
     assert translator.rejected
@@ -153,7 +166,7 @@ def test_an_auto_rejected_permission_is_noticed_on_stderr_only() -> None:
 
 def test_a_rejection_in_the_last_event_is_noticed() -> None:
     translator = Translator(WORK)
-    assert translator.feed(line("done", reason="idle", rejected=["x"])) == []
+    assert feed(translator, line("done", reason="idle", rejected=["x"])) == []
     assert translator.rejected
 
 
@@ -173,30 +186,30 @@ def test_a_rejection_in_the_last_event_is_noticed() -> None:
     ],
 )
 def test_anything_else_is_a_log(given: str) -> None:
-    [(type_, fields)] = Translator(WORK).feed(given)
+    [(type_, fields)] = feed(Translator(WORK), given)
     assert type_ is EventType.LOG
     assert fields["stream"] == "stdout"
     assert len(fields["text"]) <= 4000
 
 
 def test_empty_lines_are_nothing() -> None:
-    assert Translator(WORK).feed(" \t\x00") == []
+    assert feed(Translator(WORK), " \t\x00") == []
 
 
 @pytest.mark.parametrize("type_", ["session.idle", "step_start", "reasoning", "new-in-3.0"])
 def test_unknown_events_of_opencode_are_ignored(type_: str) -> None:
-    assert Translator(WORK).feed(line(type_, part={"type": type_, "text": "hm"})) == []
+    assert feed(Translator(WORK), line(type_, part={"type": type_, "text": "hm"})) == []
 
 
 def test_a_huge_tool_line_is_one_small_event() -> None:
     given = tool("bash", {"command": "cat big"}, output="x" * 1_000_000)
-    [(type_, fields)] = Translator(WORK).feed(given)
+    [(type_, fields)] = feed(Translator(WORK), given)
     assert type_ is EventType.TOOL
     assert len(json.dumps(fields)) < 200
 
 
 def test_a_line_too_long_to_read_is_a_log() -> None:
-    [(type_, fields)] = Translator(WORK).feed(tool("bash", {}, output="x" * 3_000_000))
+    [(type_, fields)] = feed(Translator(WORK), tool("bash", {}, output="x" * 3_000_000))
     assert type_ is EventType.LOG
     assert len(fields["text"]) == 4000
 
@@ -208,24 +221,26 @@ def test_parts_of_the_server_are_told_once_when_they_change() -> None:
     for status, output in (("pending", ""), ("running", "a"), ("running", "ab"), ("completed", "")):
         given = {"command": "make"}
         part["state"] = {"status": status, "input": given, "metadata": {"output": output}}
-        seen += [fields["status"] for _, fields in translator.part(part)]
+        seen += [fields["status"] for _, fields in part_of(translator, part)]
     assert seen == ["running", "completed"]
 
 
 def test_a_growing_text_or_the_prompt_is_not_told() -> None:
     translator = Translator(WORK)
     part: dict[str, Any] = {"id": "p1", "type": "text", "text": "I th", "time": {"start": 1}}
-    assert translator.part(part) == []
-    assert translator.part({"id": "p0", "type": "text", "text": "the prompt"}) == []
+    assert part_of(translator, part) == []
+    assert part_of(translator, {"id": "p0", "type": "text", "text": "the prompt"}) == []
     part["time"]["end"] = 2
-    assert len(translator.part(part)) == 1
-    assert translator.part(part) == []
+    assert len(part_of(translator, part)) == 1
+    assert part_of(translator, part) == []
 
 
 def test_a_child_session_decides_nothing() -> None:
     translator = Translator(WORK)
-    translator.part({"type": "step-finish", "reason": "stop", "tokens": {"input": 3}}, root=False)
-    translator.part({"type": "text", "text": "child", "time": {"end": 1}}, root=False)
+    part_of(
+        translator, {"type": "step-finish", "reason": "stop", "tokens": {"input": 3}}, root=False
+    )
+    part_of(translator, {"type": "text", "text": "child", "time": {"end": 1}}, root=False)
     assert not translator.finished
     assert translator.last_message == ""
     assert translator.usage.input_tokens == 3
@@ -234,5 +249,5 @@ def test_a_child_session_decides_nothing() -> None:
 def test_parts_seen_do_not_fill_the_memory() -> None:
     translator = Translator(WORK)
     for number in range(12_000):
-        translator.part({"id": str(number), "type": "step-finish", "reason": "stop"})
+        part_of(translator, {"id": str(number), "type": "step-finish", "reason": "stop"})
     assert len(translator._seen) <= 10_000  # noqa: SLF001

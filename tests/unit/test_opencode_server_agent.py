@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.events.codec import EventType, Outcome
+from sdlc_runner.events.types import EventBody, EventType, Outcome
 from sdlc_runner.worker.shutdown import ShutdownRequested
 from support.agent_fixtures import SPEC, Heard
 from support.opencode.fake_agent_server import IDLE, ROOT, FakeServer, about, finish, part, tool
@@ -104,7 +104,7 @@ def test_secrets_are_masked_before_anything_is_cut(tmp_path: Path, heard: Heard)
 
 
 def test_nothing_is_left_when_emit_fails(tmp_path: Path) -> None:
-    def emit(_type: EventType, _fields: object) -> None:
+    def emit(_body: EventBody) -> None:
         raise OSError(28, "disk full")
 
     with FakeServer([plays(tool("running"))]) as fake:

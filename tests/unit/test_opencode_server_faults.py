@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.events.codec import EventType, Outcome
+from sdlc_runner.events.types import EventType, Outcome
 from sdlc_runner.worker.agents.heartbeat import Heartbeat
 from sdlc_runner.worker.agents.opencode_events import Translator
 from sdlc_runner.worker.agents.opencode_server.client import Server

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 from support.opencode.fake_agent_server import IDLE, ROOT, FakeServer, Listener, about, slowly
 from support.opencode.fake_served_agent import WELL, breaks, plays, run
 

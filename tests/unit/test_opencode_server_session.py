@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import LogEvent
 from sdlc_runner.worker.agents.opencode_events import Translator
 from sdlc_runner.worker.agents.opencode_server.session import Session
 from sdlc_runner.worker.agents.opencode_server.sse import ServerEvent
@@ -17,7 +17,7 @@ def text(message: str, said: str, **more: object) -> dict[str, Any]:
 
 def heard(session: Session, part: dict[str, Any], of: str = ROOT) -> list[str]:
     event = ServerEvent("message.part.updated", {"sessionID": of, "part": part})
-    return [fields["text"] for type_, fields in session.hear(event) if type_ is EventType.LOG]
+    return [body.text for body in session.hear(event) if isinstance(body, LogEvent)]
 
 
 def new_session() -> Session:
@@ -38,7 +38,7 @@ def test_what_was_sent_while_nobody_listened_is_told_too() -> None:
     session = new_session()
     heard(session, text("m1", "Implement task T001"))
     messages = [{"parts": [text("m1", "Implement task T001")]}, {"parts": [text("m2", "stop")]}]
-    told = [fields["text"] for _, fields in session.catch_up(ROOT, messages)]
+    told = [body.to_fields()["text"] for body in session.catch_up(ROOT, messages)]
     assert told == ["sent to the agent: stop"]
     assert list(session.catch_up(ROOT, messages)) == []
 
@@ -57,6 +57,6 @@ def test_why_the_model_is_asked_again_is_told_once() -> None:
     for attempt, said in enumerate(("no route", "no route", "busy\x1b[0m"), 1):
         status = {"type": "retry", "attempt": attempt, "message": said, "next": 1}
         event = ServerEvent("session.status", {"sessionID": ROOT, "status": status})
-        told += [fields["message"] for _, fields in session.hear(event)]
+        told += [body.to_fields()["message"] for body in session.hear(event)]
     assert told == [f"the model is asked again: {said}" for said in ("no route", "busy")]
     assert not session.idle

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.events.codec import AttemptKey, EventType, client_event
-from sdlc_runner.events.log_reader import LogBatch
+from sdlc_runner.events.codec import AttemptKey, client_event
+from sdlc_runner.events.log_reader import LogEntry
+from sdlc_runner.events.types import LogEvent, PhaseEvent, PhaseName, TickedEvent, WarningEvent
 from sdlc_runner.output.output import Output
 
 if TYPE_CHECKING:
@@ -24,15 +25,14 @@ def output(**options: bool) -> tuple[Output, io.BytesIO, io.StringIO]:
     return Output(out, err, **options), out, err
 
 
-def sighted(type_: EventType, text: str) -> LogBatch:
-    event = client_event(type_, KEY, text=text)
-    return LogBatch.of(event)
+def entry(text: str) -> LogEntry:
+    return LogEntry.of(client_event(LogEvent(text=text), KEY))
 
 
 def test_machines_get_lines_and_people_only_what_is_wrong() -> None:
     made, out, err = output()
-    made.tell(EventType.TICKED, KEY, line=3, commit="c")
-    made.tell(EventType.WARNING, KEY, code="x", message="Beware.")
+    made.emit(TickedEvent(line=3, commit="c"), KEY)
+    made.emit(WarningEvent(code="x", message="Beware."), KEY)
     assert [json.loads(line)["type"] for line in out.getvalue().splitlines()] == [
         "ticked",
         "warning",
@@ -42,22 +42,22 @@ def test_machines_get_lines_and_people_only_what_is_wrong() -> None:
 
 def test_on_a_terminal_there_are_words_alone() -> None:
     made, out, err = output(json=False)
-    made.tell(EventType.TICKED, KEY, line=3, commit="c")
+    made.emit(TickedEvent(line=3, commit="c"), KEY)
     assert out.getvalue() == b"T001  ticked (tasks.md, line 3)\n"
     assert err.getvalue() == ""
 
 
 def test_people_may_look_on_while_machines_read() -> None:
     made, out, err = output(live=True)
-    made.tell(EventType.TICKED, KEY, line=3, commit="c")
+    made.emit(TickedEvent(line=3, commit="c"), KEY)
     assert json.loads(out.getvalue())["type"] == "ticked"
     assert err.getvalue() == "T001  ticked (tasks.md, line 3)\n"
 
 
 def test_the_summary_counts_only_what_it_shows() -> None:
-    events = [sighted(EventType.LOG, "a"), sighted(EventType.LOG, "b")]
-    phase = client_event(EventType.PHASE, KEY, phase="working")
-    events.append(LogBatch.of(phase))
+    events = [entry("a"), entry("b")]
+    phase = client_event(PhaseEvent(phase=PhaseName.WORKING), KEY)
+    events.append(LogEntry.of(phase))
     brief, out, _ = output(summary=True)
     assert brief.pass_on(events) == 1
     assert len(out.getvalue().splitlines()) == 1
@@ -68,7 +68,7 @@ def test_the_summary_counts_only_what_it_shows() -> None:
 
 def test_nothing_to_pass_on_writes_nothing() -> None:
     made, out, _ = output(summary=True)
-    assert made.pass_on([]) == made.pass_on([sighted(EventType.LOG, "a")]) == 0
+    assert made.pass_on([]) == made.pass_on([entry("a")]) == 0
     assert out.getvalue() == b""
 
 
@@ -93,7 +93,7 @@ def test_nobody_at_the_terminal_harms_nothing() -> None:
     with os.fdopen(writer, "w", encoding="utf-8", buffering=1) as gone:
         made = Output(io.BytesIO(), gone)
         made.note("hello")
-        made.tell(EventType.WARNING, code="x", message="Beware.")
+        made.emit(WarningEvent(code="x", message="Beware."))
         os.dup2(os.open(os.devnull, os.O_WRONLY), writer)
 
 

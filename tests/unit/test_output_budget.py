@@ -8,8 +8,17 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sdlc_runner.events.codec import AttemptKey, Event, EventType, client_event
-from sdlc_runner.events.log_reader import LogBatch
+from sdlc_runner.events.codec import AttemptKey, Event, client_event
+from sdlc_runner.events.log_reader import LogEntry
+from sdlc_runner.events.types import (
+    ErrorEvent,
+    LogEvent,
+    Outcome,
+    OutcomeEvent,
+    PhaseEvent,
+    PhaseName,
+    SummaryEvent,
+)
 from sdlc_runner.output.live_line import LiveLine
 from sdlc_runner.output.opencode import WHOLE_BYTES, SessionOutput
 from sdlc_runner.output.output_budget import LINES, PER_ATTEMPT, TOTAL
@@ -17,7 +26,7 @@ from sdlc_runner.output.output_budget import LINES, PER_ATTEMPT, TOTAL
 TEXT = st.text(max_size=300)
 CHATTER = st.builds(
     lambda task, detail: client_event(
-        EventType.PHASE, AttemptKey("001-demo", task, 1), phase="working", detail=detail
+        PhaseEvent(phase=PhaseName.WORKING, detail=detail), AttemptKey("001-demo", task, 1)
     ),
     st.sampled_from(["T001", "T002", "T003"]),
     TEXT,
@@ -26,13 +35,14 @@ CHATTER = st.builds(
 
 def ended(task: str, excerpt: list[str]) -> Event:
     return client_event(
-        EventType.OUTCOME,
+        OutcomeEvent(
+            outcome=Outcome.FAILED,
+            code="agent_failed",
+            message="The agent failed.",
+            hint="Look at it.",
+            excerpt=excerpt,
+        ),
         AttemptKey("001-demo", task, 1),
-        outcome="failed",
-        code="agent_failed",
-        message="The agent failed.",
-        hint="Look at it.",
-        excerpt=excerpt,
     )
 
 
@@ -58,8 +68,8 @@ def test_an_attempt_gets_its_share_and_its_verdict(
     told = Told()
     for event, pause in events:
         told.now += pause
-        told.output.emit(event)
-    told.output.emit(ended("T001", excerpt))
+        told.output.write(event)
+    told.output.write(ended("T001", excerpt))
     own = [line for line in told.lines if line.startswith("T001")]
     assert sum(len(line.encode()) + 1 for line in own) <= PER_ATTEMPT + 100
     assert (
@@ -72,7 +82,7 @@ def test_at_most_one_line_a_second_and_rarer_as_time_goes() -> None:
     for tick in range(36_000):  # an hour, ten events a second
         told.now = tick / 10
         before = len(told.lines)
-        told.output.emit(phase("T001", f"step {tick}"))
+        told.output.write(phase("T001", f"step {tick}"))
         if len(told.lines) > before:
             shown.append(told.now)
     pauses = [later - former for former, later in pairwise(shown)]
@@ -84,7 +94,7 @@ def test_at_most_one_line_a_second_and_rarer_as_time_goes() -> None:
 
 def phase(task: str, detail: str) -> Event:
     key = AttemptKey("001-demo", task, 1)
-    return client_event(EventType.PHASE, key, phase="working", detail=detail)
+    return client_event(PhaseEvent(phase=PhaseName.WORKING, detail=detail), key)
 
 
 @settings(max_examples=10)
@@ -95,9 +105,9 @@ def test_however_many_attempts_there_are_it_fits_and_the_last_line_is_there(
     told = Told()
     for number in range(count):
         told.now += 1
-        told.output.emit(phase(f"T{number:04}", "x" * 200))
-        told.output.emit(ended(f"T{number:04}", ["y" * 160] * excerpt))
-    told.output.tell(EventType.SUMMARY, verb="watch", verdict="All of it.", ok=True, exit=0)
+        told.output.write(phase(f"T{number:04}", "x" * 200))
+        told.output.write(ended(f"T{number:04}", ["y" * 160] * excerpt))
+    told.output.emit(SummaryEvent(verb="watch", verdict="All of it.", ok=True, exit=0))
     assert told.lines[-1] == "All of it."
     assert len(told.stdout.getvalue()) <= TOTAL + 2 * WHOLE_BYTES == 40_000
     assert len(told.lines) <= LINES + 2
@@ -107,24 +117,22 @@ def test_however_many_attempts_there_are_it_fits_and_the_last_line_is_there(
         assert {line.split()[0] for line in told.lines[:-2]} >= {"T0000"}
 
 
-def test_of_a_flood_of_log_only_the_newest_is_looked_at() -> None:
+def test_of_a_flood_of_log_little_is_printed() -> None:
     told = Told()
     key = AttemptKey("001-demo", "T001", 1)
-    said = [client_event(EventType.LOG, key, text=f"noise {at}").to_line() for at in range(1000)]
-    flood = LogBatch(EventType.LOG, "\n".join(["not read", *said]).encode(), key, size=1001)
-    assert told.output.pass_on([flood]) == 1001
-    assert told.output.pass_on([flood._replace(line=b"not read")]) == 1001
-    assert told.lines == ["T001 | noise 999"]
+    events = [client_event(LogEvent(text=f"noise {at}"), key) for at in range(1000)]
+    assert told.output.pass_on([LogEntry.of(event) for event in events]) == 1000
+    assert told.lines == ["T001 | noise 0"]
 
 
 def test_every_attempt_shows_at_once_that_it_runs() -> None:
     told = Told()
-    told.output.emit(*(phase(task, "a") for task in ("T001", "T002", "T001", "T003")))
+    told.output.write(*(phase(task, "a") for task in ("T001", "T002", "T001", "T003")))
     assert [line.split()[0] for line in told.lines] == ["T001", "T002", "T003"]
 
 
 def test_a_text_of_many_lines_is_one_line() -> None:
     told = Told()
-    told.output.tell(EventType.ERROR, code="bad", message="One.\nTwo.", hint="Do.")
+    told.output.emit(ErrorEvent(code="bad", message="One.\nTwo.", hint="Do."))
     told.output.note("three\nfour")
     assert told.lines == ["error: One. Two. [bad] → Do.", "three four"]

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sdlc_runner.attempt.spec import Limits
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import LogEvent
 from sdlc_runner.worker.budget import Budget
 from sdlc_runner.worker.journal import Journal
 from sdlc_runner.worker.masking import Masker
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def test_every_line_is_copied(tmp_path: Path) -> None:
     with (tmp_path / "copy").open("w") as copy:
         journal = Journal(tmp_path / "events.jsonl", KEY, Masker(["top-secret"]), copy)
-        journal.emit(EventType.LOG, {"text": "ü top-secret", "stream": "stdout"})
+        journal.emit(LogEvent(text="ü top-secret", stream="stdout"))
         journal.close()
     assert journal.seq == 1
     assert "ü ***" in (tmp_path / "copy").read_text()
@@ -34,7 +34,7 @@ def test_a_reader_of_the_copy_that_leaves_costs_nothing(tmp_path: Path) -> None:
     copy = os.fdopen(writer, "w")
     journal = Journal(tmp_path / "events.jsonl", KEY, Masker([]), copy)
     for text in ("one", "two"):
-        journal.emit(EventType.LOG, {"text": text, "stream": "stdout"})
+        journal.emit(LogEvent(text=text, stream="stdout"))
     journal.close()
     with contextlib.suppress(BrokenPipeError):
         copy.close()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sdlc_runner.events.codec import AttemptKey, Event, EventType, now
-from sdlc_runner.events.schema import FIELDS, Field, Kind
+from sdlc_runner.events.codec import AttemptKey, Event, now
+from sdlc_runner.events.types import BODIES, EventType, Field, Kind, fields_of
 from sdlc_runner.output import render
 
 KEY = AttemptKey("001-demo", "T001", 1)
@@ -38,11 +38,13 @@ def event(
 
 
 def minimal(type_: EventType) -> dict[str, Any]:
-    return {name: value(field) for name, field in FIELDS[type_].items() if field.required}
+    return {
+        name: value(field) for name, field in fields_of(BODIES[type_]).items() if field.required
+    }
 
 
 def maximal(type_: EventType) -> dict[str, Any]:
-    return {name: value(field) for name, field in FIELDS[type_].items()}
+    return {name: value(field) for name, field in fields_of(BODIES[type_]).items()}
 
 
 @pytest.mark.parametrize("type_", EventType)

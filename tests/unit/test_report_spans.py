@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sdlc_runner.events.codec import AttemptKey, Event, EventType, seconds
+from sdlc_runner.events.codec import AttemptKey, Event, seconds
+from sdlc_runner.events.types import EventType
 from sdlc_runner.report import spans
 from sdlc_runner.report.model import Usage
 

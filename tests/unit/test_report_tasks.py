@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 from sdlc_runner.report import tasks as report_tasks
 from sdlc_runner.report.model import ProblemReport, Span, TaskReport, Usage
 from sdlc_runner.report.spans import Track

@@ -4,17 +4,12 @@ import json
 import threading
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sdlc_runner.events.codec import EventType, Outcome
+from sdlc_runner.events.types import EventBody, EventType, Outcome
 from sdlc_runner.worker.agents import subprocess_run
 from support.agent_fixtures import SLEEP, SPEC, Heard, Stage, is_gone, limited, python
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 FINISH = {
     "type": "step_finish",
@@ -125,8 +120,8 @@ def test_the_agent_sees_its_own_environment(stage: Stage, heard: Heard) -> None:
 def test_nothing_is_left_when_emit_fails(stage: Stage) -> None:
     pids: list[int] = []
 
-    def emit(_type: EventType, fields: Mapping[str, Any]) -> None:
-        pids.append(int(fields["text"]))
+    def emit(body: EventBody) -> None:
+        pids.append(int(body.to_fields()["text"]))
         raise OSError(28, "disk full")
 
     command = python(f"import os; print(os.getpid()); {SLEEP}")

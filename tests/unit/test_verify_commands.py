@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import EventType
 from sdlc_runner.worker.agents import verify_commands
 from sdlc_runner.worker.masking import Masker
 from support.agent_fixtures import SPEC, Heard

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sdlc_runner.events.vocabulary import Outcome
+    from sdlc_runner.events.types import Outcome
 
 
 @dataclass(frozen=True)

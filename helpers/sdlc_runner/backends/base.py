@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from sdlc_runner.attempt.exit_state import BackendStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
     from socket import socket
-    from typing import Any
 
     from sdlc_runner.attempt.spec import AttemptSpec
-    from sdlc_runner.events.vocabulary import EventType, PhaseName
+    from sdlc_runner.events.types import EventBody, PhaseName
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,6 @@ class AttemptStatus:
     waiting: str = ""
 
 
-class Notice(NamedTuple):
-    """What the backend itself tells of an attempt: a client event in the making."""
-
-    type: EventType
-    fields: Mapping[str, Any]
-
-
 class AgentServer(NamedTuple):
     """How a running attempt's own OpenCode server is reached, and the folder that it works in.
 
@@ -62,7 +54,7 @@ class TailUpdate(NamedTuple):
     """What a tail has that is new; ``over``: the attempt has ended and all of its log was read."""
 
     log: bytes = b""
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[EventBody, ...] = ()
     over: bool = False
 
 

@@ -26,7 +26,8 @@ from sdlc_runner.attempt.exit_state import BackendStatus
 from sdlc_runner.backends.base import AttemptStatus, TailUpdate
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError, UsageError, disk_full
-from sdlc_runner.events.codec import EventType, parse
+from sdlc_runner.events.codec import parse
+from sdlc_runner.events.types import EventType
 from sdlc_runner.git.remote_url import normalize_remote
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from sdlc_runner.__main__ import start as start_here
 from sdlc_runner.cli.commands import COMMANDS
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import ErrorEvent
 from sdlc_runner.output.output import Output
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def start() -> None:
             process.become((str(python), sys.argv[0], *argv), cwd=Path.cwd(), env=dict(os.environ))
     except RunnerError as error:
         output = Output(sys.stdout.buffer, sys.stderr, json=not sys.stdout.isatty())
-        output.tell(EventType.ERROR, code=error.code.value, message=error.message, hint=error.hint)
+        output.emit(ErrorEvent(code=error.code.value, message=error.message, hint=error.hint))
         sys.exit(int(error.exit_code))
     start_here()
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING
 from sdlc_runner.cli.commands import COMMANDS, View
 from sdlc_runner.cli.parser import Arguments, build_parser
 from sdlc_runner.errors import ExitCode, RunnerError, of_system
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import ErrorEvent
 from sdlc_runner.output import opencode_session
 from sdlc_runner.output.output import Output
 
@@ -136,12 +136,10 @@ def _session_output(
 
 
 def _tell(output: Output, error: RunnerError) -> None:
-    output.tell(
-        EventType.ERROR,
-        code=error.code.value,
-        message=error.message,
-        hint=error.hint or None,
-        line=error.line,
+    output.emit(
+        ErrorEvent(
+            code=error.code.value, message=error.message, hint=error.hint or None, line=error.line
+        )
     )
 
 

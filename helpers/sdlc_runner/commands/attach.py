@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner import process
 from sdlc_runner.errors import Code, ExitCode, UsageError
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import AttachedEvent
 from sdlc_runner.orchestrator import agent_session
 from sdlc_runner.worker.agents.opencode_server.client import USER
 
@@ -64,15 +64,16 @@ def _tell_where(agent: AgentSession, output: Output) -> None:
     opencode = (
         f"opencode attach {agent.forward.url} --dir {agent.server.directory} --session {session}"
     )
-    output.tell(
-        EventType.ATTACHED,
+    output.emit(
+        AttachedEvent(
+            backend=status.spec.backend,
+            where=status.place,
+            branch=agent.known.branch,
+            base=agent.known.base,
+            tasks=list(agent.known.tasks),
+            url=agent.forward.url,
+            session=session,
+            hint=f"OPENCODE_SERVER_PASSWORD=$({agent.server.reveal}) {opencode}",
+        ),
         agent.known.key,
-        backend=status.spec.backend,
-        where=status.place,
-        branch=agent.known.branch,
-        base=agent.known.base,
-        tasks=list(agent.known.tasks),
-        url=agent.forward.url,
-        session=session,
-        hint=f"OPENCODE_SERVER_PASSWORD=$({agent.server.reveal}) {opencode}",
     )

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import WarningEvent
 from sdlc_runner.orchestrator import registry
 from sdlc_runner.orchestrator.follower import tell_outcome
 
@@ -29,12 +29,13 @@ def run(call: Call) -> ExitCode:
             project.backend.cancel(known.status)
             alive.append(known)
         else:
-            output.tell(
-                EventType.WARNING,
+            output.emit(
+                WarningEvent(
+                    code="not_running",
+                    message="It is not running here, so there is nothing to cancel.",
+                    hint=f"`sdlc-runner verify {known.key.task}` tells how it ended.",
+                ),
                 known.key,
-                code="not_running",
-                message="It is not running here, so there is nothing to cancel.",
-                hint=f"`sdlc-runner verify {known.key.task}` tells how it ended.",
             )
     deadline = time.monotonic() + _CANCEL_SECONDS
     while any(_is_alive(project, known) for known in alive) and time.monotonic() < deadline:

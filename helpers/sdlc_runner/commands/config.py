@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.config import consent
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import SettingEvent
 
 if TYPE_CHECKING:
     from sdlc_runner.commands.call import Call
@@ -19,5 +19,5 @@ def run(call: Call) -> ExitCode:
         consent.grant(project.state, project.repo.root, project.settings.verify_commands)
     for setting, value, source in project.configuration.items():
         shown = list(value) if isinstance(value, tuple) else value
-        call.output.tell(EventType.SETTING, key=setting.key, value=shown, source=source)
+        call.output.emit(SettingEvent(key=setting.key, value=shown, source=source))
     return ExitCode.OK

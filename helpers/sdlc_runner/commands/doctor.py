@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sdlc_runner.doctor import bundle, machine, repository
 from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import ExitCode, RunnerError
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import CheckEvent, SummaryEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,26 +25,23 @@ def run(call: Call) -> ExitCode:
             found = check()
         except RunnerError as error:
             worst = max(worst, error.exit_code, ExitCode.TASK_FAILED)
-            output.tell(
-                EventType.CHECK,
-                name=name,
-                ok=False,
-                message=error.message,
-                hint=error.hint or None,
-                code=error.code.value,
+            output.emit(
+                CheckEvent(
+                    name=name,
+                    ok=False,
+                    message=error.message,
+                    hint=error.hint or None,
+                    code=error.code.value,
+                )
             )
         else:
             finding = CheckResult(found) if isinstance(found, str) else found
-            output.tell(
-                EventType.CHECK,
-                name=name,
-                ok=True,
-                message=finding.message,
-                hint=finding.hint or None,
+            output.emit(
+                CheckEvent(name=name, ok=True, message=finding.message, hint=finding.hint or None)
             )
     verdict = "Every link holds." if worst is ExitCode.OK else "Mend what is BAD, then ask again."
-    output.tell(
-        EventType.SUMMARY, verb="doctor", verdict=verdict, ok=worst is ExitCode.OK, exit=int(worst)
+    output.emit(
+        SummaryEvent(verb="doctor", verdict=verdict, ok=worst is ExitCode.OK, exit=int(worst))
     )
     return worst
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events.codec import AttemptKey, EventType
+from sdlc_runner.events.codec import AttemptKey
+from sdlc_runner.events.types import ContinueEvent
 from sdlc_runner.orchestrator import registry
 from sdlc_runner.orchestrator.follower import Follower, read_positions
 
@@ -68,9 +69,7 @@ def tell_continue(project: Project, follower: Follower, output: Output) -> None:
     cursor = follower.cursor()
     named = dict.fromkeys(item.key.task for item in follower.known)
     words = ["sdlc-runner follow", *named, *(["--cursor", cursor] if cursor else [])]
-    output.tell(
-        EventType.CONTINUE,
+    output.emit(
+        ContinueEvent(cursor=cursor, hint=f"What runs goes on: `{' '.join(words)}`"),
         AttemptKey(project.feature.name, "", 0),
-        cursor=cursor,
-        hint=f"What runs goes on: `{' '.join(words)}`",
     )

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.attempt import naming
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events.codec import AttemptKey, EventType
+from sdlc_runner.events.codec import AttemptKey
+from sdlc_runner.events.types import RemovedEvent, SummaryEvent, WarningEvent
 from sdlc_runner.git.command import PushStatus
 from sdlc_runner.orchestrator import registry
 from sdlc_runner.output.render import counted
@@ -30,15 +31,16 @@ def run(call: Call) -> ExitCode:
     done = [item for item in known if _is_over(project, item, ticked)]
     count = sum(_remove(project, item, refs, output, dry_run=dry_run) for item in done)
     verb = "would be removed" if dry_run else "removed"
-    output.tell(
-        EventType.SUMMARY,
-        verb="gc",
-        verdict=f"{counted(count, 'thing')} of {counted(len(done), 'merged attempt')} {verb}."
-        if done
-        else "Nothing to remove: no merged attempt is left.",
-        ok=True,
-        exit=int(ExitCode.OK),
-        counts={"attempts": len(done), "removed": count},
+    output.emit(
+        SummaryEvent(
+            verb="gc",
+            verdict=f"{counted(count, 'thing')} of {counted(len(done), 'merged attempt')} {verb}."
+            if done
+            else "Nothing to remove: no merged attempt is left.",
+            ok=True,
+            exit=int(ExitCode.OK),
+            counts={"attempts": len(done), "removed": count},
+        )
     )
     return ExitCode.OK
 
@@ -96,11 +98,11 @@ def _delete(
         leases = {name: refs.refs[name] for name in names}
         result = project.repo.git.push(project.repo.remote, [f":{name}" for name in names], leases)
         if result.status is not PushStatus.DONE:
-            output.tell(
-                EventType.WARNING,
+            output.emit(
+                WarningEvent(
+                    code="not_removed", message=f"The remote keeps {names[0]}: {result.message}"
+                ),
                 known.key,
-                code="not_removed",
-                message=f"The remote keeps {names[0]}: {result.message}",
             )
             return 0
     _tell(
@@ -114,4 +116,4 @@ def _delete(
 
 
 def _tell(known: Attempt, what: str, name: str, output: Output, *, dry_run: bool) -> None:
-    output.tell(EventType.REMOVED, known.key, what=what, name=name, dry_run=dry_run or None)
+    output.emit(RemovedEvent(what=what, name=name, dry_run=dry_run or None), known.key)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.commands import uninstall
 from sdlc_runner.errors import Code, ExitCode, UsageError
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import InstalledEvent, SummaryEvent, WarningEvent
 from sdlc_runner.install import (
     bundle_files,
     desired_files,
@@ -132,25 +132,27 @@ def _tell(
     job: Job, wanted: DesiredFiles, output: Output, *, new_preset: bool, dry_run: bool, more: int
 ) -> ExitCode:
     for name in wanted.kept:
-        output.tell(
-            EventType.WARNING,
-            code="changed_since",
-            message=f"{name} was changed since it was installed, and stays as it is.",
-            hint="Remove it and install again to have the bundle's.",
+        output.emit(
+            WarningEvent(
+                code="changed_since",
+                message=f"{name} was changed since it was installed, and stays as it is.",
+                hint="Remove it and install again to have the bundle's.",
+            )
         )
     written = {name: piece.entry for name, piece in wanted.writes.items()}
-    count = more + uninstall.tell(output, EventType.INSTALLED, written, dry_run=dry_run)
+    count = more + uninstall.emit_files(output, InstalledEvent, written, dry_run=dry_run)
     if new_preset:
-        output.tell(
-            EventType.INSTALLED, what="preset", name=bundle_files.PRESET, dry_run=dry_run or None
+        output.emit(
+            InstalledEvent(what="preset", name=bundle_files.PRESET, dry_run=dry_run or None)
         )
-    output.tell(
-        EventType.SUMMARY,
-        verb="install",
-        verdict=_verdict(job, count, changed=new_preset or count > 0, dry_run=dry_run),
-        ok=True,
-        exit=int(ExitCode.OK),
-        counts={"files": count},
+    output.emit(
+        SummaryEvent(
+            verb="install",
+            verdict=_verdict(job, count, changed=new_preset or count > 0, dry_run=dry_run),
+            ok=True,
+            exit=int(ExitCode.OK),
+            counts={"files": count},
+        )
     )
     return ExitCode.OK
 

@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events.codec import AttemptKey, EventType, client_event
+from sdlc_runner.events.codec import AttemptKey, client_event
+from sdlc_runner.events.types import PlannedEvent, SummaryEvent
 from sdlc_runner.orchestrator import planning
 
 if TYPE_CHECKING:
@@ -32,27 +33,28 @@ def show(project: Project, words: Sequence[str], output: Output, *, batch: bool)
     """Print the plan: one ``planned`` event a task, an ``error`` for each problem, a summary."""
     made, task_file = planning.make(project, planning.Request(tuple(words), batch))
     planning.tell_problems(made, output)
-    output.emit(*(_planned(project, item, task_file) for item in made.items))
+    output.write(*(_planned(project, item, task_file) for item in made.items))
     return _summarize(made, output)
 
 
 def _planned(project: Project, item: PlanItem, task_file: TaskFile) -> Event:
     task = item.task
     return client_event(
-        EventType.PLANNED,
+        PlannedEvent(
+            disposition=item.disposition.value,
+            reason=item.reason,
+            line=task.line,
+            mode=task.mode.value,
+            title=task.title,
+            phase=task_file.phases[task.phase].title,
+            story=task.story,
+            wave=item.wave,
+            bundle=item.bundle,
+            files=list(task.files) or None,
+            waits_for=list(item.waits_for[:_NAMED]) or None,
+            warnings=[warning.message for warning in item.warnings] or None,
+        ),
         AttemptKey(project.feature.name, task.id, 0),
-        disposition=item.disposition.value,
-        reason=item.reason,
-        line=task.line,
-        mode=task.mode.value,
-        title=task.title,
-        phase=task_file.phases[task.phase].title,
-        story=task.story,
-        wave=item.wave,
-        bundle=item.bundle,
-        files=list(task.files) or None,
-        waits_for=list(item.waits_for[:_NAMED]) or None,
-        warnings=[warning.message for warning in item.warnings] or None,
     )
 
 
@@ -61,13 +63,14 @@ def _summarize(made: Plan, output: Output) -> ExitCode:
     attempts, waves = sum(map(len, made.waves)), len(made.waves)
     parts = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     code = ExitCode.USAGE if made.problems else ExitCode.OK
-    output.tell(
-        EventType.SUMMARY,
-        verb="plan",
-        verdict=f"{len(made.items)} tasks: {parts}. {attempts} attempts in {waves} waves.",
-        ok=code is ExitCode.OK,
-        exit=int(code),
-        counts=dict(counts),
-        next="sdlc-runner run" if attempts else None,
+    output.emit(
+        SummaryEvent(
+            verb="plan",
+            verdict=f"{len(made.items)} tasks: {parts}. {attempts} attempts in {waves} waves.",
+            ok=code is ExitCode.OK,
+            exit=int(code),
+            counts=dict(counts),
+            next="sdlc-runner run" if attempts else None,
+        )
     )
     return code

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
-from sdlc_runner.events.codec import EventType, clean
+from sdlc_runner.events.codec import clean
+from sdlc_runner.events.types import PublishedEvent, SummaryEvent
 from sdlc_runner.git import protected_paths
 from sdlc_runner.git.command import PushStatus
 from sdlc_runner.orchestrator import launcher, registry, tick_guard
@@ -42,17 +43,14 @@ def run(call: Call) -> ExitCode:
         return _done(output, "Nothing to publish: the remote has it all.")
     _push(project)
     project.repo.fetch_feature(project.branch)
-    output.tell(
-        EventType.PUBLISHED,
-        branch=project.branch,
-        commit=head,
-        files=list(files[:_FILES_TOLD]) or None,
+    output.emit(
+        PublishedEvent(branch=project.branch, commit=head, files=list(files[:_FILES_TOLD]) or None)
     )
     return _done(output, f"{project.branch} is on the remote at {head[:10]}.")
 
 
 def _done(output: Output, verdict: str) -> ExitCode:
-    output.tell(EventType.SUMMARY, verb="publish", verdict=verdict, ok=True, exit=0)
+    output.emit(SummaryEvent(verb="publish", verdict=verdict, ok=True, exit=0))
     return ExitCode.OK
 
 

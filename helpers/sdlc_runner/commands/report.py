@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sdlc_runner import files
 from sdlc_runner.digest import digest, slug
 from sdlc_runner.errors import Code, ExitCode, UsageError
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import ReportEvent, SummaryEvent
 from sdlc_runner.report import collect, markdown, timeline
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ def run(call: Call) -> ExitCode:
         output.stdout.write(_bounded(text, page))
         output.stdout.flush()
         return ExitCode.OK
-    output.tell(
-        EventType.REPORT,
-        markdown=str(page),
-        timeline=str(picture),
-        attempts=len(found.attempts),
-        **{name: value for name, value in found.usage._asdict().items() if value},
+    output.emit(
+        ReportEvent(
+            markdown=str(page),
+            timeline=str(picture),
+            attempts=len(found.attempts),
+            **{name: value for name, value in found.usage._asdict().items() if value},
+        )
     )
     _summarize(found, output)
     return ExitCode.OK
@@ -82,16 +83,17 @@ def _is_ours(path: Path) -> bool:
 
 def _summarize(run: RunReport, output: Output) -> None:
     troubled = run.troubled
-    output.tell(
-        EventType.SUMMARY,
-        verb="report",
-        verdict=markdown.verdict(run),
-        ok=True,
-        exit=int(ExitCode.OK),
-        counts={
-            "tasks": len(run.tasks),
-            "done": sum(task.is_done for task in run.tasks),
-            "attempts": len(run.attempts),
-            "troubled": len(troubled),
-        },
+    output.emit(
+        SummaryEvent(
+            verb="report",
+            verdict=markdown.verdict(run),
+            ok=True,
+            exit=int(ExitCode.OK),
+            counts={
+                "tasks": len(run.tasks),
+                "done": sum(task.is_done for task in run.tasks),
+                "attempts": len(run.attempts),
+                "troubled": len(troubled),
+            },
+        )
     )

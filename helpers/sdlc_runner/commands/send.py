@@ -6,7 +6,7 @@ import sys
 from typing import IO, TYPE_CHECKING
 
 from sdlc_runner.errors import Code, ExitCode, UsageError
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import SentEvent
 from sdlc_runner.orchestrator import agent_session
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run(call: Call) -> ExitCode:
         body = {"parts": [{"type": "text", "text": text}]}
         agent.ask("POST", f"/session/{session}/prompt_async", body)
         size = len(text.encode())
-        call.output.tell(EventType.SENT, agent.known.key, session=session, bytes=size)
+        call.output.emit(SentEvent(session=session, bytes=size), agent.known.key)
     return ExitCode.OK
 
 

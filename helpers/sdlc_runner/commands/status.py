@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events.codec import Event, EventType, client_event, parse, seconds
+from sdlc_runner.events.codec import Event, client_event, parse, seconds
+from sdlc_runner.events.types import EventType, RowEvent, SummaryEvent
 from sdlc_runner.orchestrator import registry
 from sdlc_runner.output import render
 from sdlc_runner.output.render import counted
@@ -42,51 +44,49 @@ def _row(project: Project, known: Attempt, ticked: frozenset[str]) -> Event:
     verdicts = known.decide()
     judged = next((item for item in verdicts if not item.outcome.is_success), verdicts[0])
     merged = all(task in ticked for task in known.tasks)
-    seen = _progress(project, known)
     state = "running" if known.alive else "merged" if merged else "ended"
-    return client_event(
-        EventType.ROW,
-        known.key,
+    row = RowEvent(
         state=state,
-        outcome=None if known.alive else judged.outcome.value,
+        outcome=None if known.alive else judged.outcome,
         code=None if known.alive else judged.code,
         backend=known.evidence.start.backend if known.evidence.start else project.backend.kind,
         where=known.status.place if known.status else None,
         branch=known.branch or None,
         tasks=list(known.tasks),
-        **seen,
     )
+    return client_event(_with_progress(row, project, known), known.key)
 
 
-def _progress(project: Project, known: Attempt) -> dict[str, Any]:
-    """Read the end of the log, or what the remote knows better: phase, age, newest event, use."""
+def _with_progress(row: RowEvent, project: Project, known: Attempt) -> RowEvent:
+    """Add phase, age, newest event and use: from the end of the log, or from the result."""
     result, status = known.evidence.result, known.status
     if status is None or (result and not known.alive):
-        return {"elapsed": registry.number(result.get("duration")), **registry.usage_of(result)}
+        elapsed = registry.number(result.get("duration"))
+        return replace(row, elapsed=elapsed, **registry.usage_of(result))
     since = status.since
     if status.phase is not None:
-        return {
-            "phase": status.phase.value,
-            "elapsed": None if since is None else round(max(0.0, time.time() - since), 1),
-            "last": status.waiting[:200] or None,
-        }
+        return replace(
+            row,
+            phase=status.phase.value,
+            elapsed=None if since is None else round(max(0.0, time.time() - since), 1),
+            last=status.waiting[:200] or None,
+        )
     events = _events(project, status)
     if not events:
-        return {}
+        return row
     phases = [event.fields["phase"] for event in events if event.type is EventType.PHASE]
     used: list[Mapping[str, Any]] = [
         event.fields for event in events if event.type is EventType.USAGE
     ]
     usage = used[-1] if used else {}
     end = (None if known.alive else seconds(events[-1].time)) or time.time()
-    return {
-        "phase": phases[-1] if phases else None,
-        "elapsed": None if since is None else round(max(0.0, end - since), 1),
-        "last": render.line(events[-1]._replace(key=None))[:200],
-        **{
-            name: usage[name] for name in ("input_tokens", "output_tokens", "cost") if name in usage
-        },
-    }
+    return replace(
+        row,
+        phase=phases[-1] if phases else None,
+        elapsed=None if since is None else round(max(0.0, end - since), 1),
+        last=render.line(events[-1]._replace(key=None))[:200],
+        **registry.usage_of(usage),
+    )
 
 
 def _events(project: Project, status: AttemptStatus) -> list[Event]:
@@ -99,16 +99,17 @@ def show(project: Project, output: Output) -> ExitCode:
     """Print the rows once."""
     found = rows(project)
     for row in found:
-        output.emit(row)
+        output.write(row)
     running = sum(row.fields["state"] == "running" for row in found)
     verdict = f"{counted(len(found), 'attempt')}, {running} running."
-    output.tell(
-        EventType.SUMMARY,
-        verb="status",
-        verdict=verdict if found else "No attempts yet.",
-        ok=True,
-        exit=int(ExitCode.OK),
-        counts={"attempts": len(found), "running": running},
+    output.emit(
+        SummaryEvent(
+            verb="status",
+            verdict=verdict if found else "No attempts yet.",
+            ok=True,
+            exit=int(ExitCode.OK),
+            counts={"attempts": len(found), "running": running},
+        )
     )
     return ExitCode.OK
 
@@ -119,7 +120,7 @@ def watch_table(project: Project, output: Output) -> ExitCode:
         found = rows(project)
         output.stdout.write(_CLEAR.encode())
         for row in found:
-            output.emit(row)
+            output.write(row)
         if not any(row.fields["state"] == "running" for row in found):
             return ExitCode.OK
         time.sleep(_PAUSE_SECONDS)

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import Code, ExitCode, UsageError
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import InstalledEvent, RemovedEvent, SummaryEvent, WarningEvent
 from sdlc_runner.install import (
     bundle_files,
     command_wrapper,
@@ -38,32 +38,37 @@ def run(call: Call) -> ExitCode:
     live_titles.take_out(target, output, dry_run=dry_run)
     if not dry_run:
         _take_out(target, known, environ, output)
-    count = tell(output, EventType.REMOVED, known.files, dry_run=dry_run)
+    count = emit_files(output, RemovedEvent, known.files, dry_run=dry_run)
     if known.preset:
-        output.tell(
-            EventType.REMOVED, what="preset", name=bundle_files.PRESET, dry_run=dry_run or None
-        )
+        output.emit(RemovedEvent(what="preset", name=bundle_files.PRESET, dry_run=dry_run or None))
     verb = "would be removed or restored" if dry_run else "removed or restored; restart OpenCode"
-    output.tell(
-        EventType.SUMMARY,
-        verb="uninstall",
-        verdict=f"{counted(count, 'file')} {verb}.",
-        ok=True,
-        exit=int(ExitCode.OK),
-        counts={"files": count},
+    output.emit(
+        SummaryEvent(
+            verb="uninstall",
+            verdict=f"{counted(count, 'file')} {verb}.",
+            ok=True,
+            exit=int(ExitCode.OK),
+            counts={"files": count},
+        )
     )
     return ExitCode.OK
 
 
-def tell(output: Output, type_: EventType, files: Mapping[str, Entry], *, dry_run: bool) -> int:
-    """Tell of files one by one, of those in our own folder all at once; return how many."""
+def emit_files(
+    output: Output,
+    event: type[InstalledEvent | RemovedEvent],
+    files: Mapping[str, Entry],
+    *,
+    dry_run: bool,
+) -> int:
+    """Report files one by one, those of the runner's own folder all at once; return how many."""
     inside = [name for name in files if name.startswith(f"{bundle_files.HOME}/")]
     for name, entry in files.items():
         if name not in inside:
-            output.tell(type_, what=entry.what, name=name, dry_run=dry_run or None)
+            output.emit(event(what=entry.what, name=name, dry_run=dry_run or None))
     if inside:
         name = f"{bundle_files.HOME} ({counted(len(inside), 'file')})"
-        output.tell(type_, what="file", name=name, dry_run=dry_run or None)
+        output.emit(event(what="file", name=name, dry_run=dry_run or None))
     return len(files)
 
 
@@ -99,11 +104,12 @@ def undo(target: Target, name: str, entry: Entry, output: Output) -> bool:
         return True
     if _undo_in_part(target, name, entry, current.decode("utf-8", "replace")):
         return True
-    output.tell(
-        EventType.WARNING,
-        code="changed_since",
-        message=f"{name} was changed since it was installed, and stays as it is.",
-        hint=f"What stood there before is in {manifest.BEFORE}/{name}" if before else None,
+    output.emit(
+        WarningEvent(
+            code="changed_since",
+            message=f"{name} was changed since it was installed, and stays as it is.",
+            hint=f"What stood there before is in {manifest.BEFORE}/{name}" if before else None,
+        )
     )
     return False
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.attempt import naming
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events.codec import AttemptKey, EventType
+from sdlc_runner.events.codec import AttemptKey
+from sdlc_runner.events.types import ContinueEvent, SummaryEvent
 from sdlc_runner.orchestrator import planning, registry
 from sdlc_runner.orchestrator.follower import Follower, read_positions
 from sdlc_runner.orchestrator.registry import Attempt
@@ -72,12 +73,13 @@ def _summarize(follower: Follower, output: Output) -> ExitCode:
     judged = follower.verdicts.values()
     bad = sum(not item.outcome.is_success for item in judged)
     code = ExitCode.TASK_FAILED if bad else ExitCode.OK
-    output.tell(
-        EventType.SUMMARY,
-        verb="watch",
-        verdict=f"{_ended(len(judged), bad)}; nothing runs." if judged else "Nothing runs.",
-        ok=not bad,
-        exit=int(code),
+    output.emit(
+        SummaryEvent(
+            verb="watch",
+            verdict=f"{_ended(len(judged), bad)}; nothing runs." if judged else "Nothing runs.",
+            ok=not bad,
+            exit=int(code),
+        )
     )
     return code
 
@@ -111,11 +113,9 @@ def _ended(count: int, bad: int) -> str:
 def _stop(project: Project, follower: Follower, output: Output) -> ExitCode:
     cursor = follower.cursor(ended=False)
     more = f" --cursor {cursor}" if cursor else ""
-    output.tell(
-        EventType.CONTINUE,
+    output.emit(
+        ContinueEvent(cursor=cursor, hint=f"What runs goes on: `sdlc-runner watch{more}`"),
         AttemptKey(project.feature.name, "", 0),
-        cursor=cursor,
-        hint=f"What runs goes on: `sdlc-runner watch{more}`",
     )
     return ExitCode.TIME_LIMIT
 

@@ -12,9 +12,9 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdlc_runner.events.schema import (
+from sdlc_runner.events.types import (
+    BODIES,
     ENVELOPE,
-    FIELDS,
     FROM_ATTEMPT,
     LINE_LIMIT,
     NUMBER_LIMIT,
@@ -22,30 +22,16 @@ from sdlc_runner.events.schema import (
     TIME_LENGTH,
     TIME_PATTERN,
     VERSION,
+    EventBody,
     EventType,
     Field,
     Kind,
-    Outcome,
-    PhaseName,
+    fields_of,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = [
-    "AttemptKey",
-    "Event",
-    "EventType",
-    "Outcome",
-    "PhaseName",
-    "check",
-    "clean",
-    "client_event",
-    "now",
-    "parse",
-    "reread",
-    "seconds",
-]
 
 _CONTROL = re.compile("\x1b\\[[0-?]*[ -/]*[@-~]|\x1b[@-_]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _BREAKS = re.compile("[\r\n\t\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
@@ -113,10 +99,10 @@ def seconds(time_text: str) -> float | None:
         return None
 
 
-def client_event(type_: EventType, key: AttemptKey | None = None, /, **fields: Any) -> Event:  # noqa: ANN401
+def client_event(body: EventBody, key: AttemptKey | None = None) -> Event:
     """Make an event of the client's own: no ``seq``, texts cleaned and bounded."""
-    cleaned = {name: _clean_value(value) for name, value in fields.items() if value is not None}
-    return Event(type_, now(), cleaned, key)
+    fields = {name: _clean_value(value) for name, value in body.to_fields().items()}
+    return Event(body.type, now(), fields, key)
 
 
 def clean(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -142,20 +128,15 @@ def _clean_value(value: Any, depth: int = 0) -> Any:  # noqa: ANN401
     return value
 
 
-def parse(line: bytes | str, key: AttemptKey, *, is_clean: bool = False) -> Event | None:
-    """Read one line from the attempt ``key``; None if it is anything but one of its events.
-
-    ``is_clean`` promises that nothing in the line needs cleaning, and saves the time for it.
-    """
+def parse(line: bytes | str, key: AttemptKey) -> Event | None:
+    """Read one line from the attempt ``key``; None if it is anything but one of its events."""
     if len(line) > LINE_LIMIT:
         return None
     try:
         record = _DECODER.decode(line if isinstance(line, str) else line.decode("utf-8"))
         if not _is_event_of(record, key):
             return None
-        fields = {name: value for name, value in record.items() if name not in ENVELOPE}
-        if not is_clean:
-            fields = {name: _clean_value(value) for name, value in fields.items()}
+        fields = {n: _clean_value(value) for n, value in record.items() if n not in ENVELOPE}
     except (ValueError, RecursionError):
         return None
     return Event(_TYPES[record["type"]], record["time"], fields, key, record["seq"])
@@ -235,7 +216,7 @@ _REQUIRED: dict[str, tuple[str, ...]] = {}
 
 def _compile_all() -> None:
     """Fill both when the first line is read: who only writes events need not wait for it."""
-    whole = {type_.value: {**ENVELOPE, **fields} for type_, fields in FIELDS.items()}
+    whole = {body.type.value: {**ENVELOPE, **fields_of(body)} for body in BODIES.values()}
     for type_, fields in whole.items():
         _REQUIRED[type_] = tuple(name for name, spec in fields.items() if spec.required)
     _CHECKS.update({type_: _compile(fields) for type_, fields in whole.items()})

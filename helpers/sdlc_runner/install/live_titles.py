@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner import files
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import InstalledEvent, RemovedEvent, WarningEvent
 from sdlc_runner.install import bundle_files, manifest
 from sdlc_runner.install.manifest import Entry, Manifest
 from sdlc_runner.install.worktree import sha256
@@ -67,7 +67,7 @@ def put(target: Target, environ: Mapping[str, str], output: Output, *, dry_run: 
     for name in writes:
         if not dry_run:
             target.write(name, wanted[name])
-        output.tell(EventType.INSTALLED, what="file", name=name, dry_run=dry_run or None)
+        output.emit(InstalledEvent(what="file", name=name, dry_run=dry_run or None))
     _tell_of_the_wait(target, wanted, environ, output)
     return len(writes)
 
@@ -78,13 +78,14 @@ def take_out(target: Target, output: Output, *, dry_run: bool) -> None:
     for name, entry in known.files.items():
         current = target.read(name)
         if current is not None and sha256(current) != entry.sha256:
-            output.tell(
-                EventType.WARNING,
-                code="changed_since",
-                message=f"{name} was changed since it was installed, and stays as it is.",
+            output.emit(
+                WarningEvent(
+                    code="changed_since",
+                    message=f"{name} was changed since it was installed, and stays as it is.",
+                )
             )
             continue
-        output.tell(EventType.REMOVED, what="file", name=name, dry_run=dry_run or None)
+        output.emit(RemovedEvent(what="file", name=name, dry_run=dry_run or None))
         if not dry_run:
             target.remove(name)
     if not dry_run:
@@ -138,12 +139,14 @@ def _tell_of_the_wait(
         folders.append(target.root / ".opencode")
     unfilled = [str(folder) for folder in folders if not _is_filled(folder)]
     if unfilled:
-        output.tell(
-            EventType.WARNING,
-            code="slow_start",
-            message=f"OpenCode will start slowly until npm has filled {' and '.join(unfilled)}.",
-            hint="OpenCode does that itself, once, where npm reaches its registry; "
-            "else see docs/opencode.md, live titles.",
+        output.emit(
+            WarningEvent(
+                code="slow_start",
+                message="OpenCode will start slowly until npm has filled "
+                f"{' and '.join(unfilled)}.",
+                hint="OpenCode does that itself, once, where npm reaches its registry; "
+                "else see docs/opencode.md, live titles.",
+            )
         )
 
 

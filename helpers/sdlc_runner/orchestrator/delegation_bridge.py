@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import files
 from sdlc_runner.digest import digest
-from sdlc_runner.events.codec import EventType, clean
+from sdlc_runner.events.codec import clean
+from sdlc_runner.events.types import WarningEvent
 from sdlc_runner.orchestrator import delegation_files
 from sdlc_runner.orchestrator.delegation_files import (
     COMPLETED,
@@ -98,11 +99,12 @@ def _keep(
                 return
             _note(folder / STATE, task, state)
     except (OSError, ValueError, RecursionError) as error:
-        output.tell(
-            EventType.WARNING,
-            code="bridge_failed",
-            message=f"The fork's files of {task} were left as they are: {error}",
-            hint=f"`sdlc-runner verify {task}` writes them once that is mended.",
+        output.emit(
+            WarningEvent(
+                code="bridge_failed",
+                message=f"The fork's files of {task} were left as they are: {error}",
+                hint=f"`sdlc-runner verify {task}` writes them once that is mended.",
+            )
         )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

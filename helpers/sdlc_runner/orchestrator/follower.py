@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 from sdlc_runner.backends.base import TailUpdate
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events import cursor
-from sdlc_runner.events.codec import EventType, client_event
-from sdlc_runner.events.log_reader import LogBatch, Reader, last_said
+from sdlc_runner.events.codec import client_event
+from sdlc_runner.events.log_reader import LogEntry, Reader, last_words
+from sdlc_runner.events.types import EventBody, OutcomeEvent
 from sdlc_runner.orchestrator import delegation_bridge, registry
 from sdlc_runner.verify import evidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sdlc_runner.backends.base import Notice, Tail
+    from sdlc_runner.backends.base import Tail
     from sdlc_runner.events.cursor import Position
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.orchestrator.registry import Attempt
@@ -54,10 +55,10 @@ class _Followed:
     recent: deque[str] = field(default_factory=lambda: deque(maxlen=_EXCERPT_LINES))
     ended: bool = False
 
-    def poll(self, most: int | None) -> list[LogBatch]:
+    def poll(self, most: int | None) -> list[LogEntry]:
         """Read what is new, at most ``most`` events of it: then nothing more is ever asked for."""
         poll_log = self.tail.poll_log() if self.tail else TailUpdate(over=True)
-        batch = [self._told(notice) for notice in poll_log.notices]
+        batch = [self._client_event(body) for body in poll_log.notices]
         batch += self._feed(poll_log.log, most) if poll_log.log else []
         if poll_log.over:
             self.ended = True
@@ -71,22 +72,22 @@ class _Followed:
         if self.tail is not None:
             self.tail.close()
 
-    def _told(self, notice: Notice) -> LogBatch:
-        return LogBatch.of(client_event(notice.type, self.known.key, **notice.fields))
+    def _client_event(self, body: EventBody) -> LogEntry:
+        return LogEntry.of(client_event(body, self.known.key))
 
-    def _feed(self, log: bytes, most: int | None) -> list[LogBatch]:
+    def _feed(self, log: bytes, most: int | None) -> list[LogEntry]:
         """Give the reader all of it, or only the lines that make ``most`` events."""
         if most is None:
             return self.reader.feed(log)
-        found: list[LogBatch] = []
+        found: list[LogEntry] = []
         for line in log.splitlines(keepends=True):
             found += self.reader.feed(line)
             if len(found) >= most:
                 break
         return found
 
-    def _remember(self, batch: Sequence[LogBatch]) -> None:
-        self.recent.extend(last_said(batch, _EXCERPT_LINES))
+    def _remember(self, batch: Sequence[LogEntry]) -> None:
+        self.recent.extend(last_words(batch, _EXCERPT_LINES))
 
 
 class Follower:
@@ -178,7 +179,7 @@ class Follower:
             self._judge(ended)
         return moved
 
-    def _pass_on(self, batch: list[LogBatch]) -> None:
+    def _pass_on(self, batch: list[LogEntry]) -> None:
         self._lines += self._output.pass_on(batch)
 
     def _judge(self, ended: Sequence[_Followed]) -> None:
@@ -230,19 +231,20 @@ def tell_outcome(
     result = known.evidence.result or known.ending.claim
     good = verdict.outcome.is_success
     key = type(known.key)(known.key.feature, verdict.task, known.key.number)
-    output.tell(
-        EventType.OUTCOME,
+    output.emit(
+        OutcomeEvent(
+            outcome=verdict.outcome,
+            code=verdict.code,
+            message=verdict.message,
+            hint=verdict.hint or None,
+            branch=known.branch or None,
+            base=known.base or None,
+            head=known.evidence.branch_head,
+            bundle=known.key.task if len(known.tasks) > 1 else None,
+            checkpoint=known.evidence.refs.checkpoint if known.evidence.checkpoint else None,
+            duration=registry.number(result.get("duration")),
+            **registry.usage_of(result),
+            excerpt=None if good or not recent else list(recent),
+        ),
         key,
-        outcome=verdict.outcome.value,
-        code=verdict.code,
-        message=verdict.message,
-        hint=verdict.hint or None,
-        branch=known.branch or None,
-        base=known.base or None,
-        head=known.evidence.branch_head,
-        bundle=known.key.task if len(known.tasks) > 1 else None,
-        checkpoint=known.evidence.refs.checkpoint if known.evidence.checkpoint else None,
-        duration=registry.number(result.get("duration")),
-        **registry.usage_of(result),
-        excerpt=None if good or not recent else list(recent),
     )

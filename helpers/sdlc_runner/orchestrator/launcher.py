@@ -10,7 +10,8 @@ from sdlc_runner.attempt import naming
 from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits
 from sdlc_runner.config import consent
 from sdlc_runner.errors import Code, RunnerError, UsageError
-from sdlc_runner.events.codec import AttemptKey, EventType
+from sdlc_runner.events.codec import AttemptKey
+from sdlc_runner.events.types import AttachedEvent, SpawnedEvent, WarningEvent
 from sdlc_runner.git.remote_url import without_credentials
 from sdlc_runner.orchestrator import delegation_bridge, registry
 from sdlc_runner.orchestrator.registry import Attempt
@@ -99,7 +100,7 @@ def resume(
     ``tasks`` are its tasks as tasks.md has them now.
     """
     if known.alive:
-        _tell(project, EventType.ATTACHED, known, output)
+        _emit_place(project, AttachedEvent, known, output)
         _warn_of_changes(project, context, known, tasks, output)
     if known.alive or known.began or known.status is None:
         return known
@@ -120,30 +121,33 @@ def _warn_of_changes(
     changed = [task for task in tasks if began_with.get(task.id, task.text) != task.text]
     again = f"`sdlc-runner cancel {known.key.task}`, then `sdlc-runner retry {known.key.task}`"
     for task in changed:
-        output.tell(
-            EventType.WARNING,
+        output.emit(
+            WarningEvent(
+                code="task_changed",
+                message=f"{task.id} was edited after this attempt began; it works on the old text.",
+                hint=f"To begin anew: {again}.",
+                line=task.line,
+            ),
             known.key,
-            code="task_changed",
-            message=f"{task.id} was edited after this attempt began; it works on the old text.",
-            hint=f"To begin anew: {again}.",
-            line=task.line,
         )
     moved = project.backend.moved(known.status) if known.status else ""
     if moved:
-        output.tell(
-            EventType.WARNING,
+        output.emit(
+            WarningEvent(
+                code="template_moved",
+                message=moved,
+                hint=f"It goes on with the old one. To begin anew: {again}.",
+            ),
             known.key,
-            code="template_moved",
-            message=moved,
-            hint=f"It goes on with the old one. To begin anew: {again}.",
         )
     if known.base != context.base:
-        output.tell(
-            EventType.WARNING,
+        output.emit(
+            WarningEvent(
+                code="base_moved",
+                message=f"It began from {known.base[:10]}; {project.branch} has moved on since.",
+                hint=f"`merge` brings both together. To begin from the new commit: {again}.",
+            ),
             known.key,
-            code="base_moved",
-            message=f"It began from {known.base[:10]}; {project.branch} has moved on since.",
-            hint=f"`merge` brings both together. To begin from the new commit: {again}.",
         )
 
 
@@ -167,7 +171,7 @@ def start_new(
             except RunnerError as error:
                 failed = failed or error
                 continue
-            _tell(project, EventType.SPAWNED if started else EventType.ATTACHED, known, output)
+            _emit_place(project, SpawnedEvent if started else AttachedEvent, known, output)
             found.append(known)
     if failed is not None:
         raise failed
@@ -184,7 +188,7 @@ def launch(
 ) -> Attempt:
     """Hand an attempt to the backend; ``renew`` one that ended before its agent began."""
     found, started = _hand_over(project, context, spec, renew=renew)
-    _tell(project, EventType.SPAWNED if started else EventType.ATTACHED, found, output)
+    _emit_place(project, SpawnedEvent if started else AttachedEvent, found, output)
     return found
 
 
@@ -206,18 +210,23 @@ def _hand_over(
     return Attempt(spec.key, spec.task_ids, evidence, status), started
 
 
-def _tell(project: Project, type_: EventType, known: Attempt, output: Output) -> None:
+def _emit_place(
+    project: Project,
+    event: type[SpawnedEvent | AttachedEvent],
+    known: Attempt,
+    output: Output,
+) -> None:
+    """Say where an attempt runs, and note its start for spec-kit's own scripts."""
     delegation_bridge.tell_started(project, known, output)
     status = known.status
-    output.tell(
-        type_,
-        known.key,
+    place = event(
         backend=status.spec.backend if status else "elsewhere",
         where=status.place if status else "another machine",
         branch=known.branch,
         base=known.base,
-        tasks=list(known.tasks),
+        tasks=known.tasks,
     )
+    output.emit(place, known.key)
 
 
 def build_spec(

@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
-from sdlc_runner.events.codec import AttemptKey, EventType, Outcome, client_event
+from sdlc_runner.events.codec import AttemptKey, client_event
+from sdlc_runner.events.types import (
+    ConflictEvent,
+    MergedEvent,
+    Outcome,
+    SummaryEvent,
+    TickedEvent,
+    WarningEvent,
+)
 from sdlc_runner.git import protected_paths
 from sdlc_runner.git.command import PushStatus
 from sdlc_runner.git.merge_tree import Conflict, MergeTree, merge_tree, tidy
@@ -75,7 +83,7 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
             _tick(project, tree, done)
             if tree.head == base or _push(project, tree):
                 for event in done.events:
-                    output.emit(event)
+                    output.write(event)
                 for task in done.conflicts:
                     delegation_bridge.tell_conflict(project, task, _CONFLICT, output)
                 _fast_forward(project, output)
@@ -124,12 +132,13 @@ def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: In
             return
         done.events.append(
             client_event(
-                EventType.MERGED,
+                MergedEvent(
+                    branch=known.branch,
+                    into=project.branch,
+                    commit=result.commit,
+                    stripped=list(result.stripped[:_FILES_TOLD]) or None,
+                ),
                 known.key,
-                branch=known.branch,
-                into=project.branch,
-                commit=result.commit,
-                stripped=list(result.stripped[:_FILES_TOLD]) or None,
             )
         )
     done.ticked += candidate.tasks
@@ -137,13 +146,14 @@ def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: In
 
 def _conflict(project: Project, known: Attempt, result: Conflict) -> Event:
     return client_event(
-        EventType.CONFLICT,
+        ConflictEvent(
+            branch=known.branch,
+            files=list(result.files[:_FILES_TOLD]),
+            message=_CONFLICT,
+            hint=f"`git fetch {project.repo.remote} {known.branch} && git merge FETCH_HEAD`, "
+            f"resolve, tick {', '.join(known.tasks)}, then `sdlc-runner publish`.",
+        ),
         known.key,
-        branch=known.branch,
-        files=list(result.files[:_FILES_TOLD]),
-        message=_CONFLICT,
-        hint=f"`git fetch {project.repo.remote} {known.branch} && git merge FETCH_HEAD`, resolve, "
-        f"tick {', '.join(known.tasks)}, then `sdlc-runner publish`.",
     )
 
 
@@ -166,17 +176,18 @@ def _tick(project: Project, tree: MergeTree, done: Integration) -> None:
         commit = tree.commit_file(project.tasks_path, new, f"Tick {', '.join(done.ticked)}")
     for each in done.ticked:
         key = AttemptKey(project.feature.name, each, 0)
-        done.events.append(client_event(EventType.TICKED, key, line=lines[each][0], commit=commit))
+        done.events.append(client_event(TickedEvent(line=lines[each][0], commit=commit), key))
 
 
 def _ambiguous(project: Project, task: str, lines: Sequence[int]) -> Event:
     return client_event(
-        EventType.WARNING,
+        WarningEvent(
+            code=Code.DUPLICATE_TASK.value,
+            message=f"{task} is on line {lines[0]} and again on line {lines[1]}, "
+            "so no box is ticked; the work is merged.",
+            hint=f"Give each task an id of its own, and tick {task}.",
+        ),
         AttemptKey(project.feature.name, task, 0),
-        code=Code.DUPLICATE_TASK.value,
-        message=f"{task} is on line {lines[0]} and again on line {lines[1]}, so no box is ticked; "
-        "the work is merged.",
-        hint=f"Give each task an id of its own, and tick {task}.",
     )
 
 
@@ -213,12 +224,13 @@ def _fast_forward(project: Project, output: Output) -> None:
     why = _obstacle(project, target)
     if why is None and repo.git.try_run(*_FAST_FORWARD, target).ok:
         return
-    output.tell(
-        EventType.WARNING,
-        code="not_fast_forwarded",
-        message=f"Your checkout {why or 'cannot be fast-forwarded'}, so it was left as it is; "
-        "the work is on the remote.",
-        hint="`sdlc-runner publish` brings both together; or commit, then `git pull`.",
+    output.emit(
+        WarningEvent(
+            code="not_fast_forwarded",
+            message=f"Your checkout {why or 'cannot be fast-forwarded'}, so it was left as it is; "
+            "the work is on the remote.",
+            hint="`sdlc-runner publish` brings both together; or commit, then `git pull`.",
+        )
     )
 
 
@@ -268,12 +280,13 @@ def _summarize(done: Integration, judged: Sequence[Verdict], output: Output) -> 
         parts.append(f"{len(done.unticked)} merged but not ticked: {', '.join(done.unticked)}")
     if left:
         parts.append(f"{len(left)} not verified: {', '.join(left)}")
-    output.tell(
-        EventType.SUMMARY,
-        verb="merge",
-        verdict="; ".join(parts) + ".",
-        ok=code is ExitCode.OK,
-        exit=int(code),
-        counts={"ticked": len(done.ticked), Outcome.CONFLICT.value: len(done.conflicts)},
+    output.emit(
+        SummaryEvent(
+            verb="merge",
+            verdict="; ".join(parts) + ".",
+            ok=code is ExitCode.OK,
+            exit=int(code),
+            counts={"ticked": len(done.ticked), Outcome.CONFLICT.value: len(done.conflicts)},
+        )
     )
     return code

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import ErrorEvent
 from sdlc_runner.plan import planner
 from sdlc_runner.tasks import file_mentions
 from sdlc_runner.tasks.parser import Mode
@@ -83,6 +83,4 @@ def _unpushed_files(project: Project) -> tuple[str, ...]:
 def tell_problems(made: Plan, output: Output) -> None:
     """Say what is wrong with tasks.md; the rest of the plan is usable."""
     for problem in made.problems:
-        output.tell(
-            EventType.ERROR, code=problem.code.value, message=problem.message, line=problem.line
-        )
+        output.emit(ErrorEvent(code=problem.code.value, message=problem.message, line=problem.line))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from sdlc_runner.attempt import naming
 from sdlc_runner.attempt.exit_state import BackendStatus
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.cursor import Position
-from sdlc_runner.events.schema import NUMBER_LIMIT
+from sdlc_runner.events.types import NUMBER_LIMIT
 from sdlc_runner.tasks import task_ids
 from sdlc_runner.verify import evidence as verify_evidence
 from sdlc_runner.verify import verdict
@@ -75,14 +75,21 @@ class Attempt:
         return tuple(verdict.decide(task, self.evidence, ending) for task in self.tasks)
 
 
-def usage_of(result: Mapping[str, Any]) -> dict[str, int | float]:
-    """Return tokens and cost that an attempt reports; only what is a number that events hold."""
-    used = {
+class ReportedUsage(TypedDict, total=False):
+    """Tokens and cost (US dollars) that an attempt reports; None where it reports none."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None
+
+
+def usage_of(result: Mapping[str, Any]) -> ReportedUsage:
+    """Return what an attempt reports; only what is a number that events hold."""
+    return {
         "input_tokens": _count(result.get("input_tokens")),
         "output_tokens": _count(result.get("output_tokens")),
         "cost": number(result.get("cost")),
     }
-    return {name: value for name, value in used.items() if value is not None}
 
 
 def _count(value: object) -> int | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import Code
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 from sdlc_runner.orchestrator import launcher
 
 if TYPE_CHECKING:

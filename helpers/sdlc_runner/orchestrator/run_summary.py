@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events.codec import EventType, Outcome
+from sdlc_runner.events.types import Outcome, SummaryEvent
 from sdlc_runner.output.render import counted
 from sdlc_runner.plan.planner import Disposition
 
@@ -56,14 +56,15 @@ class RunSummary:
         counts = Counter(item.outcome.value for item in self.verdicts.values())
         counts["ticked"] = len(self.ticked)
         counts["conflict"] = len(self.conflicts)
-        output.tell(
-            EventType.SUMMARY,
-            verb="run",
-            verdict=self._verdict(plan, failed, halted),
-            ok=code is ExitCode.OK,
-            exit=int(code),
-            counts=dict(counts),
-            next=self._next(plan, failed),
+        output.emit(
+            SummaryEvent(
+                verb="run",
+                verdict=self._verdict(plan, failed, halted),
+                ok=code is ExitCode.OK,
+                exit=int(code),
+                counts=dict(counts),
+                next=self._next(plan, failed),
+            )
         )
         return code
 

@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sdlc_runner.events.codec import AttemptKey, EventType
+from sdlc_runner.events.codec import AttemptKey
+from sdlc_runner.events.types import WarningEvent
 from sdlc_runner.orchestrator import launcher, merger, planning
 from sdlc_runner.orchestrator.follower import Follower, tell_outcome
 from sdlc_runner.orchestrator.restart_policy import TRIES, is_infrastructure
@@ -105,13 +106,14 @@ class Run:
                 continue
             if task not in published:
                 self.summary.unticked.append(task)
-                self.output.tell(
-                    EventType.WARNING,
+                self.output.emit(
+                    WarningEvent(
+                        code="not_ticked",
+                        message="It is merged, but tasks.md on the remote does not list it.",
+                        hint="`sdlc-runner publish`, then `sdlc-runner run` ticks it.",
+                        line=lines[task],
+                    ),
                     AttemptKey(self.project.feature.name, task, 0),
-                    code="not_ticked",
-                    message="It is merged, but tasks.md on the remote does not list it.",
-                    hint="`sdlc-runner publish`, then `sdlc-runner run` ticks it.",
-                    line=lines[task],
                 )
 
     def _take_over(self, known: Attempt) -> None:

@@ -6,9 +6,7 @@ import time
 from collections import deque
 from typing import IO, TYPE_CHECKING
 
-from sdlc_runner.events import log_reader
-from sdlc_runner.events.codec import Event, EventType
-from sdlc_runner.events.vocabulary import FROM_ATTEMPT
+from sdlc_runner.events.types import FROM_ATTEMPT, EventType
 from sdlc_runner.output import render
 from sdlc_runner.output.output import Output
 from sdlc_runner.output.output_budget import Thinner
@@ -16,7 +14,8 @@ from sdlc_runner.output.output_budget import Thinner
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sdlc_runner.events.log_reader import LogBatch
+    from sdlc_runner.events.codec import Event
+    from sdlc_runner.events.log_reader import LogEntry
     from sdlc_runner.output.live_line import LiveLine
 
 CHATTER = (FROM_ATTEMPT - {EventType.WARNING}) | {EventType.QUEUED, EventType.GAP}
@@ -53,7 +52,7 @@ class SessionOutput(Output):
         self._tail_bytes = 0
         self._left_out = 0
 
-    def emit(self, *events: Event) -> None:
+    def write(self, *events: Event) -> None:
         """Write what a model needs of these events."""
         for event in events:
             if self.summary and event.type not in render.SUMMARY_TYPES:
@@ -65,22 +64,12 @@ class SessionOutput(Output):
             else:
                 self._say(event)
 
-    def pass_on(self, batch: Sequence[LogBatch]) -> int:
+    def pass_on(self, entries: Sequence[LogEntry]) -> int:
         """Write what a model needs of events that were read; return how many were read."""
-        if batch and self._live.is_wanted:
-            self._live.show(_one_line(_newest(batch[-1])))
-        for item in batch:
-            if self._follows and item.size > 1:
-                self._pass_on_newest(item)
-            elif not (self.summary and item.type not in render.SUMMARY_TYPES):
-                self.emit(*(each.event for each in log_reader.iter_events([item])))
-        return sum(item.size for item in batch)
-
-    def _pass_on_newest(self, item: LogBatch) -> None:
-        """Of much that was said at once read the newest, and only if there is room for it."""
-        who = item.key.task if item.key is not None else ""
-        if not self.summary and self._thinner.chatter(who, self._clock()):
-            self.emit(_newest(item))
+        if entries and self._live.is_wanted:
+            self._live.show(_one_line(entries[-1].event))
+        self.write(*(entry.event for entry in entries))
+        return len(entries)
 
     def note(self, text: str) -> None:
         """Say what stderr would tell people: here both are one."""
@@ -152,13 +141,6 @@ class SessionOutput(Output):
         self.stdout.flush()
         self._thinner.count(who, len(data) + 1)
         return True
-
-
-def _newest(item: LogBatch) -> Event:
-    """Return the last event of what was batch."""
-    if item.size == 1:
-        return item.event
-    return item._replace(line=item.line.rpartition(b"\n")[2], size=1).event
 
 
 def _who(event: Event) -> str:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from sdlc_runner.events import log_reader
-from sdlc_runner.events.codec import AttemptKey, Event, EventType, client_event
+from sdlc_runner.events.codec import AttemptKey, Event, client_event
+from sdlc_runner.events.types import EventBody, EventType
 from sdlc_runner.output import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sdlc_runner.events.log_reader import LogBatch
+    from sdlc_runner.events.log_reader import LogEntry
 
 _ALWAYS_ON_STDERR = frozenset({EventType.ERROR, EventType.WARNING})
 
@@ -40,7 +40,7 @@ class Output:
         self.live = live
         self.summary = summary
 
-    def emit(self, *events: Event) -> None:
+    def write(self, *events: Event) -> None:
         """Write events, all at once."""
         if self.summary:
             events = tuple(event for event in events if event.type in render.SUMMARY_TYPES)
@@ -48,19 +48,18 @@ class Output:
             self._write([event.to_line().encode() for event in events] if self.json else [])
             self._show([event for event in events if self._is_for_people(event.type)])
 
-    def tell(self, type_: EventType, key: AttemptKey | None = None, /, **fields: Any) -> None:  # noqa: ANN401
+    def emit(self, body: EventBody, key: AttemptKey | None = None) -> None:
         """Make a client event and write it."""
-        self.emit(client_event(type_, key, **fields))
+        self.write(client_event(body, key))
 
-    def pass_on(self, batch: Sequence[LogBatch]) -> int:
-        """Write events that were read, each by the line it came in; return how many."""
+    def pass_on(self, entries: Sequence[LogEntry]) -> int:
+        """Write events that were read from a log, each as its line; return how many."""
         if self.summary:
-            batch = [item for item in batch if item.type in render.SUMMARY_TYPES]
-        if batch:
-            self._write([item.line for item in batch] if self.json else [])
-            shown = (item for item in batch if self._is_for_people(item.type))
-            self._show([item.event for item in log_reader.iter_events(shown)])
-        return sum(item.size for item in batch)
+            entries = [entry for entry in entries if entry.event.type in render.SUMMARY_TYPES]
+        if entries:
+            self._write([entry.line for entry in entries] if self.json else [])
+            self._show([e.event for e in entries if self._is_for_people(e.event.type)])
+        return len(entries)
 
     def _is_for_people(self, type_: EventType) -> bool:
         return not self.json or self.live or type_ in _ALWAYS_ON_STDERR

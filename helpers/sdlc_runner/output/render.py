@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.events.codec import EventType, Outcome
+from sdlc_runner.events.types import EventType, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

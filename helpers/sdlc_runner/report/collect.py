@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import RunnerError
 from sdlc_runner.events import log_reader
-from sdlc_runner.events.codec import EventType, Outcome
 from sdlc_runner.events.log_reader import Reader
+from sdlc_runner.events.types import Outcome, WarningEvent
 from sdlc_runner.orchestrator import merger, planning, registry
 from sdlc_runner.report import spans
 from sdlc_runner.report import tasks as report_tasks
@@ -20,7 +20,7 @@ from sdlc_runner.verify import evidence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdlc_runner.events.log_reader import LogBatch
+    from sdlc_runner.events.log_reader import LogEntry
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
@@ -51,11 +51,12 @@ def _find(project: Project, output: Output) -> tuple[RemoteRefs, list[Attempt]]:
         return registry.list_attempts(project)
     except RunnerError as error:
         found = registry.list_attempts(project, remote_only=True)
-        output.tell(
-            EventType.WARNING,
-            code=error.code.value,
-            message=f"The report is from the remote alone. {error.message}",
-            hint=error.hint or None,
+        output.emit(
+            WarningEvent(
+                code=error.code.value,
+                message=f"The report is from the remote alone. {error.message}",
+                hint=error.hint or None,
+            )
         )
         return found
 
@@ -74,7 +75,7 @@ def _failed(found: Sequence[Attempt]) -> frozenset[str]:
 
 def _recall(project: Project, known: Attempt, refs: RemoteRefs, now: float) -> Recalled:
     batch = _sighted(project, known, refs)
-    events = (item.event for item in batch if item.type not in log_reader.SAID)
+    events = (entry.event for entry in batch if entry.event.type not in log_reader.SAID)
     way = spans.fold(events, known.tasks, now)
     result = known.evidence.result or known.ending.claim
     used = Usage.of(registry.usage_of(result))
@@ -99,7 +100,7 @@ def _recall(project: Project, known: Attempt, refs: RemoteRefs, now: float) -> R
         {item.task: item for item in verdicts},
         known.evidence.branch_head,
         known.evidence.commits,
-        tuple(log_reader.last_said(batch, _EXCERPT_LINES)),
+        tuple(log_reader.last_words(batch, _EXCERPT_LINES)),
     )
 
 
@@ -114,7 +115,7 @@ def _end(known: Attempt, verdicts: Sequence[Verdict]) -> tuple[str, Mood, str]:
     return worst.outcome.value, mood, worst.code
 
 
-def _sighted(project: Project, known: Attempt, refs: RemoteRefs) -> list[LogBatch]:
+def _sighted(project: Project, known: Attempt, refs: RemoteRefs) -> list[LogEntry]:
     """Read an attempt's events: the transcript, else what log there still is."""
     reader = Reader(known.key)
     transcript = refs.refs.get(known.evidence.refs.transcript)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner.events.codec import EventType, PhaseName, seconds
+from sdlc_runner.events.codec import seconds
+from sdlc_runner.events.types import EventType, PhaseName
 from sdlc_runner.report.model import Span, Usage
 
 if TYPE_CHECKING:

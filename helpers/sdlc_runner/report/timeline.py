@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner.events.codec import PhaseName
+from sdlc_runner.events.types import PhaseName
 from sdlc_runner.report import axis, units
 from sdlc_runner.report.escape import xml
 from sdlc_runner.report.model import Mood

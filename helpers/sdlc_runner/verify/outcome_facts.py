@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.errors import Code
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,7 +23,7 @@ from sdlc_runner.worker.shutdown import Stop
 
 if TYPE_CHECKING:
     from sdlc_runner.attempt.spec import AttemptSpec
-    from sdlc_runner.events.codec import Outcome
+    from sdlc_runner.events.types import Outcome
 
 CANCEL_FILE = "cancel"
 EXIT_FILE = "exit.json"

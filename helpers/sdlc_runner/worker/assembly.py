@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.errors import ExitCode
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 from sdlc_runner.worker.attempt import AttemptRun
 from sdlc_runner.worker.budget import Budget
 from sdlc_runner.worker.git.checkpoints import Checkpoints

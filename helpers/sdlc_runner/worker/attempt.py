@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.events.codec import EventType, Outcome, PhaseName
+from sdlc_runner.events.types import Outcome, PhaseEvent, PhaseName, ResultEvent, WarningEvent
 from sdlc_runner.git.command import PushStatus
 from sdlc_runner.worker import prompt, task_result
 from sdlc_runner.worker.git.workspace import message
@@ -170,8 +170,9 @@ class AttemptRun:
         end = worst or next(
             (end for end in self.ends if end.status is Outcome.SUCCEEDED), self.ends[-1]
         )
-        self.result = self._result(end)
-        self.journal.emit(EventType.RESULT, self.result)
+        result = self._result(end)
+        self.result = result.to_fields()
+        self.journal.emit(result)
         if self._locked:
             with contextlib.suppress(OSError):
                 self._push_transcript(self.result)
@@ -214,22 +215,22 @@ class AttemptRun:
         if pushed.status is not PushStatus.DONE:
             self._warn("transcript_failed", f"The transcript was not pushed: {pushed.message}")
 
-    def _result(self, end: TaskResult) -> dict[str, Any]:
+    def _result(self, end: TaskResult) -> ResultEvent:
         spec = self.workspace.spec
-        return {
-            "status": end.status.value,
-            "code": end.code,
-            "message": end.message,
-            "base": spec.base,
-            "head": self.head,
-            "branch": spec.branch,
-            "tasks": [item.to_record() for item in self.ends],
-            "evidence": self.evidence,
-            "input_tokens": self.budget.used.input_tokens,
-            "output_tokens": self.budget.used.output_tokens,
-            "cost": self.budget.used.cost,
-            "duration": self.budget.seconds,
-        }
+        return ResultEvent(
+            status=end.status,
+            code=end.code,
+            message=end.message,
+            base=spec.base,
+            head=self.head,
+            branch=spec.branch,
+            tasks=[item.to_record() for item in self.ends],
+            evidence=self.evidence,
+            input_tokens=self.budget.used.input_tokens,
+            output_tokens=self.budget.used.output_tokens,
+            cost=self.budget.used.cost,
+            duration=self.budget.seconds,
+        )
 
     def _skip_rest(self, end: TaskResult) -> None:
         """End the tasks whose turn did not come as the one before them ended."""
@@ -249,7 +250,7 @@ class AttemptRun:
         return Outcome.INTERRUPTED, "signal", "The attempt was told to stop before it was done."
 
     def _phase(self, phase: PhaseName, **fields: Any) -> None:  # noqa: ANN401
-        self.journal.emit(EventType.PHASE, {"phase": phase.value, **fields})
+        self.journal.emit(PhaseEvent(phase=phase, **fields))
 
     def _warn(self, code: str, text: str) -> None:
-        self.journal.emit(EventType.WARNING, {"code": code, "message": text})
+        self.journal.emit(WarningEvent(code=code, message=text))

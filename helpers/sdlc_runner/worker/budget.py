@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import UsageEvent
 from sdlc_runner.worker.agents.opencode_events import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from sdlc_runner.attempt.spec import Limits
-
-    Emit = Callable[[EventType, Mapping[str, Any]], None]
+    from sdlc_runner.events.types import EventBody
+    from sdlc_runner.worker.agents.heartbeat import Emit
 
 # Zero means "no limit", so a limit that is used up becomes the smallest there is.
 _USED_UP = 0.001
@@ -56,9 +54,9 @@ class Budget:
         """Wrap ``emit`` so that ``usage`` events count from the attempt's start, not the task's."""
         before = self.used
 
-        def add_before(type_: EventType, fields: Mapping[str, Any]) -> None:
-            if type_ is EventType.USAGE:
-                fields = before.plus(Usage(**fields)).to_fields()
-            emit(type_, fields)
+        def add_before(body: EventBody) -> None:
+            if isinstance(body, UsageEvent):
+                body = before.plus(Usage.of_event(body)).to_event()
+            emit(body)
 
         return add_before

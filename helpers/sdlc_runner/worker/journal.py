@@ -11,8 +11,15 @@ import os
 import threading
 from typing import IO, TYPE_CHECKING, Any
 
-from sdlc_runner.events.codec import AttemptKey, Event, EventType, clean, now, parse
-from sdlc_runner.events.schema import LINE_LIMIT, TEXT_LIMIT
+from sdlc_runner.events.codec import AttemptKey, Event, clean, now, parse
+from sdlc_runner.events.types import (
+    LINE_LIMIT,
+    TEXT_LIMIT,
+    EventBody,
+    LogEvent,
+    MessageEvent,
+    ResultEvent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,14 +50,14 @@ class Journal:
         self.last_words = ""
         self._file = path.open("ab", buffering=0)
 
-    def emit(self, type_: EventType, fields: Mapping[str, Any]) -> None:
+    def emit(self, body: EventBody) -> None:
         """Write one event; its texts are masked, cleaned and bounded here and nowhere else."""
-        safe = self._bounded(fields)
-        if type_ in {EventType.LOG, EventType.MESSAGE}:
+        safe = self._bounded(body.to_fields())
+        if isinstance(body, (LogEvent, MessageEvent)):
             self.last_words = safe["text"]
         with self._lock:
-            line = Event(type_, now(), safe, self._key, self._seq + 1).to_line()
-            self._write(f"{line}\n".encode(), is_last=type_ is EventType.RESULT)
+            line = Event(body.type, now(), safe, self._key, self._seq + 1).to_line()
+            self._write(f"{line}\n".encode(), is_last=isinstance(body, ResultEvent))
             self._seq += 1
             self._tell(line)
 
@@ -94,8 +101,7 @@ class Journal:
         """Mask and clean; cut texts further where many of them would make no line of ours."""
         safe: dict[str, Any] = {}
         for limit in _TEXT_LIMITS:
-            known = {name: value for name, value in fields.items() if value is not None}
-            safe = {name: self._safe(value, limit) for name, value in known.items()}
+            safe = {name: self._safe(value, limit) for name, value in fields.items()}
             if not any(isinstance(value, list) for value in safe.values()):
                 break  # single texts always fit
             if len(json.dumps(safe, ensure_ascii=False).encode()) < _FIELDS_LIMIT:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner import process
 from sdlc_runner.attempt import spec as attempt_spec
 from sdlc_runner.errors import Code, ExitCode, RunnerError
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 from sdlc_runner.worker import masking, secret_files, secret_values, termination_message
 from sdlc_runner.worker.agents import opencode_config
 from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent

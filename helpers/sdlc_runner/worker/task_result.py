@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 
 GOOD = (Outcome.SUCCEEDED, Outcome.NO_CHANGE)
 _NEVER_BEGUN = frozenset(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 
 if TYPE_CHECKING:
     from support.model.request import Exchange

@@ -37,7 +37,7 @@ from sdlc_runner.backends.kubernetes.kubeconfig import Access, open_api
 from sdlc_runner.backends.kubernetes.object_fields import created, notes_of
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError, UsageError
-from sdlc_runner.events.vocabulary import PhaseName
+from sdlc_runner.events.types import PhaseName
 from sdlc_runner.git.remote_url import without_credentials
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from sdlc_runner.backends.kubernetes.termination_reasons import (
     leaving,
 )
 from sdlc_runner.events.codec import clean
-from sdlc_runner.events.vocabulary import Outcome
+from sdlc_runner.events.types import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

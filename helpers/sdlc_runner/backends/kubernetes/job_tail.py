@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from sdlc_runner.backends.base import Notice, TailUpdate
+from sdlc_runner.backends.base import TailUpdate
 from sdlc_runner.backends.kubernetes.errors import ApiError
 from sdlc_runner.backends.kubernetes.job_spec import RUNNER
 from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState
 from sdlc_runner.backends.kubernetes.pod_log import PodLog
 from sdlc_runner.backends.kubernetes.start_timeout import StartTimeout
 from sdlc_runner.errors import RunnerError
-from sdlc_runner.events.vocabulary import EventType
+from sdlc_runner.events.types import EventBody, PhaseEvent, QueuedEvent, WarningEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ class JobTail:
         silence = max(_LEAST_SILENCE, _BEATS * self._status.spec.heartbeat_seconds)
         self._log = PodLog(self._api, pod, RUNNER, silence, self._observer.wake)
 
-    def _ended(self, state: JobState, notices: list[Notice]) -> TailUpdate:
+    def _ended(self, state: JobState, notices: list[EventBody]) -> TailUpdate:
         """Read the rest of the log; a Job that is not to be seen may only be new."""
         if state.stage is JobPhase.GONE and self._log is None and not self._is_surely_gone():
             return TailUpdate(notices=tuple(notices))
@@ -100,7 +100,7 @@ class JobTail:
         self._gone_since = self._gone_since or now
         return now - self._gone_since > _GONE_TWICE
 
-    def _outage(self) -> list[Notice]:
+    def _outage(self) -> list[EventBody]:
         """Tell once that the cluster does not answer, and once that it does again."""
         out = self._observer.outage > _OUTAGE_SECONDS
         if out == self._out:
@@ -109,7 +109,7 @@ class JobTail:
         text = "does not answer; the attempt goes on" if out else "answers again"
         return [_warning("cluster_unreachable", f"The cluster {text}.", "")]
 
-    def _moved(self, state: JobState) -> list[Notice]:
+    def _moved(self, state: JobState) -> list[EventBody]:
         """Tell where it is, once for each change; nothing is waited for once it has run."""
         trouble = state.trouble
         shown = (state.stage, trouble.code if trouble else state.detail)
@@ -119,18 +119,18 @@ class JobTail:
         if self._gave_up or (state.ending.cancelled and state.stage is not JobPhase.RUNNING):
             return []
         before, self._shown = self._shown[:1], shown
-        notices = []
+        notices: list[EventBody] = []
         if state.stage is JobPhase.QUEUED:
             reason = trouble.message if trouble else state.detail or "it is queued"
-            notices.append(Notice(EventType.QUEUED, {"reason": reason}))
+            notices.append(QueuedEvent(reason=reason))
         elif state.stage.phase and before != (state.stage,):
-            fields = {"phase": state.stage.phase.value, "detail": state.detail or None}
-            notices.append(Notice(EventType.PHASE, fields))
+            phase = PhaseEvent(phase=state.stage.phase, detail=state.detail or None)
+            notices.append(phase)
         if trouble is not None and state.stage is not JobPhase.QUEUED:
             notices.append(_warning(trouble.code, trouble.message, trouble.hint))
         return notices
 
-    def _wait(self, state: JobState) -> list[Notice]:
+    def _wait(self, state: JobState) -> list[EventBody]:
         """Give an attempt up when the clock that runs for it has run out."""
         why = None if self._gave_up or self._log else self._patience.is_over(state)
         if why is None:
@@ -148,6 +148,5 @@ class JobTail:
             self._log.close()
 
 
-def _warning(code: str, message: str, hint: str) -> Notice:
-    fields = {"code": code, "message": message, "hint": hint or None}
-    return Notice(EventType.WARNING, fields)
+def _warning(code: str, message: str, hint: str) -> WarningEvent:
+    return WarningEvent(code=code, message=message, hint=hint or None)

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from functools import lru_cache
 from typing import NamedTuple
 
-from sdlc_runner.events.schema import LINE_LIMIT
+from sdlc_runner.events.types import LINE_LIMIT
 
 _STAMP_LIMIT = 40
 _HELD_BYTES = 4 << 20

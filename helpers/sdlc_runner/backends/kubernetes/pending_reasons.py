@@ -15,7 +15,7 @@ from sdlc_runner.backends.kubernetes.object_fields import (
     said,
     terminated,
 )
-from sdlc_runner.events.vocabulary import Outcome
+from sdlc_runner.events.types import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,7 +17,7 @@ from sdlc_runner.backends.kubernetes.object_fields import (
     status_of,
 )
 from sdlc_runner.backends.kubernetes.pending_reasons import PendingReason, TimeoutKind
-from sdlc_runner.events.vocabulary import PhaseName
+from sdlc_runner.events.types import PhaseName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 from sdlc_runner.worker.agents.opencode_events import Usage
 
 if TYPE_CHECKING:

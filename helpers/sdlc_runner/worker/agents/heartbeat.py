@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sdlc_runner.events.codec import EventType, now
+from sdlc_runner.events.codec import now
+from sdlc_runner.events.types import HeartbeatEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    Emit = Callable[[EventType, Mapping[str, Any]], None]
+    from sdlc_runner.events.types import EventBody
+
+    Emit = Callable[[EventBody], None]
 
 
 class Heartbeat:
@@ -37,7 +40,5 @@ class Heartbeat:
         if not self._seconds or time.monotonic() < self._next:
             return
         self._next += self._seconds
-        fields: dict[str, Any] = {"since": self._since, "idle": round(self.idle, 1)}
-        if last_tool:
-            fields["last_tool"] = last_tool
-        self._emit(EventType.HEARTBEAT, fields)
+        idle = round(self.idle, 1)
+        self._emit(HeartbeatEvent(since=self._since, idle=idle, last_tool=last_tool or None))

@@ -11,13 +11,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.events.codec import EventType, clean
+from sdlc_runner.events.codec import clean
+from sdlc_runner.events.types import (
+    EventBody,
+    LogEvent,
+    MessageEvent,
+    ToolEvent,
+    UsageEvent,
+    WarningEvent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-Emitted = tuple[EventType, dict[str, Any]]
 
 PARSE_LIMIT = 2 * 1024 * 1024
 """A longer line is not read as JSON."""
@@ -60,14 +67,21 @@ class Usage:
             round(self.cost + other.cost, 9),
         )
 
-    def to_fields(self) -> dict[str, Any]:
-        """Return the fields of a ``usage`` event."""
-        return {
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-            "cache_tokens": self.cache_tokens,
-            "cost": self.cost,
-        }
+    def to_event(self) -> UsageEvent:
+        """Return it as an event."""
+        return UsageEvent(
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cache_tokens=self.cache_tokens,
+            cost=self.cost,
+        )
+
+    @classmethod
+    def of_event(cls, event: UsageEvent) -> Usage:
+        """Read it back from an event."""
+        return cls(
+            event.input_tokens, event.output_tokens, event.cache_tokens or 0, event.cost or 0.0
+        )
 
 
 @dataclass(frozen=True)
@@ -99,30 +113,28 @@ class Translator:
         """Whether the model's last step ended because it had no more to do."""
         return self.reason == "stop"
 
-    def feed(self, line: str, stream: str = "stdout") -> list[Emitted]:
+    def feed(self, line: str, stream: str = "stdout") -> list[EventBody]:
         """Translate one line; what is no event of OpenCode's is a ``log``."""
         if stream == "stderr" and "auto-rejecting" in line:
             self.rejected = True
             message = clean(line, _MESSAGE_LIMIT).strip()
-            return [(EventType.WARNING, {"code": "permission_rejected", "message": message})]
+            return [WarningEvent(code="permission_rejected", message=message)]
         record = _record(line) if stream == "stdout" else None
         if record is None:
             text = clean(line).strip()
-            return [(EventType.LOG, {"text": text, "stream": stream})] if text else []
+            return [LogEvent(text=text, stream=stream)] if text else []
         if record["type"] == "error":
             return self.fail(record.get("error"))
         if record["type"] == "done":
             self.rejected = self.rejected or bool(record.get("rejected"))
         return self.part(record.get("part"))
 
-    def fail(self, error: object) -> list[Emitted]:
+    def fail(self, error: object) -> list[EventBody]:
         """Translate an error of the session."""
         self.error = _model_error(_mapping(error))
-        return [
-            (EventType.WARNING, {"code": self.error.code, "message": self.error.message}),
-        ]
+        return [WarningEvent(code=self.error.code, message=self.error.message)]
 
-    def part(self, part: object, *, root: bool = True) -> list[Emitted]:
+    def part(self, part: object, *, root: bool = True) -> list[EventBody]:
         """Translate one part; ``root`` is false for a child session's, which decides nothing."""
         part = _mapping(part)
         kind = part.get("type")
@@ -137,7 +149,7 @@ class Translator:
             return self._tool(part)
         return []
 
-    def _step_finish(self, part: Mapping[str, Any], *, root: bool) -> list[Emitted]:
+    def _step_finish(self, part: Mapping[str, Any], *, root: bool) -> list[EventBody]:
         if not self._is_new(part, "finish"):
             return []
         self.usage = self.usage.plus(_usage(part))
@@ -147,18 +159,18 @@ class Translator:
             self.empty_steps = self.empty_steps + 1 if self.reason in _NO_REASONS else 0
             if self.finished:
                 self.error = None  # it recovered
-        return [(EventType.USAGE, self.usage.to_fields())]
+        return [self.usage.to_event()]
 
-    def _text(self, part: Mapping[str, Any], *, root: bool) -> list[Emitted]:
+    def _text(self, part: Mapping[str, Any], *, root: bool) -> list[EventBody]:
         text = clean(_text(part.get("text"))).strip()
         # a part without an end is still growing, or is the prompt
         if not text or "end" not in _mapping(part.get("time")) or not self._is_new(part, "end"):
             return []
         if root:
             self.last_message = text
-        return [(EventType.MESSAGE, {"text": text})]
+        return [MessageEvent(text=text)]
 
-    def _tool(self, part: Mapping[str, Any]) -> list[Emitted]:
+    def _tool(self, part: Mapping[str, Any]) -> list[EventBody]:
         state = _mapping(part.get("state"))
         status = _text(state.get("status"))
         name = clean(_text(part.get("tool")), 100).strip() or "tool"
@@ -166,13 +178,8 @@ class Translator:
             return []
         self.last_tool = name
         self.empty_steps = 0
-        fields: dict[str, Any] = {"name": name, "status": status}
-        target, duration = self._target(state), _duration(state)
-        if target:
-            fields["target"] = target
-        if duration is not None:
-            fields["duration"] = duration
-        return [(EventType.TOOL, fields)]
+        target = self._target(state) or None
+        return [ToolEvent(name=name, status=status, target=target, duration=_duration(state))]
 
     def _target(self, state: Mapping[str, Any]) -> str:
         given = _mapping(state.get("input"))

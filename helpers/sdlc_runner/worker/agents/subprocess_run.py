@@ -6,7 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from sdlc_runner import process
-from sdlc_runner.events.codec import EventType, Outcome
+from sdlc_runner.events.types import Outcome, WarningEvent
 from sdlc_runner.worker.agents import agent_result, opencode_config
 from sdlc_runner.worker.agents.agent_result import AgentResult, AgentVerdict
 from sdlc_runner.worker.agents.child_io import follow
@@ -46,8 +46,8 @@ def run(
 
     def hear(stream: str, line: str) -> None:
         pulse.heard()
-        for type_, fields in translator.feed(line, stream):
-            emit(type_, fields)
+        for body in translator.feed(line, stream):
+            emit(body)
 
     cause = follow(
         child,
@@ -79,7 +79,7 @@ def _not_started(program: str, error: OSError, emit: Emit) -> AgentResult:
         "agent_not_found",
         f"the agent {program} cannot be started: {error.strerror}",
     )
-    emit(EventType.WARNING, {"code": end.code, "message": end.message, "hint": end.hint})
+    emit(WarningEvent(code=end.code, message=end.message, hint=end.hint))
     return end
 
 

@@ -8,7 +8,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import process
-from sdlc_runner.events.codec import EventType, PhaseName, clean
+from sdlc_runner.events.codec import clean
+from sdlc_runner.events.types import LogEvent, PhaseEvent, PhaseName
 from sdlc_runner.worker.agents import opencode_config
 from sdlc_runner.worker.agents.child_io import follow
 from sdlc_runner.worker.agents.heartbeat import Heartbeat
@@ -43,7 +44,7 @@ def collect(
     deadline = time.monotonic() + spec.verify_seconds if spec.verify_seconds else math.inf
     records = []
     for command in spec.verify_commands:
-        emit(EventType.PHASE, {"phase": PhaseName.VERIFYING.value, "detail": clean(command)})
+        emit(PhaseEvent(phase=PhaseName.VERIFYING, detail=clean(command)))
         trial = _Trial(emit, stop, Heartbeat(spec.heartbeat_seconds, emit), deadline)
         code = trial.run(command, work, env, masker)
         output = trial.tail[-OUTPUT_LIMIT:]
@@ -88,7 +89,7 @@ class _Trial:
         text = clean(line).rstrip()
         if text:
             self._tail.append(text)
-            self._emit(EventType.LOG, {"text": text, "stream": stream})
+            self._emit(LogEvent(text=text, stream=stream))
 
     def _check(self) -> int | None:
         self._pulse.beat()

@@ -8,7 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import RunnerError
-from sdlc_runner.events.codec import EventType
+from sdlc_runner.events.types import CheckpointEvent, WarningEvent
 from sdlc_runner.git.command import PushStatus
 from sdlc_runner.worker.git.workspace import message
 
@@ -72,7 +72,7 @@ class Checkpoints:
             return False
         self._last_tree = tree
         ref = self._delivery.refs.checkpoint
-        self._journal.emit(EventType.CHECKPOINT, {"ref": ref, "commit": commit, "reason": reason})
+        self._journal.emit(CheckpointEvent(ref=ref, commit=commit, reason=reason))
         return True
 
     def _save_transcript(self) -> None:
@@ -83,7 +83,7 @@ class Checkpoints:
             self._warn("transcript_failed", f"The transcript was not pushed: {error.message}")
 
     def _warn(self, code: str, text: str) -> None:
-        self._journal.emit(EventType.WARNING, {"code": code, "message": text})
+        self._journal.emit(WarningEvent(code=code, message=text))
 
     @contextlib.contextmanager
     def while_working(self, head: str) -> Iterator[None]:

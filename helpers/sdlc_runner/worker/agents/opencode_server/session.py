@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.events.codec import EventType, clean
+from sdlc_runner.events.codec import clean
+from sdlc_runner.events.types import EventBody, LogEvent, WarningEvent
 from sdlc_runner.worker.untrusted_json import as_list, as_mapping, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sdlc_runner.worker.agents.opencode_events import Emitted, Translator
+    from sdlc_runner.worker.agents.opencode_events import Translator
     from sdlc_runner.worker.agents.opencode_server.sse import ServerEvent
 
 _MOST_SESSIONS = 200
@@ -31,7 +32,7 @@ class Session:
         self._retried = ""
         self._translator = translator
 
-    def hear(self, event: ServerEvent) -> list[Emitted]:
+    def hear(self, event: ServerEvent) -> list[EventBody]:
         """Translate one event; those of other sessions, and unknown ones, say nothing."""
         given = event.properties
         if event.type == "session.created":
@@ -53,7 +54,7 @@ class Session:
             self.idle = True
         return self._retry(status) if status.get("type") == "retry" else []
 
-    def _retry(self, status: Any) -> list[Emitted]:  # noqa: ANN401
+    def _retry(self, status: Any) -> list[EventBody]:  # noqa: ANN401
         """Tell why the model is asked again, once for each reason."""
         said = clean(as_text(status.get("message")), _MESSAGE_LIMIT).strip()
         self._translator.retried = said
@@ -61,9 +62,9 @@ class Session:
             return []
         self._retried = said
         text = f"the model is asked again: {said}"
-        return [(EventType.WARNING, {"code": "model_retry", "message": text})]
+        return [WarningEvent(code="model_retry", message=text)]
 
-    def _sent(self, part: object) -> list[Emitted]:
+    def _sent(self, part: object) -> list[EventBody]:
         """Tell what a person has sent; the first text without times of its own is the prompt."""
         part = as_mapping(part)
         name, text = as_text(part.get("messageID")), as_text(part.get("text")).strip()
@@ -76,7 +77,7 @@ class Session:
         if len(self._given) == 1:
             return []
         told = clean(f"sent to the agent: {text}", _MESSAGE_LIMIT)
-        return [(EventType.LOG, {"text": told, "stream": "wrapper"})]
+        return [LogEvent(text=told, stream="wrapper")]
 
     def is_life(self, event: ServerEvent) -> bool:
         """Whether the event shows that the agent itself is at work, not only its server."""
@@ -90,14 +91,14 @@ class Session:
         if is_name(name) and is_below and len(self.ids) < _MOST_SESSIONS:
             self.ids.append(name)
 
-    def _ask(self, given: Any) -> list[Emitted]:  # noqa: ANN401
+    def _ask(self, given: Any) -> list[EventBody]:  # noqa: ANN401
         self._translator.rejected = True
         wanted = [as_text(item) for item in as_list(given.get("patterns"))[:5]]
         text = f"rejected: {as_text(given.get('permission')) or 'a question'} {' '.join(wanted)}"
         message = clean(text, _MESSAGE_LIMIT).strip()
-        return [(EventType.WARNING, {"code": "permission_rejected", "message": message})]
+        return [WarningEvent(code="permission_rejected", message=message)]
 
-    def catch_up(self, name: str, messages: object) -> Iterator[Emitted]:
+    def catch_up(self, name: str, messages: object) -> Iterator[EventBody]:
         """Translate a session's messages; what was heard before is not told again."""
         for message in map(as_mapping, as_list(messages)):
             for part in as_list(message.get("parts")):

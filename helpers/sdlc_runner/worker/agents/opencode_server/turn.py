@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.events.codec import Outcome
+from sdlc_runner.events.types import Outcome
 from sdlc_runner.worker.agents import agent_result
 from sdlc_runner.worker.agents.agent_result import AgentVerdict
 from sdlc_runner.worker.agents.opencode_server.client import NOT_FOUND, ServerGone, TooSlow
@@ -164,8 +164,8 @@ class Turn:
             if self._session.is_life(event):
                 self._pulse.heard()
                 self._reopened = 0
-            for type_, fields in self._session.hear(event):
-                self._emit(type_, fields)
+            for body in self._session.hear(event):
+                self._emit(body)
             if self._translator.rejected:
                 raise Ended(agent_result.REJECTED)
 
@@ -202,9 +202,9 @@ class Turn:
             self._session.add(child)
         for name in self._session.ids:
             messages = self._ask("GET", f"/session/{name}/message?limit={_MESSAGES}")
-            for type_, fields in self._session.catch_up(name, messages):
+            for body in self._session.catch_up(name, messages):
                 self._pulse.heard()
-                self._emit(type_, fields)
+                self._emit(body)
             if name == root:
                 last = messages
         self._session.rest(last, self._ask("GET", "/session/status"))

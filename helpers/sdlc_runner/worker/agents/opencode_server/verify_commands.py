@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import process
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.events.codec import EventType, PhaseName, clean
+from sdlc_runner.events.codec import clean
+from sdlc_runner.events.types import LogEvent, PhaseEvent, PhaseName
 from sdlc_runner.worker.agents.heartbeat import Heartbeat
 from sdlc_runner.worker.agents.opencode_server.client import ServerGone, TooSlow
 from sdlc_runner.worker.agents.opencode_server.session import is_name
@@ -103,13 +104,13 @@ def collect(
     deadline = time.monotonic() + spec.verify_seconds if spec.verify_seconds else math.inf
     records = []
     for command in spec.verify_commands:
-        emit(EventType.PHASE, {"phase": PhaseName.VERIFYING.value, "detail": clean(command)})
+        emit(PhaseEvent(phase=PhaseName.VERIFYING, detail=clean(command)))
         pulse = Heartbeat(spec.heartbeat_seconds, emit)
         code, lines = _try(ServerShell(server, spec), command, pulse, stop, deadline)
         safe = [clean(masker.mask(line)).rstrip() for line in lines[-_TAIL_LINES:]]
         told = [line for line in safe if line]
         for line in told:
-            emit(EventType.LOG, {"text": line, "stream": "stdout"})
+            emit(LogEvent(text=line, stream="stdout"))
         output = "\n".join(told)[-OUTPUT_LIMIT:]
         records.append({"command": clean(command), "exit": code, "output": output})
     return records
