@@ -16,4 +16,4 @@ The modules, in the order in which a task passes through them:
       process                               to other programs
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

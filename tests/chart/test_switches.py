@@ -188,7 +188,7 @@ def test_labels_and_annotations_reach_the_pods() -> None:
 def test_images_can_be_named_by_tag_or_digest() -> None:
     digest = f"sha256:{'a' * 64}"
     images = {
-        "": ":0.1.0",
+        "": ":0.2.0",
         "pod.image.tag=1.2": ":1.2",
         f"pod.image.digest={digest}": f"@{digest}",
         f"pod.image.tag=latest,pod.image.digest={digest}": f"@{digest}",
