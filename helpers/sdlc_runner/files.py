@@ -98,11 +98,14 @@ def write(path: Path, content: bytes | str, *, exclusive: bool = False) -> None:
 
 
 @contextmanager
-def lock(path: Path) -> Iterator[None]:
-    """Hold a lock file, created with its folders, as the only process; waits for others."""
+def lock(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock file, created with its folders, as the only process.
+
+    Waits for others; without ``wait`` raises ``BlockingIOError`` while another holds it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
 
 

@@ -182,6 +182,25 @@ def test_a_conflict_leaves_the_branch_whole_and_the_others_go_in(harness: Harnes
     assert "one.txt" not in files
     assert branches.items() <= harness.remote_refs().items()
     assert "1 in conflict: T001" in done.events[-1]["verdict"]
+    assert done.events[-1]["next"] == "sdlc-runner retry T001"
+
+
+def test_a_conflict_can_be_retried_on_what_is_merged(harness: Harness) -> None:
+    harness.tasks(THREE)
+    attempt(harness, "T001", writes({"README.md": "# One\n"}))
+    attempt(harness, "T002", writes({"README.md": "# Two\n"}))
+    early = harness.run("retry", "T001")
+    assert (early.code, early.error["code"]) == (2, "task_done")
+    assert early.error["hint"] == "`sdlc-runner merge T001`"
+    (conflict,) = harness.run("merge").of("conflict")
+    assert conflict["hint"].startswith("`sdlc-runner retry T001` ")
+    assert harness.run("status").of("row", "T001")[0]["outcome"] == "conflict"
+    again = harness.run("retry", "T001", "--follow").outcome("T001")
+    assert (again["attempt"], again["outcome"]) == (2, "succeeded")
+    assert again["base"] == harness.remote_refs()[f"refs/heads/{FEATURE}"]
+    assert harness.run("merge").of("ticked", "T001")
+    late = harness.run("retry", "T001")
+    assert (late.code, late.error["hint"]) == (2, "`sdlc-runner plan` shows what is open.")
 
 
 def test_the_remedy_of_a_conflict_works_as_it_is_written(harness: Harness) -> None:
@@ -189,7 +208,7 @@ def test_the_remedy_of_a_conflict_works_as_it_is_written(harness: Harness) -> No
     attempt(harness, "T001", writes({"README.md": "# One\n"}))
     attempt(harness, "T002", writes({"README.md": "# Two\n"}))
     (conflict,) = harness.run("merge").of("conflict")
-    command = conflict["hint"].split("`")[1]
+    command = conflict["hint"].split("`")[3]
     for part in command.split(" && "):
         harness.git(*shlex.split(part)[1:], check=False)
     harness.write("README.md", "# Both\n")

@@ -110,7 +110,7 @@ _LESSON = """\
    T002-T004 ran side by side, each in its own clone, and pushed a branch each.
    T005 changed nothing: that counts, because its evidence is on the remote.
    T006 waited for T002 and T003, and began from their merged work.
-   T008 and T007 changed the same line: T008's branch is left whole, and is yours now.
+   T008 and T007 changed the same line: T008 is not merged: retry it, or merge it by hand.
    A box was ticked only when the remote showed the work."""
 _NEXT = """\
 

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.events.codec import Event, client_event, parse, seconds
-from sdlc_runner.events.types import EventType, RowEvent, SummaryEvent
-from sdlc_runner.orchestrator import registry
+from sdlc_runner.events.types import EventType, Outcome, RowEvent, SummaryEvent
+from sdlc_runner.orchestrator import merger, registry
 from sdlc_runner.output import render
 from sdlc_runner.output.render import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from sdlc_runner.backends.base import AttemptStatus
     from sdlc_runner.commands.call import Call
+    from sdlc_runner.events.codec import AttemptKey
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
@@ -37,18 +38,25 @@ def rows(project: Project) -> list[Event]:
     _, found = registry.list_attempts(project)
     project.repo.fetch_feature(project.branch)
     ticked = project.published() or frozenset()
-    return [_row(project, known, ticked) for known in found]
+    conflicts = merger.find_conflicts(project, found, wait=False)
+    in_conflict = {event.key for event in conflicts.values() if event.key}
+    return [_row(project, known, ticked, in_conflict) for known in found]
 
 
-def _row(project: Project, known: Attempt, ticked: frozenset[str]) -> Event:
+def _row(
+    project: Project, known: Attempt, ticked: frozenset[str], in_conflict: Container[AttemptKey]
+) -> Event:
     verdicts = known.decide()
     judged = next((item for item in verdicts if not item.outcome.is_success), verdicts[0])
     merged = all(task in ticked for task in known.tasks)
     state = "running" if known.alive else "merged" if merged else "ended"
+    outcome, code = judged.outcome, judged.code
+    if known.key in in_conflict:
+        outcome, code = Outcome.CONFLICT, Outcome.CONFLICT.value
     row = RowEvent(
         state=state,
-        outcome=None if known.alive else judged.outcome,
-        code=None if known.alive else judged.code,
+        outcome=None if known.alive else outcome,
+        code=None if known.alive else code,
         backend=known.evidence.start.backend if known.evidence.start else project.backend.kind,
         where=known.status.place if known.status else None,
         branch=known.branch or None,

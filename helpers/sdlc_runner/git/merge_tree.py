@@ -78,18 +78,18 @@ class MergeTree:
         stripped = self._restore_protected()
         conflicts = self._names("diff", "--diff-filter=U")
         if conflicts:
-            self._begin_again()
+            self.reset()
             return Conflict(conflicts)
         if not done.ok and not self.git.try_run("rev-parse", "--verify", "-q", "MERGE_HEAD").ok:
-            self._begin_again()
+            self.reset()
             raise RunnerError(Code.GIT_FAILED, f"git merge failed: {done.error_text[:300]}")
         self.git.run("commit", "--allow-empty", "--no-verify", "--quiet", "-m", subject)
-        self._begin_again()
+        self.reset()
         return Merged(self.head, stripped)
 
-    def _begin_again(self) -> None:
-        """Go back to the last commit, with nothing on disk."""
-        self.git.run("reset", "--hard", "--quiet", "HEAD")
+    def reset(self, commit: str = "HEAD") -> None:
+        """Go back to a commit, by default to the last one, with nothing on disk."""
+        self.git.run("reset", "--hard", "--quiet", commit)
         self.git.run("clean", "-ffdxq")
 
     def _restore_protected(self) -> tuple[str, ...]:
@@ -118,7 +118,7 @@ class MergeTree:
         mode = self.git.run("ls-files", "--stage", "--", path).split(" ")[0] or "100644"
         self.git.run("update-index", "--add", "--cacheinfo", f"{mode},{blob},{path}")
         self.git.run("commit", "--no-verify", "--quiet", "-m", subject)
-        self._begin_again()
+        self.reset()
         return self.head
 
     def read(self, path: str) -> bytes | None:
@@ -128,9 +128,14 @@ class MergeTree:
 
 
 @contextmanager
-def merge_tree(repo: Repo, state: Path, commit: str, feature_dir: str) -> Iterator[MergeTree]:
-    """Lend a work tree at ``commit``; one merge at a time for each repository on this machine."""
-    with _alone(repo, state) as folder:
+def merge_tree(
+    repo: Repo, state: Path, commit: str, feature_dir: str, *, wait: bool = True
+) -> Iterator[MergeTree]:
+    """Lend a work tree at ``commit``; one merge at a time for each repository on this machine.
+
+    Without ``wait`` raises ``BlockingIOError`` while another one merges.
+    """
+    with _alone(repo, state, wait=wait) as folder:
         # A git that outlived its killed merge still writes into the folder of that one.
         path = folder / f"tree-{uuid.uuid4().hex[:12]}"
         path.mkdir()
@@ -153,10 +158,10 @@ def tidy(repo: Repo, state: Path) -> None:
 
 
 @contextmanager
-def _alone(repo: Repo, state: Path) -> Iterator[Path]:
+def _alone(repo: Repo, state: Path, *, wait: bool = True) -> Iterator[Path]:
     """Be the only merge of this repository here, in a folder without leftovers."""
     folder = state.resolve() / "merge" / digest(str(repo.root))[:16]
-    with files.lock(folder / "lock"):
+    with files.lock(folder / "lock", wait=wait):
         listed = repo.git.run("worktree", "list", "--porcelain").splitlines()
         known = (Path(line.removeprefix("worktree ")) for line in listed)
         for left in {*folder.glob("tree-*"), *(path for path in known if path.parent == folder)}:

@@ -22,7 +22,7 @@ from sdlc_runner.orchestrator import delegation_bridge, launcher, registry
 from sdlc_runner.tasks import checkboxes, parser
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sdlc_runner.events.codec import Event
     from sdlc_runner.orchestrator.project import Project
@@ -33,16 +33,15 @@ if TYPE_CHECKING:
 _PUSH_TRIES = 5
 _FAST_FORWARD = ("merge", "--ff-only", "--no-overwrite-ignore", "--no-verify-signatures", "--quiet")
 _FILES_TOLD = 100
-_CONFLICT = "The branch is left whole; it is SYNC work now."
 
 
 @dataclass
 class Integration:
-    """What one merge did: the tasks ticked or not, in conflict, and the events to tell of it."""
+    """What one merge did: the tasks ticked or not, those in conflict, and the events to emit."""
 
     ticked: list[str] = field(default_factory=list)
     unticked: list[str] = field(default_factory=list)
-    conflicts: list[str] = field(default_factory=list)
+    conflicts: dict[str, Event] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
 
 
@@ -84,8 +83,8 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
             if tree.head == base or _push(project, tree):
                 for event in done.events:
                     output.write(event)
-                for task in done.conflicts:
-                    delegation_bridge.tell_conflict(project, task, _CONFLICT, output)
+                for task, event in done.conflicts.items():
+                    delegation_bridge.tell_conflict(project, task, event.fields["message"], output)
                 _fast_forward(project, output)
                 return done
     raise RunnerError(
@@ -95,18 +94,44 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
     )
 
 
-def forecast(project: Project, wanted: Sequence[Candidate]) -> list[tuple[Candidate, Event]]:
-    """Try the merges, and push nothing: those that would conflict, and what would be told."""
-    base = project.repo.fetch_feature(project.branch)
-    if base is None or not wanted:
-        return []
-    found = []
-    with merge_tree(project.repo, project.state, base, project.feature.relative) as tree:
-        for candidate in wanted:
-            done = Integration()
-            _merge_one(project, tree, candidate, done)
-            found += [(candidate, event) for event in done.events if done.conflicts]
-    return found
+def find_conflicts(
+    project: Project, found: Sequence[Attempt], *, wait: bool = True
+) -> Mapping[str, Event]:
+    """Return the verified open tasks that conflict with what is merged → the ``conflict`` event.
+
+    Each is tried alone on the feature branch as last fetched; nothing is pushed. Without
+    ``wait`` none is found while another process merges on this machine.
+    """
+    base = project.repo.resolve(project.tracking)
+    if base is None or not (project.feature.directory / "tasks.md").is_file():
+        return {}
+    newest = {task: known for task, known in registry.latest(found).items() if not known.alive}
+    wanted, _ = _mergeable(project, newest, newest)
+    if not wanted:
+        return {}
+    done = Integration()
+    try:
+        with merge_tree(
+            project.repo, project.state, base, project.feature.relative, wait=wait
+        ) as tree:
+            for candidate in wanted:
+                _merge_one(project, tree, candidate, done)
+                tree.reset(base)
+    except BlockingIOError:
+        return {}
+    return done.conflicts
+
+
+def _mergeable(
+    project: Project, newest: Mapping[str, Attempt], tasks: Iterable[str]
+) -> tuple[list[Candidate], list[Verdict]]:
+    """Return the verified attempts at those tasks that are open, and how all of these ended."""
+    still_open = set(newest) - (project.published() or frozenset())
+    wanted = [task for task in tasks if task in still_open]
+    judged = [item for task in wanted for item in newest[task].decide() if item.task == task]
+    order = [task.id for task in project.load_tasks()[1].tasks]
+    known = list({newest[task].key: newest[task] for task in wanted}.values())
+    return candidates(known, judged, order), judged
 
 
 def _base(project: Project) -> str:
@@ -127,8 +152,9 @@ def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: In
         title = f"Merge {', '.join(candidate.tasks)} (attempt {known.key})"
         result = tree.merge(head, f"{title}\n\nBranch: {known.branch}\n")
         if isinstance(result, Conflict):
-            done.conflicts += candidate.tasks
-            done.events.append(_conflict(project, known, result))
+            event = _conflict(project, candidate, result)
+            done.conflicts.update(dict.fromkeys(candidate.tasks, event))
+            done.events.append(event)
             return
         done.events.append(
             client_event(
@@ -144,14 +170,16 @@ def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: In
     done.ticked += candidate.tasks
 
 
-def _conflict(project: Project, known: Attempt, result: Conflict) -> Event:
+def _conflict(project: Project, candidate: Candidate, result: Conflict) -> Event:
+    known, tasks = candidate.known, ", ".join(candidate.tasks)
     return client_event(
         ConflictEvent(
             branch=known.branch,
             files=list(result.files[:_FILES_TOLD]),
-            message=_CONFLICT,
-            hint=f"`git fetch {project.repo.remote} {known.branch} && git merge FETCH_HEAD`, "
-            f"resolve, tick {', '.join(known.tasks)}, then `sdlc-runner publish`.",
+            message="It is not merged; its branch is unchanged.",
+            hint=f"`sdlc-runner retry {candidate.tasks[0]}` does it again on top of what is merged."
+            f" By hand: `git fetch {project.repo.remote} {known.branch} && git merge FETCH_HEAD`, "
+            f"resolve, `git commit`, tick {tasks}, `sdlc-runner publish`.",
         ),
         known.key,
     )
@@ -258,16 +286,11 @@ def merge(project: Project, words: Sequence[str], output: Output) -> ExitCode:
     _base(project)
     newest = registry.latest(found)
     for task in words:
-        registry.require(newest, task)
-    open_tasks = set(newest) - (project.published() or frozenset())
-    wanted = [task for task in (words or newest) if task in open_tasks]
-    judged = [item for task in wanted for item in newest[task].decide() if item.task == task]
-    _, task_file = project.load_tasks()
-    known = list({newest[task].key: newest[task] for task in wanted}.values())
-    done = integrate(
-        project, candidates(known, judged, [task.id for task in task_file.tasks]), output
+        registry.require(project, newest, task)
+    wanted, judged = _mergeable(
+        project, newest, [registry.canonical(task, newest) for task in words] or newest
     )
-    return _summarize(done, judged, output)
+    return _summarize(integrate(project, wanted, output), judged, output)
 
 
 def _summarize(done: Integration, judged: Sequence[Verdict], output: Output) -> ExitCode:
@@ -287,6 +310,7 @@ def _summarize(done: Integration, judged: Sequence[Verdict], output: Output) -> 
             ok=code is ExitCode.OK,
             exit=int(code),
             counts={"ticked": len(done.ticked), Outcome.CONFLICT.value: len(done.conflicts)},
+            next=f"sdlc-runner retry {next(iter(done.conflicts))}" if done.conflicts else None,
         )
     )
     return code

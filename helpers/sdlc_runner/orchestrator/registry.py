@@ -12,6 +12,8 @@ from sdlc_runner.attempt.exit_state import BackendStatus
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.cursor import Position
 from sdlc_runner.events.types import NUMBER_LIMIT
+from sdlc_runner.orchestrator import planning
+from sdlc_runner.plan.planner import Disposition
 from sdlc_runner.tasks import task_ids
 from sdlc_runner.verify import evidence as verify_evidence
 from sdlc_runner.verify import verdict
@@ -183,20 +185,35 @@ def canonical(word: str, known: Iterable[str]) -> str:
     return next((ids[key] for key in map(task_ids.key, tried) if key in ids), word)
 
 
-def require(newest: dict[str, Attempt], word: str) -> Attempt:
+def require(project: Project, newest: Mapping[str, Attempt], word: str) -> Attempt:
     """Return a task's newest attempt; raises ``no_attempt``."""
     task = canonical(word, newest)
     if task not in newest:
         raise UsageError(
             Code.NO_ATTEMPT,
             f"There is no attempt at {task}, neither on the remote nor here.",
-            f"`sdlc-runner spawn {task}` starts one.",
+            _how_to_start(project, task),
         )
     return newest[task]
+
+
+def _how_to_start(project: Project, word: str) -> str:
+    """Say what comes next for a task without attempts; ``spawn`` refuses some of them."""
+    items = {item.task.id: item for item in planning.make(project, planning.Request())[0].items}
+    item = items.get(canonical(word, items))
+    if item is None:
+        return "`sdlc-runner plan` lists the tasks of this feature."
+    match item.disposition:
+        case Disposition.READY:
+            return f"`sdlc-runner spawn {item.task.id}` starts one."
+        case Disposition.DONE | Disposition.SYNC:
+            return f"It {item.reason}."
+        case _:
+            return f"It {item.reason}; `sdlc-runner plan` lists all."
 
 
 def newest(project: Project, words: Sequence[str]) -> list[Attempt]:
     """Return the newest attempt of each named task; of all tasks where none is named."""
     found = latest(list_attempts(project)[1])
-    wanted = [require(found, task) for task in words]
+    wanted = [require(project, found, task) for task in words]
     return list({item.key: item for item in (wanted if words else found.values())}.values())

@@ -42,7 +42,7 @@ class RunSummary:
     def _ended(self, item: PlanItem) -> tuple[str, str]:
         task = item.task.id
         if task in self.conflicts:
-            return Outcome.CONFLICT.value, "left whole on its branch; SYNC work now"
+            return Outcome.CONFLICT.value, f"not merged; try: sdlc-runner retry {task}"
         if task in self.unticked:
             return "not ticked", "merged, but the remote's tasks.md does not list it"
         if task in self.verdicts:
@@ -75,9 +75,7 @@ class RunSummary:
         if ended_badly:
             parts.append(f"{len(ended_badly)} failed, SYNC work now: {_first(ended_badly)}")
         if self.conflicts:
-            parts.append(
-                f"{len(self.conflicts)} in conflict, yours to merge: {_first(self.conflicts)}"
-            )
+            parts.append(f"{len(self.conflicts)} in conflict: {_first(self.conflicts)}")
         if self.unticked:
             parts.append(f"{len(self.unticked)} merged but not ticked: {_first(self.unticked)}")
         if halted:
@@ -94,7 +92,7 @@ class RunSummary:
 
     def _next(self, plan: Plan, failed: Sequence[str]) -> str | None:
         if failed:
-            verb = "merge" if failed[0] in self.conflicts else "logs"
+            verb = "retry" if failed[0] in self.conflicts else "logs"
             return f"sdlc-runner {verb} {failed[0]}"
         if self.unticked or any("publish" in item.reason for item in plan.items):
             return "sdlc-runner publish"

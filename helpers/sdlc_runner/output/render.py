@@ -161,6 +161,8 @@ def _end_of_row(fields: Mapping[str, Any]) -> str:
         return ""
     if Outcome(fields["outcome"]).is_success:
         return "not merged yet: `sdlc-runner merge`"
+    if fields["outcome"] == Outcome.CONFLICT.value:
+        return f"not merged: `sdlc-runner retry {fields['tasks'][0]}`"
     code = fields.get("code")
     return f"[{code}]" if code and code != fields["outcome"] else ""
 

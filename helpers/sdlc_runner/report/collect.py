@@ -40,7 +40,7 @@ def recall(project: Project, output: Output) -> RunReport:
     now = time.time()
     recalled = [_recall(project, known, refs, now) for known in found]
     plan, _ = planning.make(project, planning.Request(failed=_failed(found)))
-    merges = _merges(project, found, [item.task.id for item in plan.items])
+    merges = _merges(project, found)
     tasks = tuple(report_tasks.tell(plan, recalled, merges))
     attempted = tuple(item.record for item in recalled)
     return RunReport(project.feature.name, project.branch, now, tasks, attempted)
@@ -139,7 +139,7 @@ def _start(project: Project, known: Attempt, refs: RemoteRefs, now: float) -> fl
     return min(now, float(done.text)) if done.ok and done.text.isdigit() else None
 
 
-def _merges(project: Project, found: Sequence[Attempt], order: Sequence[str]) -> Merges:
+def _merges(project: Project, found: Sequence[Attempt]) -> Merges:
     """Read the feature branch's merges; what is verified and not in yet is tried."""
     options = ("--merges", "-z", f"-n{_MERGES}", "--format=%H %P%n%s")
     done = project.repo.git.try_run("log", *options, project.tracking)
@@ -152,21 +152,13 @@ def _merges(project: Project, found: Sequence[Attempt], order: Sequence[str]) ->
         match = _SUBJECT.match(subject)
         for task in match["tasks"].split(", ") if match else ():
             by_task.setdefault(task, commit)
-    return Merges(by_head, by_task, _conflicts(project, found, order))
+    return Merges(by_head, by_task, _conflicts(project, found))
 
 
-def _conflicts(
-    project: Project, found: Sequence[Attempt], order: Sequence[str]
-) -> dict[str, ProblemReport]:
-    newest = registry.latest(found)
-    still_open = set(newest) - (project.published() or frozenset())
-    known = list({newest[task].key: newest[task] for task in order if task in still_open}.values())
-    judged = [item for each in known if not each.alive for item in each.decide()]
-    wanted = merger.candidates(known, [item for item in judged if item.task in still_open], order)
+def _conflicts(project: Project, found: Sequence[Attempt]) -> dict[str, ProblemReport]:
     return {
         task: ProblemReport(
             f"Conflict in {', '.join(event.fields['files'])}.", event.fields["hint"]
         )
-        for candidate, event in merger.forecast(project, wanted)
-        for task in candidate.tasks
+        for task, event in merger.find_conflicts(project, found).items()
     }
