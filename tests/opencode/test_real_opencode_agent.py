@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.attempt.spec import Limits
+from sdlc_runner.config.settings import Agent, Limits
 from sdlc_runner.events.types import EventType, Outcome
 from sdlc_runner.worker.agents import subprocess_run
 from sdlc_runner.worker.masking import Masker
@@ -66,7 +66,9 @@ def run(
     model: str = MODEL,
     **limits: float,
 ) -> AgentResult:
-    spec = limited(replace(SPEC, model=model, limits=Limits()), **{"run_seconds": 60, **limits})
+    spec = limited(
+        replace(SPEC, agent=Agent(model=model), limits=Limits()), **{"run_seconds": 60, **limits}
+    )
     stop, masker = threading.Event(), Masker([KEY])
     return subprocess_run.run(spec, "Do task T001", work, environ, heard.emit, stop, masker)
 

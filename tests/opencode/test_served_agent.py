@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sdlc_runner.attempt.spec import Limits
+from sdlc_runner.config.settings import Limits
 from sdlc_runner.events.types import EventType, Outcome
 from support.agent_fixtures import is_gone, wait_until
 from support.model.server import KEY, Call, Rule, Turn, calls, says, shell, writes

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from sdlc_runner.config.settings import Verify
 from sdlc_runner.events.types import EventType
 from support.agent_fixtures import is_gone, wait_until
 from support.opencode.real_server import SPEC_HERE, Real
@@ -54,7 +55,7 @@ def test_a_child_in_the_background_holds_nothing_up(real: Real) -> None:
 
 
 def test_being_told_to_stop_ends_commands(real: Real) -> None:
-    agent = real.agent(replace(SPEC_HERE, verify_commands=("sleep 60", "echo never")))
+    agent = real.agent(replace(SPEC_HERE, verify=Verify(commands=("sleep 60", "echo never"))))
     threading.Timer(1, agent.stop.set).start()
     began = time.monotonic()
     records = agent.verify(real.heard.emit)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits
+from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
+from sdlc_runner.config.settings import Agent, Limits, Verify
 from support.agent_fixtures import SPEC
 from support.harness import FEATURE, VALIDATOR, Harness
 from support.kubernetes import local_pod
@@ -30,9 +31,9 @@ def spec_of(harness: Harness) -> AttemptSpec:
         base=harness.git("rev-parse", "HEAD"),
         remote=str(harness.remote),
         limits=Limits(),
-        model=MODEL,
+        agent=Agent(model=MODEL),
         tasks=(AttemptTask("T001", "One", "T001 One"), AttemptTask("T002", "Two", "T002 Two")),
-        verify_commands=("ls; test -e one.txt",),
+        verify=Verify(commands=("ls; test -e one.txt",)),
     )
 
 

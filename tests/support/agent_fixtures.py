@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits
+from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
+from sdlc_runner.config.settings import Agent, Heartbeat, Limits
 from sdlc_runner.events.codec import AttemptKey, Event, check, now
 from sdlc_runner.events.types import EventBody, EventType
 from sdlc_runner.worker.agents import subprocess_run
@@ -34,7 +35,7 @@ SPEC = AttemptSpec(
     base="0" * 40,
     branch="sdlc-runner/001-demo/T001-1",
     limits=Limits(run_seconds=30, idle_seconds=30, grace_seconds=5),
-    heartbeat_seconds=0,
+    heartbeat=Heartbeat(seconds=0),
 )
 
 
@@ -85,7 +86,7 @@ class Stage:
         )
 
     def script(self, text: str, prompt: str = "the prompt", **limits: float) -> AgentResult:
-        return self.run(limited(replace(SPEC, agent_command=python(text)), **limits), prompt)
+        return self.run(limited(replace(SPEC, agent=Agent(command=python(text))), **limits), prompt)
 
     def as_opencode(self, text: str) -> AgentResult:
         """Run a script that stands where OpenCode would be found."""

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, fields, replace
+from typing import Any
 
 import pytest
 
-from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits, load
+from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, load
+from sdlc_runner.config.settings import (
+    SETTINGS,
+    Agent,
+    Checkpoint,
+    Heartbeat,
+    Limits,
+    Settings,
+    Verify,
+    WorkerSettings,
+)
 from sdlc_runner.errors import Code, ExitCode, UsageError
 from sdlc_runner.events.codec import AttemptKey
 
@@ -27,10 +38,9 @@ SPEC = AttemptSpec(
 FULL = replace(
     SPEC,
     from_checkpoint="refs/sdlc-runner/001-demo/T001/1/checkpoint",
-    agent_command=("agent", "--quiet", ""),
-    model="provider/model",
+    agent=Agent(command=("agent", "--quiet", ""), model="provider/model"),
     limits=Limits(run_seconds=1.5, idle_seconds=0, tokens=9, cost=0.25, grace_seconds=1),
-    verify_commands=("make test",),
+    verify=Verify(commands=("make test",)),
 )
 
 
@@ -39,13 +49,72 @@ def test_round_trip(spec: AttemptSpec) -> None:
     assert load(spec.to_json()) == spec
 
 
-def test_what_is_as_by_default_is_not_told_so_that_an_older_wrapper_takes_it() -> None:
+def test_defaults_are_left_out_so_that_an_older_worker_takes_it() -> None:
+    settings = {each.name for each in fields(WorkerSettings)}
     needed = {each.name for each in fields(AttemptSpec) if each.default is MISSING}
+    needed = (needed - settings) | {"limits"}
     assert set(json.loads(SPEC.to_json())) == needed
     assert set(json.loads(replace(SPEC, connect_seconds=5).to_json())) == {
         *needed,
         "connect_seconds",
     }
+
+
+WIRE: dict[str, Any] = {
+    "key": {"feature": "001-demo", "task": "T001", "number": 2},
+    "identity": "0123abcd",
+    "tasks": [{"id": "T001", "title": "t", "text": "x", "story": None, "files": []}],
+    "remote": "r",
+    "feature_dir": "d",
+    "feature_branch": "f",
+    "base": "b",
+    "branch": "n",
+    "limits": {
+        "run_seconds": 7200.0,
+        "idle_seconds": 900.0,
+        "tokens": 0,
+        "cost": 0.0,
+        "grace_seconds": 10.0,
+    },
+}
+OF_SETTINGS = {
+    "agent_command": ["agent", "-x"],
+    "model": "a/b",
+    "checkpoint_seconds": 7.0,
+    "heartbeat_seconds": 8.0,
+    "verify_commands": ["make"],
+    "verify_seconds": 9.0,
+    "connect_seconds": 5.0,
+    "clone_depth": 3,
+}
+
+
+def test_the_keys_of_the_json_are_a_lasting_format() -> None:
+    assert json.loads(load(json.dumps(WIRE)).to_json()) == WIRE
+    whole = WIRE | OF_SETTINGS
+    spec = load(json.dumps(whole))
+    assert json.loads(spec.to_json()) == whole
+    assert (spec.agent, spec.verify) == (Agent(("agent", "-x"), "a/b"), Verify(("make",), 9))
+    assert (spec.checkpoint, spec.heartbeat) == (Checkpoint(7), Heartbeat(8))
+
+
+def test_what_an_older_worker_takes_for_a_key_that_is_left_out_never_changes() -> None:
+    spec = load(json.dumps(WIRE))
+    assert spec.agent == Agent((), "")
+    assert spec.limits == Limits(7200, 900, 0, 0, 10)
+    assert spec.verify == Verify((), 600)
+    assert (spec.checkpoint.seconds, spec.heartbeat.seconds) == (300, 30)
+    assert (spec.connect_seconds, spec.clone_depth) == (30, 1)
+
+
+def test_the_settings_of_the_worker_are_those_of_the_user() -> None:
+    values = {setting.key: setting.default for setting in SETTINGS}
+    values |= {"agent.model": "a/b", "limits.tokens": 3, "verify.commands": ("make",)}
+    given = replace(SPEC, **Settings.of(values).for_worker())
+    assert given.agent == Agent(model="a/b")
+    assert given.limits == Limits(tokens=3)
+    assert given.verify == Verify(commands=("make",))
+    assert set(json.loads(given.to_json())["limits"]) == set(WIRE["limits"])
 
 
 def test_what_is_read_is_hashable_as_what_was_written() -> None:

@@ -40,10 +40,12 @@ def package(tmp_path: Path) -> Path:
     target = tmp_path / "sdlc_runner"
     target.mkdir()
     for path in copied():
+        place = target / path.relative_to(source_files.PACKAGE)
         if path.is_dir():
-            shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(path, place, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(path, target)
+            place.parent.mkdir(exist_ok=True)
+            shutil.copy(path, place)
     return target
 
 

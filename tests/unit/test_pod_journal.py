@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from sdlc_runner.attempt.spec import Limits
+from sdlc_runner.config.settings import Limits
 from sdlc_runner.events.types import LogEvent
 from sdlc_runner.worker.budget import Budget
 from sdlc_runner.worker.journal import Journal

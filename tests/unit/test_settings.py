@@ -89,7 +89,7 @@ def test_one_source_does_not_hide_other_keys_of_another(home: Home) -> None:
     home.repository.write_text("limits: {tokens: 5, cost: 1}\n")
     home.user.write_text("limits: {cost: 2.5}\n")
     settings = home.load().settings
-    assert (settings.limits_tokens, settings.limits_cost) == (5, 2.5)
+    assert (settings.limits.tokens, settings.limits.cost) == (5, 2.5)
 
 
 def test_every_kind_can_be_set_everywhere(home: Home) -> None:
@@ -103,19 +103,19 @@ def test_every_kind_can_be_set_everywhere(home: Home) -> None:
     for key, (text, value) in wanted.items():
         setting = BY_KEY[key]
         loaded = home.load(f"{key}={text}")
-        assert getattr(loaded.settings, setting.name) == value
+        assert setting.of(loaded.settings) == value
         home.env = {setting.variable: text}
         loaded = home.load()
-        assert (getattr(loaded.settings, setting.name), loaded.sources[key]) == (
+        assert (setting.of(loaded.settings), loaded.sources[key]) == (
             value,
             "environment",
         )
-        assert type(getattr(loaded.settings, setting.name)) is type(setting.default)
+        assert type(setting.of(loaded.settings)) is type(setting.default)
 
 
 def test_a_dotted_key_is_the_same_as_a_nested_one(home: Home) -> None:
     home.repository.write_text("clone.depth: 7\n")
-    assert home.load().settings.clone_depth == 7
+    assert home.load().settings.clone.depth == 7
     error = home.refused("clone.depth: 7\nclone:\n  depth: 8\n")
     assert error.line == 3
 
@@ -214,9 +214,9 @@ def test_what_says_nothing_is_no_error(home: Home, text: str) -> None:
 
 def test_the_user_may_name_a_program(home: Home) -> None:
     home.user.write_text("agent:\n  command: [my, agent]\n")
-    assert home.load().settings.agent_command == ("my", "agent")
+    assert home.load().settings.agent.command == ("my", "agent")
     home.env["SDLC_RUNNER_AGENT_COMMAND"] = "other 'an agent'"
-    assert home.load().settings.agent_command == ("other", "an agent")
+    assert home.load().settings.agent.command == ("other", "an agent")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sdlc_runner.config.settings import Verify
 from sdlc_runner.events.types import EventType
 from sdlc_runner.worker.agents import verify_commands
 from sdlc_runner.worker.masking import Masker
@@ -32,7 +33,7 @@ def collect(
     seconds: float = 30,
     stop: threading.Event | None = None,
 ) -> list[dict[str, Any]]:
-    spec = replace(SPEC, verify_commands=commands, verify_seconds=seconds)
+    spec = replace(SPEC, verify=Verify(commands=commands, seconds=seconds))
     environ = {"PATH": os.environ["PATH"], "GIT_DIR": "/x"}
     masker = Masker(["top-secret"])
     return verify_commands.collect(

@@ -152,7 +152,7 @@ def test_config_shows_every_value_and_who_set_it(harness: Harness) -> None:
     assert shown["clone.depth"] == (8, "user file")
     assert shown["limits.cost"] == (1.5, "user file")
     assert shown["limits.tokens"] == (7, "environment")
-    assert shown["bundle.size"] == (3, "flag")
+    assert shown["batch.size"] == (3, "flag")
     assert shown["verify.seconds"] == (600.0, "default")
     assert shown["agent.command"][1] == "environment"
 

@@ -1,13 +1,26 @@
-"""An attempt as a plain record: all that the worker is told, in one JSON file."""
+"""An attempt as a plain record: all that the worker is given, in one JSON file.
+
+The JSON's keys are a lasting format: a worker of an older image reads it. Settings are flat in it
+(``verify_commands``), but for the agent's limits, which are an object.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.attempt import naming
+from sdlc_runner.config.settings import Limits, WorkerSettings, group_of
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.codec import AttemptKey
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LIMITS = "limits"
+_WRITTEN_LIMITS = frozenset({"run_seconds", "idle_seconds", "tokens", "cost", "grace_seconds"})
+_WIRE = {"agent_model": "model"}
 
 
 @dataclass(frozen=True)
@@ -22,18 +35,7 @@ class AttemptTask:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """When the worker ends the agent; 0 means no limit. Seconds, tokens, US dollars."""
-
-    run_seconds: float = 7200
-    idle_seconds: float = 900
-    tokens: int = 0
-    cost: float = 0
-    grace_seconds: float = 10
-
-
-@dataclass(frozen=True)
-class AttemptSpec:
+class AttemptSpec(WorkerSettings):
     """One attempt: what to do, from where, until when, and where to push it."""
 
     key: AttemptKey
@@ -50,13 +52,6 @@ class AttemptSpec:
     meta_refs: str = naming.META_REFS
     clone_depth: int = 1
     from_checkpoint: str | None = None
-    agent_command: tuple[str, ...] = ()
-    model: str | None = None
-    limits: Limits = field(default_factory=Limits)
-    checkpoint_seconds: float = 300
-    heartbeat_seconds: float = 30
-    verify_commands: tuple[str, ...] = ()
-    verify_seconds: float = 600
     connect_seconds: float = 30
     author_name: str = "Agentic SDLC Runner"
     author_email: str = "sdlc-runner@localhost"
@@ -76,13 +71,37 @@ class AttemptSpec:
     def to_json(self) -> str:
         """Return the file's text.
 
-        What is as by default is left out: so an older worker takes it, which refuses what it
-        does not know.
+        What has its default is left out, so that an older worker, which refuses keys that it does
+        not know, accepts the rest.
         """
-        usual = {each.name for each in fields(self) if getattr(self, each.name) == each.default}
-        told = {**asdict(self), "key": self.key._asdict()}
-        record = {name: value for name, value in told.items() if name not in usual}
+        record: dict[str, Any] = {"key": self.key._asdict()}
+        record["tasks"] = [asdict(task) for task in self.tasks]
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name not in {*record, *_GROUPS} and value != each.default:
+                record[each.name] = value
+        limits = asdict(self.limits)
+        record[_LIMITS] = {
+            name: limits[name]
+            for name, default in asdict(Limits()).items()
+            if name in _WRITTEN_LIMITS or limits[name] != default
+        }
+        for group, name, default, wire in _flat():
+            value = getattr(getattr(self, group), name)
+            if value != default:
+                record[wire] = value
         return json.dumps(record, ensure_ascii=False, indent=1)
+
+
+_GROUPS = {each.name: group_of(each) for each in fields(WorkerSettings)}
+
+
+def _flat() -> Iterator[tuple[str, str, object, str]]:
+    """Yield group, name, default and JSON key of each setting but the limits."""
+    for group, kind in _GROUPS.items():
+        for each in fields(kind) if group != _LIMITS else ():
+            wire = f"{group}_{each.name}"
+            yield group, each.name, each.default, _WIRE.get(wire, wire)
 
 
 def load(text: str) -> AttemptSpec:
@@ -93,11 +112,15 @@ def load(text: str) -> AttemptSpec:
         record["tasks"] = tuple(
             AttemptTask(**{**task, "files": tuple(task["files"])}) for task in record["tasks"]
         )
-        record["limits"] = Limits(**record["limits"])
-        for name in ("agent_command", "verify_commands"):
-            record[name] = tuple(record.get(name, ()))
-        return AttemptSpec(**record)
-    except (ValueError, TypeError, KeyError) as error:
+        parts: dict[str, dict[str, Any]] = {group: {} for group in _GROUPS}
+        parts[_LIMITS] = record.pop(_LIMITS)
+        for group, name, default, wire in _flat():
+            if wire in record:
+                value = record.pop(wire)
+                parts[group][name] = tuple(value) if isinstance(default, tuple) else value
+        settings = {group: kind(**parts[group]) for group, kind in _GROUPS.items()}
+        return AttemptSpec(**record, **settings)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(
             Code.BAD_ARGUMENT, f"the attempt's specification cannot be read: {error}"
         ) from error

@@ -16,7 +16,7 @@ def run(call: Call) -> ExitCode:
     """Print the settings in force; with ``--allow-verify`` first remember the consent."""
     project = call.open()
     if call.args.allow_verify:
-        consent.grant(project.state, project.repo.root, project.settings.verify_commands)
+        consent.grant(project.state, project.repo.root, project.settings.verify.commands)
     for setting, value, source in project.configuration.items():
         shown = list(value) if isinstance(value, tuple) else value
         call.output.emit(SettingEvent(key=setting.key, value=shown, source=source))

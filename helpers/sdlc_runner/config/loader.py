@@ -13,7 +13,15 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdlc_runner.config import plain_yaml
-from sdlc_runner.config.settings import SETTINGS, Setting, Settings
+from sdlc_runner.config.settings import (
+    ALIASES,
+    GROUPS,
+    SETTINGS,
+    SetBy,
+    Setting,
+    Settings,
+    variable,
+)
 from sdlc_runner.errors import Code, UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +34,7 @@ FILE_LIMIT = 64 * 1024
 GREATEST = 10**9  # more is a slip, and no clock takes it
 
 
+_NOT_REPOSITORY = (SetBy.USER, SetBy.USER_FILE)
 _BY_KEY = {setting.key: setting for setting in SETTINGS}
 
 
@@ -38,7 +47,7 @@ class Configuration(NamedTuple):
     def items(self) -> Iterator[tuple[Setting, Any, str]]:
         """Yield each setting with its value and its source."""
         for setting in SETTINGS:
-            yield setting, getattr(self.settings, setting.name), self.sources[setting.key]
+            yield setting, setting.of(self.settings), self.sources[setting.key]
 
 
 def user_file(env: Mapping[str, str], home: Path) -> Path:
@@ -62,17 +71,17 @@ def load(
     for source, layer in layers:
         values.update(layer)
         sources.update(dict.fromkeys(layer, source))
-    return Configuration(
-        Settings(**{_BY_KEY[key].name: value for key, value in values.items()}), sources
-    )
+    return Configuration(Settings.of(values), sources)
 
 
 def _load_environment(env: Mapping[str, str]) -> dict[str, Any]:
     found = {}
-    for setting in SETTINGS:
-        text = env.get(setting.variable)
+    former = ((alias, _BY_KEY[key]) for alias, key in ALIASES.items())
+    for key, setting in (*former, *_BY_KEY.items()):
+        name = variable(key)
+        text = env.get(name)
         if text:
-            found[setting.key] = _convert(setting, _from_text(setting, text), setting.variable)
+            found[setting.key] = _convert(setting, _from_text(setting, text), name)
     return found
 
 
@@ -82,14 +91,14 @@ def from_flags(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         setting = _known(key, "--set", None)
-        if not equals or setting.user_only:
+        if not equals or setting.set_by is SetBy.USER_FILE:
             raise UsageError(
                 Code.BAD_CONFIG,
                 f"--set {text[:80]}: "
                 + ("KEY=VALUE is expected." if not equals else "not by a flag."),
                 f"Set it in your own file or in {setting.variable}.",
             )
-        found[key] = _convert(setting, _from_text(setting, value), "--set")
+        found[setting.key] = _convert(setting, _from_text(setting, value), "--set")
     return found
 
 
@@ -125,38 +134,30 @@ def _load_file(path: Path, *, trusted: bool) -> dict[str, Any]:
     for key, value, line in _leaves(data, path):
         where = f"{path}, line {line}"
         setting = _known(key, where, line)
-        if key in found:
-            raise UsageError(Code.BAD_CONFIG, f"{where}: {key} was set before.", line=line)
-        if (setting.user_only or setting.not_shared) and not trusted:
+        if setting.key in found:
+            raise UsageError(Code.BAD_CONFIG, f"{where}: {setting.key} was set before.", line=line)
+        if setting.set_by in _NOT_REPOSITORY and not trusted:
             raise UsageError(
                 Code.BAD_CONFIG,
                 f"{where}: {key} may not come from a repository.",
                 f"Set it in your own file or in {setting.variable}.",
                 line=line,
             )
-        found[key] = _convert(setting, value, where, line)
+        found[setting.key] = _convert(setting, value, where, line)
     return found
 
 
 def _leaves(data: bytes, path: Path) -> Iterable[tuple[str, object, int]]:
-    groups = frozenset(_groups())
-    plain = plain_yaml.leaves(data.decode("ascii"), groups) if data.isascii() else None
+    plain = plain_yaml.leaves(data.decode("ascii"), GROUPS) if data.isascii() else None
     if plain is not None:
         return plain
     from sdlc_runner.config import yaml_file  # noqa: PLC0415 - PyYAML only where it is needed
 
-    return yaml_file.leaves(data, path, groups)
-
-
-def _groups() -> Iterator[str]:
-    for setting in SETTINGS:
-        group, dot, _ = setting.key.partition(".")
-        if dot:
-            yield group
+    return yaml_file.leaves(data, path, GROUPS)
 
 
 def _known(key: str, where: str, line: int | None) -> Setting:
-    setting = _BY_KEY.get(key)
+    setting = _BY_KEY.get(ALIASES.get(key, key))
     if setting is None:
         import difflib  # noqa: PLC0415 - only for the error
 

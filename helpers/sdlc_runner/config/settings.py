@@ -1,26 +1,51 @@
-"""Every setting there is: its key, default, meaning and bounds. One table; the rest reads it."""
+"""Every setting: its key, default, meaning, bounds, and who may set it.
+
+A new setting is one field here and its use. Environment names, flags, the JSON Schema,
+docs/configuration.md, `sdlc-runner config` and what the worker is given are made from the fields.
+A group of settings is a dataclass; a key is ``group.name``. The worker has this module as well.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import Field, dataclass, field, fields
+from enum import Enum
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 DEFAULT_BRANCH_PREFIX = "sdlc-runner"
 VARIABLE_PREFIX = "SDLC_RUNNER_"
+_Part = TypeVar("_Part")
+
+ALIASES: Mapping[str, str] = {"bundle.size": "batch.size"}
+"""Former keys, still read with a warning. Each has its environment variable as well."""
 
 
-class Setting(NamedTuple):
-    """One setting; its kind is the type of its default."""
+class SetBy(Enum):
+    """Who may set a setting; the value is the note in its description."""
+
+    ANYONE = ""
+    CONSENT = "a repository's run here only after `sdlc-runner config --allow-verify`"
+    """The repository too, but a local attempt runs it only after the user's consent."""
+    USER = "not from a repository"
+    """The user's file, the environment or a flag: it decides who is given credentials."""
+    USER_FILE = "user's file or environment only"
+    """Neither a repository nor a flag: it decides which programs run on this machine."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table; its kind is the type of its default."""
 
     key: str
     default: Any
     meaning: str
-    minimum: float | None = None
-    choices: tuple[str, ...] = ()
-    user_only: bool = False
-    """Of the user's file or the environment: neither a repository nor a flag sets it."""
-    not_shared: bool = False
-    """A repository does not set it: it decides who is given credentials."""
-    pattern: str = ""
+    minimum: float | None
+    choices: tuple[str, ...]
+    pattern: str
+    set_by: SetBy
 
     @property
     def kind(self) -> str:
@@ -30,155 +55,246 @@ class Setting(NamedTuple):
 
     @property
     def described(self) -> str:
-        """Its meaning, and by whom alone it is set."""
-        if self.user_only:
-            return f"{self.meaning} (user's file or environment only)"
-        return f"{self.meaning} (not from a repository)" if self.not_shared else self.meaning
-
-    @property
-    def name(self) -> str:
-        """Its attribute of ``Settings``."""
-        return self.key.replace(".", "_")
+        """Its meaning, and who may set it."""
+        return f"{self.meaning} ({self.set_by.value})" if self.set_by.value else self.meaning
 
     @property
     def variable(self) -> str:
         """The environment variable that sets it."""
-        return VARIABLE_PREFIX + self.key.upper().replace(".", "_")
+        return variable(self.key)
+
+    def of(self, settings: Settings) -> Any:  # noqa: ANN401
+        """Return its value."""
+        return attrgetter(self.key)(settings)
 
 
-class Settings(NamedTuple):
-    """Every setting, in force; a name is its key with ``_`` for the dot."""
+def variable(key: str) -> str:
+    """Return the environment variable for a key."""
+    return VARIABLE_PREFIX + key.upper().replace(".", "_")
 
-    remote: str
-    default_branch: str
-    backend: str
-    max_parallel: int
-    parallel_stories: bool
-    branch_prefix: str
-    branch_onto_feature: bool
-    clone_depth: int
-    clone_url: str
-    bundle_size: int
-    agent_command: tuple[str, ...]
-    agent_model: str
-    limits_run_seconds: float
-    limits_idle_seconds: float
-    limits_tokens: int
-    limits_cost: float
-    limits_grace_seconds: float
-    checkpoint_seconds: float
-    heartbeat_seconds: float
-    verify_commands: tuple[str, ...]
-    verify_seconds: float
-    limits_queue_seconds: float
-    limits_start_seconds: float
-    limits_create_seconds: float
-    limits_connect_seconds: float
-    kubernetes_context: str
-    kubernetes_namespace: str
-    kubernetes_pod_template: str
-    kubernetes_template_file: str
-    kubernetes_release: str
-    kubernetes_git_secret: str
-    kubernetes_ttl_seconds: int
-    kubernetes_requests_per_second: float
+
+def _setting(
+    default: object,
+    meaning: str,
+    *,
+    minimum: float | None = None,
+    choices: tuple[str, ...] = (),
+    pattern: str = "",
+    set_by: SetBy = SetBy.ANYONE,
+) -> Any:  # noqa: ANN401
+    rest = {"minimum": minimum, "choices": choices, "pattern": pattern, "set_by": set_by}
+    return field(default=default, metadata={"meaning": meaning, **rest})
 
 
 # Names that git takes for a name, never for an option; "$" alone would let a newline pass.
 _NAME = r"^(?!.*\.lock(?:/|$))[A-Za-z0-9_][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_-]+)*$(?!\n)"
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting("remote", "origin", "git remote that holds the feature branch", pattern=_NAME),
-    Setting("default_branch", "", "branch that is never pushed to; empty: ask the remote"),
-    Setting("backend", "local", "where attempts run", choices=("local", "kubernetes")),
-    Setting("max_parallel", 4, "attempts that run at once", minimum=1),
-    Setting(
-        key="parallel_stories",
+
+@dataclass(frozen=True)
+class Branch:
+    """Where attempts push."""
+
+    prefix: str = _setting(
+        DEFAULT_BRANCH_PREFIX, "branches are <prefix>/<feature>/<task>-<attempt>", pattern=_NAME
+    )
+    onto_feature: bool = _setting(
         default=False,
-        meaning="user stories may run side by side instead of one after the other",
-    ),
-    Setting(
-        "branch.prefix",
-        DEFAULT_BRANCH_PREFIX,
-        "branches are <prefix>/<feature>/<task>-<attempt>",
-        pattern=_NAME,
-    ),
-    Setting(
-        key="branch.onto_feature",
-        default=False,
-        meaning="attempts push onto the feature branch itself, if it has not moved meanwhile",
-    ),
-    Setting("clone.depth", 1, "commits an attempt clones; 0: all", minimum=0),
-    Setting(
-        "clone.url",
+        meaning="push to the feature branch itself, unless it has moved since the attempt started",
+    )
+
+
+@dataclass(frozen=True)
+class Clone:
+    """What attempts clone."""
+
+    depth: int = _setting(1, "commits an attempt clones; 0: all", minimum=0)
+    url: str = _setting(
         "",
         "URL that attempts clone from and push to; empty: the remote's own",
-        not_shared=True,
-    ),
-    Setting("bundle.size", 5, "small tasks that share an attempt under --bundle", minimum=1),
-    Setting(
-        "agent.command",
+        set_by=SetBy.USER,
+    )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tasks that share an attempt."""
+
+    size: int = _setting(5, "most small tasks in one attempt", minimum=1)
+
+
+@dataclass(frozen=True)
+class Agent:
+    """What does the work."""
+
+    command: tuple[str, ...] = _setting(
         (),
-        "program run instead of OpenCode: prompt on stdin, work in the current folder, exit code",
-        user_only=True,
-    ),
-    Setting("agent.model", "", "provider/model for OpenCode; empty: yours"),
-    Setting(
-        "limits.run_seconds", 7200.0, "longest run of the agent in one attempt; 0: none", minimum=0
-    ),
-    Setting("limits.idle_seconds", 900.0, "longest silence of the agent; 0: none", minimum=0),
-    Setting("limits.tokens", 0, "token budget; 0: none", minimum=0),
-    Setting("limits.cost", 0.0, "US dollars; 0: no limit", minimum=0),
-    Setting(
-        "limits.grace_seconds", 10.0, "from SIGTERM to SIGKILL when the agent is ended", minimum=0
-    ),
-    Setting("checkpoint.seconds", 300.0, "between two checkpoints of unfinished work", minimum=1),
-    Setting("heartbeat.seconds", 30.0, "silence after which a heartbeat is sent", minimum=1),
-    Setting("verify.commands", (), "shell commands whose exit and output become evidence"),
-    Setting("verify.seconds", 600.0, "longest run of all verify commands together", minimum=1),
-    Setting(
-        "limits.queue_seconds",
-        86_400.0,
-        "longest wait for quota, a queue or a node; 0: none",
-        minimum=0,
-    ),
-    Setting("limits.start_seconds", 900.0, "longest time from pod to running; 0: none", minimum=0),
-    Setting(
-        "limits.create_seconds",
+        "program to run instead of OpenCode: it reads the prompt on stdin, works in the current "
+        "folder, and reports by its exit code",
+        set_by=SetBy.USER_FILE,
+    )
+    model: str = _setting("", "provider/model for OpenCode; empty: OpenCode's default")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When the worker ends the agent; 0 means no limit. Seconds, tokens, US dollars."""
+
+    run_seconds: float = _setting(
+        7200.0, "longest run of the agent in one attempt; 0: no limit", minimum=0
+    )
+    idle_seconds: float = _setting(900.0, "longest silence of the agent; 0: no limit", minimum=0)
+    tokens: int = _setting(0, "token budget of an attempt; 0: no limit", minimum=0)
+    cost: float = _setting(0.0, "budget of an attempt in US dollars; 0: no limit", minimum=0)
+    grace_seconds: float = _setting(
+        10.0, "time between SIGTERM and SIGKILL when the agent is stopped", minimum=0
+    )
+
+
+@dataclass(frozen=True)
+class AllLimits(Limits):
+    """The agent's limits, and those on getting it to run."""
+
+    queue_seconds: float = _setting(
+        86_400.0, "longest wait for quota, a queue or a node; 0: no limit", minimum=0
+    )
+    start_seconds: float = _setting(
+        900.0, "longest time from a created pod to a running one; 0: no limit", minimum=0
+    )
+    create_seconds: float = _setting(
         30.0,
-        "patience with what may pass: image pulls, volumes, the creation of a container",
+        "how long a failing image pull, volume or container may keep failing before the attempt "
+        "fails",
         minimum=1,
-    ),
-    Setting(
-        "limits.connect_seconds",
+    )
+    connect_seconds: float = _setting(
         30.0,
-        "longest time that a pod's git host or model takes no connection; 0: it is not tried",
+        "how long a pod tries to connect to its git host and model; 0: no check",
         minimum=0,
-    ),
-    Setting("kubernetes.context", "", "context of the kubeconfig; empty: its current one"),
-    Setting("kubernetes.namespace", "", "where attempts run; empty: the context's"),
-    Setting(
-        "kubernetes.pod_template", "", "name of the PodTemplate there; empty: the chart's only one"
-    ),
-    Setting(
-        "kubernetes.template_file", "", "file with a PodTemplate to take instead", not_shared=True
-    ),
-    Setting(
-        "kubernetes.release",
-        "",
-        "folder of a release that `helm template` renders instead",
-        not_shared=True,
-    ),
-    Setting(
-        "kubernetes.git_secret",
-        "",
-        "Secret with git credentials; empty: the pod template's",
-        not_shared=True,
-    ),
-    Setting(
-        "kubernetes.ttl_seconds", 172_800, "how long an ended Job and its log are kept", minimum=60
-    ),
-    Setting(
-        "kubernetes.requests_per_second", 100.0, "most requests to the API in a second", minimum=1
-    ),
+    )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How often unfinished work is saved on the remote."""
+
+    seconds: float = _setting(300.0, "time between two checkpoints of unfinished work", minimum=1)
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """How often a silent attempt shows that it is alive."""
+
+    seconds: float = _setting(30.0, "silence after which a heartbeat is sent", minimum=1)
+
+
+@dataclass(frozen=True)
+class Verify:
+    """What proves the work."""
+
+    commands: tuple[str, ...] = _setting(
+        (),
+        "shell commands whose exit codes and output become evidence",
+        set_by=SetBy.CONSENT,
+    )
+    seconds: float = _setting(600.0, "longest run of all verify commands together", minimum=1)
+
+
+@dataclass(frozen=True)
+class Kubernetes:
+    """Where and how Jobs run."""
+
+    context: str = _setting("", "context of the kubeconfig; empty: its current one")
+    namespace: str = _setting("", "where attempts run; empty: the context's namespace")
+    pod_template: str = _setting(
+        "", "name of the PodTemplate in the namespace; empty: the only one of the chart"
+    )
+    template_file: str = _setting("", "file with a PodTemplate to use instead", set_by=SetBy.USER)
+    release: str = _setting(
+        "", "folder of a release that `helm template` renders instead", set_by=SetBy.USER
+    )
+    git_secret: str = _setting(
+        "", "Secret with git credentials; empty: the pod template's", set_by=SetBy.USER
+    )
+    ttl_seconds: int = _setting(172_800, "how long an ended Job and its log are kept", minimum=60)
+    requests_per_second: float = _setting(
+        100.0, "most requests to the Kubernetes API in a second", minimum=1
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerSettings:
+    """The settings that an attempt's worker goes by; they travel in its specification."""
+
+    agent: Agent = field(default_factory=Agent)
+    limits: Limits = field(default_factory=Limits)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    verify: Verify = field(default_factory=Verify)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """All settings, in the order in which they are listed."""
+
+    remote: str = _setting("origin", "git remote that has the feature branch", pattern=_NAME)
+    default_branch: str = _setting(
+        "", "branch that is never pushed to; empty: the remote's default branch"
+    )
+    backend: str = _setting("local", "where attempts run", choices=("local", "kubernetes"))
+    max_parallel: int = _setting(4, "most attempts that run at once", minimum=1)
+    parallel_stories: bool = _setting(
+        default=False, meaning="run user stories side by side instead of one after the other"
+    )
+    branch: Branch = field(default_factory=Branch)
+    clone: Clone = field(default_factory=Clone)
+    batch: Batch = field(default_factory=Batch)
+    agent: Agent = field(default_factory=Agent)
+    limits: AllLimits = field(default_factory=AllLimits)
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    verify: Verify = field(default_factory=Verify)
+    kubernetes: Kubernetes = field(default_factory=Kubernetes)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Settings:
+        """Make the settings from a value for each key."""
+        return build(cls, values)
+
+    def for_worker(self) -> dict[str, Any]:
+        """Return the fields of ``WorkerSettings``."""
+        values = {setting.key: setting.of(self) for setting in SETTINGS}
+        worker = build(WorkerSettings, values)
+        return {each.name: getattr(worker, each.name) for each in fields(worker)}
+
+
+def build(kind: type[_Part], values: Mapping[str, Any], group: str = "") -> _Part:
+    """Make a dataclass of settings, groups included, from a value for each key."""
+    made, described = {}, cast("Any", kind)
+    for each in fields(described):
+        key = f"{group}.{each.name}" if group else each.name
+        made[each.name] = values[key] if each.metadata else build(group_of(each), values, key)
+    return kind(**made)
+
+
+def _rows(kind: type, group: str = "") -> Iterator[Setting]:
+    for each in fields(kind):
+        key = f"{group}.{each.name}" if group else each.name
+        if each.metadata:
+            yield Setting(key, each.default, **each.metadata)
+        else:
+            yield from _rows(group_of(each), key)
+
+
+def group_of(each: Field[Any]) -> type[Any]:
+    """Return the dataclass of a field that is a group."""
+    if not isinstance(each.default_factory, type):
+        raise TypeError(each.name)
+    return each.default_factory
+
+
+SETTINGS: tuple[Setting, ...] = tuple(_rows(Settings))
+GROUPS = frozenset(
+    key.partition(".")[0]
+    for key in (*ALIASES, *(setting.key for setting in SETTINGS))
+    if "." in key
 )

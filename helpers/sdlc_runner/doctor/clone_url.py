@@ -20,7 +20,7 @@ _SCP = re.compile(r"(?:[^/@]*@)?(?P<host>[^/:@]{2,}):(?!//)")
 
 def clone(project: Project) -> CheckResult:
     """Check the address that attempts clone from and push to."""
-    url = project.settings.clone_url or project.url
+    url = project.settings.clone.url or project.url
     shown = without_credentials(url)
     scheme, host = address(url)
     if not host or _is_loopback(host):
@@ -34,7 +34,7 @@ def clone(project: Project) -> CheckResult:
             "The git Secret needs `ssh-privatekey` and `known_hosts`; with a token instead:"
             f" `--set clone.url=https://{host}/…`."
         )
-        return CheckResult(f"{shown}, by SSH", "" if project.settings.clone_url else hint)
+        return CheckResult(f"{shown}, by SSH", "" if project.settings.clone.url else hint)
     if shown != url:
         return CheckResult(f"{shown}; pods get it without the credentials in it")
     if scheme == "http":

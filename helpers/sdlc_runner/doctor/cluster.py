@@ -102,7 +102,7 @@ def _namespace(backend: KubernetesBackend) -> CheckResult:
 
 def _rights(backend: KubernetesBackend, project: Project) -> CheckResult:
     api, settings = backend.api, project.settings
-    here = not (settings.kubernetes_template_file or settings.kubernetes_release)
+    here = not (settings.kubernetes.template_file or settings.kubernetes.release)
     needed = [*permissions.needed(template=here)]
     try:
         lacking = permissions.missing(api, needed)

@@ -46,7 +46,7 @@ def git() -> str:
 
 def agent(found: Project) -> str:
     """Check the program that does the work of local attempts."""
-    command = found.settings.agent_command
+    command = found.settings.agent.command
     if command:
         if shutil.which(command[0]) is None:
             raise UsageError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits
+from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
 from sdlc_runner.backends.kubernetes import job_spec, template_validation
 from sdlc_runner.backends.kubernetes.errors import ApiError
 from sdlc_runner.backends.kubernetes.object_fields import last_time, newest, said
@@ -56,7 +56,7 @@ def _taken(backend: KubernetesBackend) -> PodTemplate:
 
 def _template(template: PodTemplate, project: Project) -> str:
     template_validation.refuse(template, template_validation.faults(template))
-    if project.settings.agent_command and not template.is_single:
+    if project.settings.agent.command and not template.is_single:
         raise UsageError(
             Code.UNSUPPORTED_BACKEND,
             "agent.command needs a pod of one container: this template's agent is OpenCode.",
@@ -70,7 +70,6 @@ def _job(project: Project, backend: KubernetesBackend) -> dict[str, Any]:
     """Make a Job as an attempt's would be, of no task."""
     settings = project.settings
     key = AttemptKey("doctor", "doctor", 1)
-    limits = Limits(run_seconds=settings.limits_run_seconds)
     spec = AttemptSpec(
         key=key,
         identity=digest("doctor"),
@@ -80,9 +79,9 @@ def _job(project: Project, backend: KubernetesBackend) -> dict[str, Any]:
         feature_branch="",
         base="",
         branch="",
-        limits=limits,
+        **settings.for_worker(),
     )
-    ttl, secret = settings.kubernetes_ttl_seconds, settings.kubernetes_git_secret
+    ttl, secret = settings.kubernetes.ttl_seconds, settings.kubernetes.git_secret
     return job_spec.build_job(backend.template, spec, "doctor", backend.clocks, ttl, secret)
 
 

@@ -49,7 +49,7 @@ def published(found: Project) -> str:
 
 def consented(found: Project) -> str:
     """Check that the repository's commands may run on this machine."""
-    commands = found.settings.verify_commands
+    commands = found.settings.verify.commands
     if found.configuration.sources["verify.commands"] == "repository file":
         consent.require(found.state, found.repo.root, commands)
     return f"{len(commands)} verify commands may run here"

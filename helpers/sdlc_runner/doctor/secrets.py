@@ -66,7 +66,7 @@ def _named(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _problem(volume: str, secret: Mapping[str, Any], project: Project) -> str:
     keys = {key for key, value in (secret.get("data") or {}).items() if value}
     if volume == GIT_VOLUME:
-        scheme, _ = clone_url.address(project.settings.clone_url or project.url)
+        scheme, _ = clone_url.address(project.settings.clone.url or project.url)
         needed = {"ssh-privatekey", "known_hosts"} if scheme == "ssh" else {"token"}
         lacking = sorted(needed - keys)
         by = "SSH" if scheme == "ssh" else "HTTP"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdlc_runner.attempt import naming
-from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits
+from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
 from sdlc_runner.config import consent
 from sdlc_runner.errors import Code, RunnerError, UsageError
 from sdlc_runner.events.codec import AttemptKey
@@ -20,7 +20,6 @@ from sdlc_runner.verify import evidence as verify_evidence
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sdlc_runner.config.settings import Settings
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.output.output import Output
     from sdlc_runner.tasks.parser import Task
@@ -204,7 +203,7 @@ def _hand_over(
         )
     from_repository = project.configuration.sources["verify.commands"] == "repository file"
     if from_repository and spec.backend == "local":
-        consent.require(project.state, project.repo.root, spec.verify_commands)
+        consent.require(project.state, project.repo.root, spec.verify.commands)
     status, started = project.backend.start(spec, renew=renew)
     evidence = verify_evidence.Evidence(naming.AttemptRefs.of(spec.key))
     return Attempt(spec.key, spec.task_ids, evidence, status), started
@@ -249,38 +248,22 @@ def build_spec(
         identity=naming.Identity(project.url, key, tuple(task.id for task in tasks), text).hash,
         tasks=tuple(AttemptTask(t.id, t.title, t.text, t.story, t.files) for t in tasks),
         origin=without_credentials(project.url),
-        remote=settings.clone_url or project.url,
+        remote=settings.clone.url or project.url,
         feature_dir=project.feature.relative,
         feature_branch=project.branch,
         base=from_checkpoint.base if from_checkpoint else context.base,
         branch=branch,
         lease=lease,
         backend=project.backend.kind,
-        clone_depth=settings.clone_depth,
+        clone_depth=settings.clone.depth,
         from_checkpoint=from_checkpoint.evidence.checkpoint if from_checkpoint else None,
-        agent_command=settings.agent_command,
-        model=settings.agent_model or None,
-        limits=_limits(settings),
-        checkpoint_seconds=settings.checkpoint_seconds,
-        heartbeat_seconds=settings.heartbeat_seconds,
-        verify_commands=settings.verify_commands,
-        verify_seconds=settings.verify_seconds,
-        connect_seconds=settings.limits_connect_seconds,
+        connect_seconds=settings.limits.connect_seconds,
+        **settings.for_worker(),
     )
 
 
 def _target(project: Project, context: LaunchContext, key: AttemptKey) -> tuple[str, str]:
     """Return the branch that is pushed, and the commit it must be at then (empty: it is new)."""
-    if project.settings.branch_onto_feature:
+    if project.settings.branch.onto_feature:
         return project.branch, context.base
-    return naming.branch(project.settings.branch_prefix, key), ""
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        settings.limits_run_seconds,
-        settings.limits_idle_seconds,
-        settings.limits_tokens,
-        settings.limits_cost,
-        settings.limits_grace_seconds,
-    )
+    return naming.branch(project.settings.branch.prefix, key), ""

@@ -39,7 +39,7 @@ def make(project: Project, request: Request) -> tuple[Plan, TaskFile]:
         unpublished=unpublished(project, task_file, published),
         failed=request.failed,
         parallel_stories=project.settings.parallel_stories,
-        bundle_small=project.settings.bundle_size if request.bundle else 0,
+        bundle_small=project.settings.batch.size if request.bundle else 0,
     )
     return made, task_file
 

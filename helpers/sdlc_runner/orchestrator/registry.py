@@ -108,7 +108,7 @@ def number(value: object) -> float | None:
 def list_refs(project: Project) -> RemoteRefs:
     """Ask the remote for every name that matters: the branches and the refs of the feature."""
     project.require_remote()
-    prefix = project.settings.branch_prefix
+    prefix = project.settings.branch.prefix
     parts = prefix.split("/")
     ancestors = ["/".join(parts[: count + 1]) for count in range(len(parts))]
     feature = naming.ref_part(project.feature.name)

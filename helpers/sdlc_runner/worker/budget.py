@@ -10,7 +10,7 @@ from sdlc_runner.events.types import UsageEvent
 from sdlc_runner.worker.agents.opencode_events import Usage
 
 if TYPE_CHECKING:
-    from sdlc_runner.attempt.spec import Limits
+    from sdlc_runner.config.settings import Limits
     from sdlc_runner.events.types import EventBody
     from sdlc_runner.worker.agents.heartbeat import Emit
 

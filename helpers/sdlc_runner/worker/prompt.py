@@ -160,8 +160,8 @@ def _leave_alone(spec: AttemptSpec, task: AttemptTask) -> str:
 
 def _ending(spec: AttemptSpec) -> str:
     lines = ["Check your work: run the tests and checks that concern it, and mend what fails."]
-    if spec.verify_commands:
-        commands = ", ".join(f"`{command}`" for command in spec.verify_commands)
+    if spec.verify.commands:
+        commands = ", ".join(f"`{command}`" for command in spec.verify.commands)
         lines.append(f"Then these are run, and must pass: {commands}.")
     lines += [
         "End with at most five lines: what you changed, what you checked, what is open.",

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, Limits
+from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
+from sdlc_runner.config.settings import Limits
 from support.agent_fixtures import SPEC
 from support.kubernetes import local_pod
 from support.opencode.fake_agent_server import IDLE, FakeServer, Listener, finish, part, tool

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.attempt.spec import AttemptSpec, Limits
+from sdlc_runner.config.settings import Agent, Limits, Verify
 from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
 from sdlc_runner.worker.masking import Masker
@@ -17,10 +17,11 @@ from support.model.server import KEY, MODEL, ModelServer, Rule
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sdlc_runner.attempt.spec import AttemptSpec
     from sdlc_runner.worker.agents.agent_result import AgentResult
 
 
-SPEC_HERE = replace(SPEC, model=MODEL, limits=Limits(), backend="kubernetes")
+SPEC_HERE = replace(SPEC, agent=Agent(model=MODEL), limits=Limits(), backend="kubernetes")
 LONG = "echo begun > begun; sleep 100; echo never > never"
 
 
@@ -39,13 +40,15 @@ class Real:
 
     def run(self, *turns: Any, model: str = MODEL, **limits: float) -> AgentResult:  # noqa: ANN401
         self.model.rules = [Rule("task T001", turns)]
-        spec = limited(replace(SPEC_HERE, model=model), **{"run_seconds": 100, **limits})
+        spec = limited(
+            replace(SPEC_HERE, agent=Agent(model=model)), **{"run_seconds": 100, **limits}
+        )
         agent = self.agent(spec)
         with agent.turn():
             return agent.run(spec.limits, "Do task T001", self.heard.emit)
 
     def verify(self, *commands: str, seconds: float = 30) -> list[dict[str, Any]]:
-        agent = self.agent(replace(SPEC_HERE, verify_commands=commands, verify_seconds=seconds))
+        agent = self.agent(replace(SPEC_HERE, verify=Verify(commands=commands, seconds=seconds)))
         with agent.turn():
             return agent.verify(self.heard.emit)
 

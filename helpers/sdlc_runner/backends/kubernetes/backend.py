@@ -66,9 +66,9 @@ class KubernetesBackend:
         self._observers: dict[str, FeatureWatch] = {}
         self._template: tuple[float, PodTemplate | None] = (0.0, None)
         self.clocks = Clocks(
-            settings.limits_queue_seconds,
-            settings.limits_start_seconds,
-            settings.limits_create_seconds,
+            settings.limits.queue_seconds,
+            settings.limits.start_seconds,
+            settings.limits.create_seconds,
         )
 
     @cached_property
@@ -92,18 +92,18 @@ class KubernetesBackend:
 
     def _read_template(self) -> PodTemplate:
         settings = self._settings
-        if settings.kubernetes_template_file:
-            return pod_template.from_file(Path(settings.kubernetes_template_file))
+        if settings.kubernetes.template_file:
+            return pod_template.from_file(Path(settings.kubernetes.template_file))
         try:
-            if settings.kubernetes_release:
-                return pod_template.from_release(self.api, Path(settings.kubernetes_release))
-            return pod_template.from_namespace(self.api, settings.kubernetes_pod_template)
+            if settings.kubernetes.release:
+                return pod_template.from_release(self.api, Path(settings.kubernetes.release))
+            return pod_template.from_namespace(self.api, settings.kubernetes.pod_template)
         except ApiError as error:
             raise error.to_error("The pod template cannot be read") from None
 
     def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[AttemptStatus, bool]:
         """Create the Job; one of that name is adopted, or with ``renew`` replaced if it ended."""
-        if spec.agent_command and not self.template.is_single:
+        if spec.agent.command and not self.template.is_single:
             raise RunnerError(
                 Code.UNSUPPORTED_BACKEND,
                 "agent.command needs a pod of one container: this template's agent is OpenCode.",
@@ -112,7 +112,7 @@ class KubernetesBackend:
         template_validation.require(self.template)
         # Whoever may read pods reads this, and git gets its credentials from the Secret.
         spec = replace(spec, remote=without_credentials(spec.remote))
-        ttl, secret = self._settings.kubernetes_ttl_seconds, self._settings.kubernetes_git_secret
+        ttl, secret = self._settings.kubernetes.ttl_seconds, self._settings.kubernetes.git_secret
         job = job_spec.build_job(self.template, spec, self.where, self.clocks, ttl, secret)
         try:
             found, made = jobs.create(self.api, job, renew=renew)
@@ -273,7 +273,7 @@ def _scope(spec: AttemptSpec) -> str:
 def open_backend(settings: Settings, environ: Mapping[str, str]) -> KubernetesBackend:
     """Open the backend that the settings name."""
     access = Access(
-        environ.get("KUBECONFIG", ""), settings.kubernetes_context, settings.kubernetes_namespace
+        environ.get("KUBECONFIG", ""), settings.kubernetes.context, settings.kubernetes.namespace
     )
-    api = open_api(access, settings.kubernetes_requests_per_second)
+    api = open_api(access, settings.kubernetes.requests_per_second)
     return KubernetesBackend(api, settings)

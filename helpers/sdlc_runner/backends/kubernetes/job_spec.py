@@ -204,7 +204,7 @@ def _set_deadlines(job: dict[str, Any], spec: AttemptSpec, clocks: Clocks) -> No
     run, own = spec.limits.run_seconds, job["template"]["spec"].get("activeDeadlineSeconds")
     if not (run and clocks.start):
         return
-    verify = spec.verify_seconds * len(spec.tasks) if spec.verify_commands else 0
+    verify = spec.verify.seconds * len(spec.tasks) if spec.verify.commands else 0
     pod = min(int(clocks.start + run + verify + _MARGIN_SECONDS), _LONGEST)
     job["template"]["spec"]["activeDeadlineSeconds"] = min(pod, own or pod)
     if clocks.queue:

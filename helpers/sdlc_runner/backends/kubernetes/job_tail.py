@@ -79,7 +79,7 @@ class JobTail:
                 return
             self._log.close()
         self._finishing = False
-        silence = max(_LEAST_SILENCE, _BEATS * self._status.spec.heartbeat_seconds)
+        silence = max(_LEAST_SILENCE, _BEATS * self._status.spec.heartbeat.seconds)
         self._log = PodLog(self._api, pod, RUNNER, silence, self._observer.wake)
 
     def _ended(self, state: JobState, notices: list[EventBody]) -> TailUpdate:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event as Flag
 
-    from sdlc_runner.attempt.spec import AttemptSpec, Limits
+    from sdlc_runner.attempt.spec import AttemptSpec
+    from sdlc_runner.config.settings import Limits
     from sdlc_runner.worker.agents.agent_result import AgentResult
     from sdlc_runner.worker.agents.heartbeat import Emit
     from sdlc_runner.worker.masking import Masker

@@ -12,7 +12,7 @@ from sdlc_runner.worker.agents.agent_result import AgentVerdict
 if TYPE_CHECKING:
     from threading import Event as Flag
 
-    from sdlc_runner.attempt.spec import Limits
+    from sdlc_runner.config.settings import Limits
     from sdlc_runner.worker.agents.heartbeat import Heartbeat
     from sdlc_runner.worker.agents.opencode_events import Translator
 

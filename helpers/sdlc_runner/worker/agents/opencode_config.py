@@ -28,11 +28,12 @@ _SWITCHES = {
 
 def command(spec: AttemptSpec, work: Path) -> tuple[str, ...]:
     """Return the agent's argv: the configured command, or OpenCode; the prompt comes on stdin."""
-    if spec.agent_command:
-        return spec.agent_command
+    if spec.agent.command:
+        return spec.agent.command
     title = f"{spec.key.feature} {spec.key}"
-    model = (f"--model={spec.model}",) if spec.model else ()  # never taken for another flag
-    return (PROGRAM, "run", "--format", "json", "--title", title, "--dir", str(work), *model)
+    model = spec.agent.model
+    chosen = (f"--model={model}",) if model else ()  # one word: never taken for another flag
+    return (PROGRAM, "run", "--format", "json", "--title", title, "--dir", str(work), *chosen)
 
 
 def serve_command(port: int) -> tuple[str, ...]:
@@ -67,7 +68,7 @@ def config(spec: AttemptSpec, given: str = "") -> dict[str, Any]:
         "snapshot": False,
         "permission": _permission(spec),
     }
-    provider, _, model = (spec.model or "").partition("/")
+    provider, _, model = spec.agent.model.partition("/")
     if provider and model:
         ours["enabled_providers"] = [provider]  # never OpenCode's own hosted models
     return {**_parse(given), **ours}

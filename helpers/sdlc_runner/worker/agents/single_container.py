@@ -26,13 +26,13 @@ class SingleAgent(DirectAgent):
 
     def get_ready(self) -> None:
         """Try the model's host; whether the agent can be started shows when it is."""
-        if self.spec.agent_command or not self.reach.seconds:
+        if self.spec.agent.command or not self.reach.seconds:
             return
         given = opencode_config.config(self.spec, self.environ.get("OPENCODE_CONFIG_CONTENT", ""))
         self.reach.require_model(self._way(given), lambda: self._way(self._settings() or given))
 
     def _way(self, settings: object) -> Way | None:
-        return model_endpoint.way(settings, self.spec.model, self.environ)
+        return model_endpoint.way(settings, self.spec.agent.model, self.environ)
 
     def _settings(self) -> object:
         """Ask OpenCode for all of its settings, those in the repository too: it takes seconds."""

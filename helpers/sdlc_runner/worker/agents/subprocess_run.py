@@ -41,7 +41,7 @@ def run(
         raise  # too many processes: nothing is wrong with this one
     except OSError as error:
         return _not_started(argv[0], error, emit)
-    translator, pulse = Translator(work), Heartbeat(spec.heartbeat_seconds, emit)
+    translator, pulse = Translator(work), Heartbeat(spec.heartbeat.seconds, emit)
     watch = Watch(spec.limits, stop, translator, pulse)
 
     def hear(stream: str, line: str) -> None:
@@ -57,7 +57,7 @@ def run(
         check=watch.check,
         grace=spec.limits.grace_seconds,
     )
-    verdict = cause or _judge(child.returncode, translator, is_opencode=not spec.agent_command)
+    verdict = cause or _judge(child.returncode, translator, is_opencode=not spec.agent.command)
     return AgentResult.of(verdict, translator, child.returncode)
 
 

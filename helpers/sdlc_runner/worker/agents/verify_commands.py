@@ -41,11 +41,11 @@ def collect(
     The exit is 124 for a command that did not end, or not begin, in time, and 130 when stopped.
     """
     env = opencode_config.environment(spec, work, environ)
-    deadline = time.monotonic() + spec.verify_seconds if spec.verify_seconds else math.inf
+    deadline = time.monotonic() + spec.verify.seconds if spec.verify.seconds else math.inf
     records = []
-    for command in spec.verify_commands:
+    for command in spec.verify.commands:
         emit(PhaseEvent(phase=PhaseName.VERIFYING, detail=clean(command)))
-        trial = _Trial(emit, stop, Heartbeat(spec.heartbeat_seconds, emit), deadline)
+        trial = _Trial(emit, stop, Heartbeat(spec.heartbeat.seconds, emit), deadline)
         code = trial.run(command, work, env, masker)
         output = trial.tail[-OUTPUT_LIMIT:]
         records.append({"command": clean(command), "exit": code, "output": output})

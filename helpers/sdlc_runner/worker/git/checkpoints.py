@@ -91,7 +91,7 @@ class Checkpoints:
         done = threading.Event()
 
         def repeat() -> None:
-            while not done.wait(self._workspace.spec.checkpoint_seconds):
+            while not done.wait(self._workspace.spec.checkpoint.seconds):
                 with contextlib.suppress(OSError):  # a full disk; the agent's own end tells it
                     self.save(head, "interval")
                     self._save_transcript()

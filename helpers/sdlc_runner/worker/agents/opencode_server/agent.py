@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from threading import Event as Flag
 
-    from sdlc_runner.attempt.spec import AttemptSpec, Limits
+    from sdlc_runner.attempt.spec import AttemptSpec
+    from sdlc_runner.config.settings import Limits
     from sdlc_runner.worker.agents.heartbeat import Emit
     from sdlc_runner.worker.agents.opencode_server.client import Server
     from sdlc_runner.worker.masking import Masker
@@ -88,7 +89,7 @@ class OpenCodeServerAgent:
 
     def _require_model(self) -> None:
         """Try the model's host from here: both containers have one network."""
-        settings, model = self._settings(), self.spec.model
+        settings, model = self._settings(), self.spec.agent.model
 
         def find() -> Way | None:
             return model_endpoint.way(settings, model, self._environ() or self.reach.environ)
@@ -145,7 +146,7 @@ class OpenCodeServerAgent:
     def run(self, limits: Limits, prompt: str, emit: Emit) -> AgentResult:
         """Send the prompt in a session of its own, and follow it."""
         translator = Translator(self.work)
-        pulse = Heartbeat(self.spec.heartbeat_seconds, emit)
+        pulse = Heartbeat(self.spec.heartbeat.seconds, emit)
         check = Watch(limits, self.stop, translator, pulse).check
         turn = Turn(self.server, translator, pulse, check, emit, self.masker)
         body: dict[str, Any] = {"parts": [{"type": "text", "text": prompt}]}

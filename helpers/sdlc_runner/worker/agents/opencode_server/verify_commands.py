@@ -42,7 +42,7 @@ _FOREVER = 365 * 86400.0
 
 def model(spec: AttemptSpec) -> dict[str, Any]:
     """Return the model as the server wants it named; empty for its own default."""
-    provider, _, name = (spec.model or "").partition("/")
+    provider, _, name = spec.agent.model.partition("/")
     return {"model": {"providerID": provider, "modelID": name}} if provider and name else {}
 
 
@@ -101,11 +101,11 @@ def collect(
     The exit is 124 for a command that did not end, or not begin, in time, 130 when stopped, and
     125 for one that the server did not run. Raises ``RunnerError`` when there is no server.
     """
-    deadline = time.monotonic() + spec.verify_seconds if spec.verify_seconds else math.inf
+    deadline = time.monotonic() + spec.verify.seconds if spec.verify.seconds else math.inf
     records = []
-    for command in spec.verify_commands:
+    for command in spec.verify.commands:
         emit(PhaseEvent(phase=PhaseName.VERIFYING, detail=clean(command)))
-        pulse = Heartbeat(spec.heartbeat_seconds, emit)
+        pulse = Heartbeat(spec.heartbeat.seconds, emit)
         code, lines = _try(ServerShell(server, spec), command, pulse, stop, deadline)
         safe = [clean(masker.mask(line)).rstrip() for line in lines[-_TAIL_LINES:]]
         told = [line for line in safe if line]
