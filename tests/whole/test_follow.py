@@ -195,7 +195,7 @@ def test_without_names_it_follows_what_runs(harness: Harness) -> None:
     assert json.loads(out.splitlines()[-1])["outcome"] == "succeeded"
     nothing = harness.run("follow")
     assert (nothing.code, nothing.stdout) == (0, "")
-    assert "nothing runs" in nothing.stderr.lower()
+    assert "nothing is running" in nothing.stderr.lower()
 
 
 def test_a_task_without_an_attempt_is_named(harness: Harness) -> None:

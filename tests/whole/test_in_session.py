@@ -71,7 +71,7 @@ def flood(harness: Harness, lines: int) -> None:
     assert "T002 | T002 xxx" in two[-2]
     for lines_of in (one, two):
         assert size(lines_of) <= 1_500
-    assert watched[-1] == "2 tasks ended, 1 without success; nothing runs."
+    assert watched[-1] == "2 tasks ended, 1 without success; nothing is running."
     for task in ("T001", "T002"):
         assert size([line for line in watched if line.startswith(task)]) <= 1_500
         assert len([line for line in watched if line.startswith(task)]) >= 2
@@ -110,10 +110,10 @@ def test_watch_waits_for_what_is_named_and_no_longer(session: Harness) -> None:
     assert watch.poll() is None
     said(session, "spawn", "T001", "--follow")
     began = time.monotonic()
-    assert ended(watch)[-1] == "1 task ended, all well; nothing runs."
+    assert ended(watch)[-1] == "1 task ended, all successful; nothing is running."
     assert time.monotonic() - began < 5
     began = time.monotonic()
-    assert said(session, "watch", "T001")[-1] == "Nothing runs."
+    assert said(session, "watch", "T001")[-1] == "Nothing is running."
     assert time.monotonic() - began < 5
 
 

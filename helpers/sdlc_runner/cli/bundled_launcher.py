@@ -1,7 +1,7 @@
-"""The packages that some calls need, in an environment of the runner's own.
+"""Starts the copy inside a repository, with the Python packages that the call needs.
 
-Only for the copy inside a repository, whose users install nothing: plain Python is enough unless
-attempts run on Kubernetes or a settings file has more than plain lines.
+Plain Python is enough unless attempts run on Kubernetes; only then the packages are installed,
+into an environment in the runner's state folder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SECONDS = 600.0
 
 
 def start() -> None:
-    """Run the command with the packages that it needs."""
+    """Run the command, in the environment with packages if it needs them."""
     argv = sys.argv[1:]
     try:
         if _lacks(argv, os.environ):
@@ -78,7 +78,7 @@ def _environment(environ: Mapping[str, str]) -> Path:
 
 def _make(folder: Path, python: Path) -> None:
     names = " and ".join(PACKAGES)
-    sys.stderr.write(f"First use: installing {names} into {folder}; this is done once.\n")
+    sys.stderr.write(f"First use: installing {names} into {folder}; this happens only once.\n")
     sys.stderr.flush()
     _step((sys.executable, "-m", "venv", "--clear", str(folder)))
     quiet = ("--quiet", "--no-input", "--disable-pip-version-check")
@@ -92,5 +92,5 @@ def _step(argv: Sequence[str]) -> None:
         raise RunnerError(
             Code.NO_PACKAGES,
             f"The packages cannot be installed: {said}",
-            f"`uv run {sys.argv[0]} …` finds them by itself, or install {' '.join(PACKAGES)}.",
+            f"`uv run {sys.argv[0]} …` installs them for you, or install {' '.join(PACKAGES)}.",
         )

@@ -66,7 +66,7 @@ def _run(command: Command, call: Call) -> ExitCode:
     try:
         return command.load()(call)
     except RunnerError as error:
-        _tell(output, error)
+        _emit_error(output, error)
         return error.exit_code
     except BrokenPipeError:
         return ExitCode.INTERRUPTED
@@ -74,7 +74,7 @@ def _run(command: Command, call: Call) -> ExitCode:
         output.note(_DETACHED if command.detaches else "Interrupted.")
         return ExitCode.INTERRUPTED
     except OSError as error:
-        _tell(output, of_system(error))
+        _emit_error(output, of_system(error))
         return ExitCode.TASK_FAILED
 
 
@@ -135,7 +135,7 @@ def _session_output(
     )
 
 
-def _tell(output: Output, error: RunnerError) -> None:
+def _emit_error(output: Output, error: RunnerError) -> None:
     output.emit(
         ErrorEvent(
             code=error.code.value, message=error.message, hint=error.hint or None, line=error.line

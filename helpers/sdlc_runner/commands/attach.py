@@ -42,24 +42,26 @@ def open_opencode(project: Project, task: str, output: Output) -> ExitCode:
     if code == process.NOT_FOUND:
         raise UsageError(
             Code.BAD_CONFIG,
-            "OpenCode is not installed here.",
-            f"`npm install -g opencode-ai`, or `sdlc-runner attach {task} --url`.",
+            "OpenCode is not installed on this machine.",
+            f"`npm install -g opencode-ai` installs it; `sdlc-runner attach {task} --url` needs none.",
         )
-    output.note(f"{agent.known.key} goes on; `sdlc-runner follow {agent.known.key.task}`.")
+    output.note(
+        f"{agent.known.key} goes on: `sdlc-runner follow {agent.known.key.task}` prints its events."
+    )
     return ExitCode.OK if code == 0 else ExitCode.TASK_FAILED
 
 
 def keep_open(project: Project, task: str, output: Output) -> ExitCode:
     """Say where the agent's server is reached, and keep it so until the attempt ends."""
     with agent_session.connect(project, task) as agent:
-        _tell_where(agent, output)
+        _emit_address(agent, output)
         while project.backend.refresh(agent.status).ending.alive:
             time.sleep(_LOOK_SECONDS)
     output.note(f"Attempt {agent.known.key} has ended.")
     return ExitCode.OK
 
 
-def _tell_where(agent: AgentSession, output: Output) -> None:
+def _emit_address(agent: AgentSession, output: Output) -> None:
     session, status = agent.session(), agent.status
     opencode = (
         f"opencode attach {agent.forward.url} --dir {agent.server.directory} --session {session}"

@@ -72,7 +72,7 @@ class Call:
 
     @property
     def target(self) -> Path:
-        """The repository that ``install`` and ``uninstall`` are about."""
+        """The repository that ``install`` and ``uninstall`` change."""
         return open_repo(self.directory / self.args.target.expanduser(), "origin")[0].root
 
     @property

@@ -33,7 +33,7 @@ def run(call: Call) -> ExitCode:
                 WarningEvent(
                     code="not_running",
                     message="It is not running here, so there is nothing to cancel.",
-                    hint=f"`sdlc-runner verify {known.key.task}` tells how it ended.",
+                    hint=f"`sdlc-runner verify {known.key.task}` shows how it ended.",
                 ),
                 known.key,
             )
@@ -46,7 +46,7 @@ def run(call: Call) -> ExitCode:
             tell_outcome(project, ended, verdict, output)
     still = [str(known.key) for known in endings if known.alive]
     if still:
-        output.note(f"Still ending, its work is being saved: {', '.join(still)}")
+        output.note(f"Still stopping; unfinished work is being saved: {', '.join(still)}")
     return ExitCode.TIME_LIMIT if still else ExitCode.OK
 
 

@@ -1,4 +1,4 @@
-"""``config``: every setting, its value and who set it; and the consent to verify commands."""
+"""``config``: lists the settings, and remembers the consent to verify commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``demo``: the whole way on this machine, in a folder of its own: no cluster, no model.
+"""``demo``: runs a sample feature in a folder of its own, without a cluster or a model.
 
 The repository, the remote, the attempts and the merges are real; only the agent is scripted.
 """
@@ -33,7 +33,7 @@ AGENT = Path(__file__).parents[1] / "demo" / "agent.py"
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the demo plays: a checkout, its remote, an environment that touches nothing else."""
+    """Where the demo runs: a checkout, its remote, an environment that changes nothing else."""
 
     folder: Path
     environ: Mapping[str, str]
@@ -49,7 +49,7 @@ class Stage:
 
 
 def run(call: Call) -> ExitCode:
-    """Play it; ok when every task ended as the demo's story says."""
+    """Run it; success if every task ended as expected."""
     output, keep = call.output, call.args.keep
     with _stage(call.environ, keep=keep) as stage:
         repository.create(stage.checkout, stage.folder / "remote.git")
@@ -102,19 +102,19 @@ def _verdict(project: Project, output: Output, stage: Stage, *, keep: bool) -> E
         output.note(f"Look around:  cd {stage.checkout} && git log --graph --oneline --all")
     output.note(_NEXT)
     if not right:
-        output.note("The demo did not end as it should: see above.")
+        output.note("The demo did not end as expected; see above.")
     return ExitCode.OK if right else ExitCode.TASK_FAILED
 
 
 _LESSON = """\
    T002-T004 ran side by side, each in its own clone, and pushed a branch each.
-   T005 changed nothing: that counts, because its evidence is on the remote.
-   T006 waited for T002 and T003, and began from their merged work.
+   T005 changed nothing: that is a success, because its evidence is on the remote.
+   T006 waited for T002 and T003, and started from their merged work.
    T008 and T007 changed the same line: T008 is not merged: retry it, or merge it by hand.
    A box was ticked only when the remote showed the work."""
 _NEXT = """\
 
-Try next, in a spec-kit repository of yours, on a feature branch:
-   sdlc-runner doctor     what is missing, and how to mend it
+Next, in your own spec-kit repository, on a feature branch:
+   sdlc-runner doctor     what is missing, and how to fix it
    sdlc-runner plan       what would run
    sdlc-runner run        run it, with OpenCode as the agent"""

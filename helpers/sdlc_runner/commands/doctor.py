@@ -1,4 +1,4 @@
-"""``doctor``: proves the chain link by link, and says how to mend each."""
+"""``doctor``: checks the setup step by step, and prints how to fix what fails."""
 
 from __future__ import annotations
 
@@ -39,7 +39,11 @@ def run(call: Call) -> ExitCode:
             output.emit(
                 CheckEvent(name=name, ok=True, message=finding.message, hint=finding.hint or None)
             )
-    verdict = "Every link holds." if worst is ExitCode.OK else "Mend what is BAD, then ask again."
+    verdict = (
+        "All checks passed."
+        if worst is ExitCode.OK
+        else "Fix the failed checks, then run `sdlc-runner doctor` again."
+    )
     output.emit(
         SummaryEvent(verb="doctor", verdict=verdict, ok=worst is ExitCode.OK, exit=int(worst))
     )

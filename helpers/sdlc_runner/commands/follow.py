@@ -29,7 +29,7 @@ def run(call: Call) -> ExitCode:
     if not tasks:
         known = [item for item in known if item.alive]
         if not known:
-            output.note("Nothing runs.")
+            output.note("Nothing is running.")
     return follow_all(project, known, output, call.limits, positions)
 
 
@@ -70,6 +70,6 @@ def tell_continue(project: Project, follower: Follower, output: Output) -> None:
     named = dict.fromkeys(item.key.task for item in follower.known)
     words = ["sdlc-runner follow", *named, *(["--cursor", cursor] if cursor else [])]
     output.emit(
-        ContinueEvent(cursor=cursor, hint=f"What runs goes on: `{' '.join(words)}`"),
+        ContinueEvent(cursor=cursor, hint=f"Attempts go on. To continue here: `{' '.join(words)}`"),
         AttemptKey(project.feature.name, "", 0),
     )

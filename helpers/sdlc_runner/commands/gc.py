@@ -1,4 +1,4 @@
-"""``gc``: removes what was merged, from the remote and from this machine, and nothing else."""
+"""``gc``: removes merged attempts from the remote and from this machine, and nothing else."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def run(call: Call) -> ExitCode:
     output.emit(
         SummaryEvent(
             verb="gc",
-            verdict=f"{counted(count, 'thing')} of {counted(len(done), 'merged attempt')} {verb}."
+            verdict=f"{counted(count, 'item')} of {counted(len(done), 'merged attempt')} {verb}."
             if done
-            else "Nothing to remove: no merged attempt is left.",
+            else "Nothing to remove: there are no merged attempts.",
             ok=True,
             exit=int(ExitCode.OK),
             counts={"attempts": len(done), "removed": count},
@@ -46,7 +46,7 @@ def run(call: Call) -> ExitCode:
 
 
 def _is_over(project: Project, known: Attempt, ticked: frozenset[str]) -> bool:
-    """Its tasks are ticked on the remote, and what is on its branch is in the feature branch."""
+    """Whether its tasks are ticked on the remote and its branch is in the feature branch."""
     if known.alive or not all(task in ticked for task in known.tasks):
         return False
     head = known.evidence.branch_head
@@ -58,7 +58,7 @@ def _remove(
 ) -> int:
     count = 0
     branch = f"refs/heads/{known.branch}"
-    # Its start could name any branch; one of ours ends like this.
+    # The start ref could name any branch; only the runner's own end like this.
     if branch in refs.refs and branch.endswith(naming.branch("", known.key)):
         count += _delete(project, known, [branch], refs, "branch", output, dry_run=dry_run)
     own = [ref for ref in _refs_of(known) if ref in refs.refs]
@@ -67,13 +67,13 @@ def _remove(
     if known.status is not None:
         if not dry_run:
             project.backend.remove(known.status)
-        _tell(known, "state", known.status.place, output, dry_run=dry_run)
+        _emit_removed(known, "state", known.status.place, output, dry_run=dry_run)
         count += 1
     return count
 
 
 def _refs_of(known: Attempt) -> list[str]:
-    """Return the attempt's refs; ``start`` stands once for each task of a bundle."""
+    """Return the attempt's refs; ``start`` exists once for each task of a batch."""
     root = known.evidence.refs.root
     starts = [
         naming.AttemptRefs.of(AttemptKey(known.key.feature, task, known.key.number), root).start
@@ -93,7 +93,7 @@ def _delete(
     *,
     dry_run: bool,
 ) -> int:
-    """Delete refs that are still what we saw; a refusal is a warning, the rest goes on."""
+    """Delete refs that have not moved since they were listed; a refusal is only a warning."""
     if not dry_run:
         leases = {name: refs.refs[name] for name in names}
         result = project.repo.git.push(project.repo.remote, [f":{name}" for name in names], leases)
@@ -105,7 +105,7 @@ def _delete(
                 known.key,
             )
             return 0
-    _tell(
+    _emit_removed(
         known,
         what,
         names[0] if what == "branch" else names[0].rpartition("/")[0],
@@ -115,5 +115,5 @@ def _delete(
     return 1
 
 
-def _tell(known: Attempt, what: str, name: str, output: Output, *, dry_run: bool) -> None:
+def _emit_removed(known: Attempt, what: str, name: str, output: Output, *, dry_run: bool) -> None:
     output.emit(RemovedEvent(what=what, name=name, dry_run=dry_run or None), known.key)

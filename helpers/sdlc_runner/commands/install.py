@@ -1,4 +1,4 @@
-"""``install``: puts the bundle into a repository, and overwrites nothing that is not ours."""
+"""``install``: copies the bundle into a repository, and overwrites no file of the user."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def run(call: Call) -> ExitCode:
     dry_run, titles = call.args.dry_run, call.args.live_titles
     if bundle_files.is_source_of(root):
         raise UsageError(
-            Code.BAD_ARGUMENT, f"{root} is the bundle's own repository.", "Name yours."
+            Code.BAD_ARGUMENT,
+            f"{root} is the repository of the bundle itself.",
+            "Name your own repository.",
         )
     target = Target(root)
     titles = titles or live_titles.is_there(target)
@@ -67,7 +69,7 @@ def run(call: Call) -> ExitCode:
     more = 0
     if titles:
         more = live_titles.put(target, environ, output, dry_run=dry_run)
-    return _tell(job, wanted, output, new_preset=new_preset, dry_run=dry_run, more=more)
+    return _summarize(job, wanted, output, new_preset=new_preset, dry_run=dry_run, more=more)
 
 
 def _own(target: Target, known: Manifest) -> frozenset[str]:
@@ -109,7 +111,7 @@ def _register(job: Job) -> bool:
 
 
 def _put(job: Job, wanted: DesiredFiles, output: Output, *, preset: bool) -> None:
-    """Write every file, and what it was before, and last of all the ledger."""
+    """Write every file, and what it was before, and last of all the manifest."""
     if preset:
         for name in spec_kit_preset.commands(job.target, job.found):
             now = job.target.read(name) or b""
@@ -128,15 +130,15 @@ def _put(job: Job, wanted: DesiredFiles, output: Output, *, preset: bool) -> Non
         job.target.write(manifest.FILE, manifest.to_bytes(new))
 
 
-def _tell(
+def _summarize(
     job: Job, wanted: DesiredFiles, output: Output, *, new_preset: bool, dry_run: bool, more: int
 ) -> ExitCode:
     for name in wanted.kept:
         output.emit(
             WarningEvent(
                 code="changed_since",
-                message=f"{name} was changed since it was installed, and stays as it is.",
-                hint="Remove it and install again to have the bundle's.",
+                message=f"{name} was changed since it was installed, so it is left as it is.",
+                hint="To replace it, delete it and run `sdlc-runner install` again.",
             )
         )
     written = {name: piece.entry for name, piece in wanted.writes.items()}
@@ -160,7 +162,7 @@ def _tell(
 def _verdict(job: Job, count: int, *, changed: bool, dry_run: bool) -> str:
     where = f"This repository has {job.found.variant.value}"
     if not changed:
-        return f"{where}; the bundle is there already. Type {job.found.typed}."
+        return f"{where}; the bundle is already installed. Type {job.found.typed}."
     if dry_run:
         return f"{where}; {counted(count, 'file')} would be written for {job.found.typed}."
     return (

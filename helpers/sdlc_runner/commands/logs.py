@@ -28,8 +28,8 @@ def run(call: Call) -> ExitCode:
         if transcript is None and known.status is None:
             raise RunnerError(
                 Code.NO_TRANSCRIPT,
-                f"The remote has no transcript of attempt {known.key}, and it did not run here.",
-                "It pushes one at its end.",
+                f"Attempt {known.key} did not run here, and the remote has no transcript of it.",
+                "An attempt pushes its transcript when it ends.",
             )
         if transcript is not None:
             output.pass_on(reader.refill(evidence.read_events(project.repo, transcript)))

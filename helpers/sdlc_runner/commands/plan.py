@@ -1,4 +1,4 @@
-"""``plan``: what would run, in which order, and why the rest would not. Touches nothing."""
+"""``plan``: shows what would run, in which order, and why the rest would not. Changes nothing."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from sdlc_runner.output.output import Output
     from sdlc_runner.process import Completed
 
-_FILES_TOLD = 100
+_FILES_SHOWN = 100
 _SAYS_NOTHING = ("hint:", "Not committing merge;")
 _UNFINISHED = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 
 
 def run(call: Call) -> ExitCode:
-    """Commit what is uncommitted, bring in what was merged meanwhile, and push."""
+    """Commit what is uncommitted, bring in what was merged in the meantime, and push."""
     project, output = call.open(), call.output
     _refuse_unfinished(project)
     launcher.refuse_default_branch(project, registry.list_refs(project))
@@ -40,11 +40,11 @@ def run(call: Call) -> ExitCode:
         _bring_in(project, theirs)
     head = project.repo.git.run("rev-parse", "HEAD")
     if head == theirs:
-        return _done(output, "Nothing to publish: the remote has it all.")
+        return _done(output, "Nothing to publish: the remote is up to date.")
     _push(project)
     project.repo.fetch_feature(project.branch)
     output.emit(
-        PublishedEvent(branch=project.branch, commit=head, files=list(files[:_FILES_TOLD]) or None)
+        PublishedEvent(branch=project.branch, commit=head, files=list(files[:_FILES_SHOWN]) or None)
     )
     return _done(output, f"{project.branch} is on the remote at {head[:10]}.")
 
@@ -60,7 +60,7 @@ def _refuse_unfinished(project: Project) -> None:
             raise UsageError(
                 Code.MERGE_IN_PROGRESS,
                 f"A merge or rebase is unfinished here ({name}).",
-                "Finish it or abort it, then publish.",
+                "Finish or abort it, then run `sdlc-runner publish` again.",
             )
 
 
@@ -73,7 +73,7 @@ def _subject(project: Project) -> str:
 
 
 def _left_out(project: Project) -> tuple[str, ...]:
-    """Return those of the fork's files that nobody has ever committed: they are no work."""
+    """Return the fork's delegation files that were never committed: they are no work."""
     paths = [f"{project.feature.relative}/{name}" for name in protected_paths.DELEGATIONS]
     return tuple(path for path in paths if not project.repo.git.run("ls-files", "--", path))
 
@@ -94,13 +94,13 @@ def _commit(project: Project, message: str, left_out: Sequence[str]) -> None:
 
 
 def _git_failed(verb: str, done: Completed) -> RunnerError:
-    """Say in one sentence what git or a hook of the user's said last."""
+    """Make an error of the last line that git or the user's hook printed."""
     lines = [*done.text.splitlines(), *done.error_text.splitlines()]
     said = [line for line in lines if line.strip() and not line.startswith(_SAYS_NOTHING)]
     return RunnerError(
         Code.GIT_FAILED,
-        f"git {verb} failed: {clean((said or ['it said nothing'])[-1], 300)}",
-        f"`git {verb}` shows all of it; then `sdlc-runner publish` again.",
+        f"git {verb} failed: {clean((said or ['no output'])[-1], 300)}",
+        f"`git {verb}` shows the whole output; then run `sdlc-runner publish` again.",
     )
 
 
@@ -122,8 +122,8 @@ def _bring_in(project: Project, theirs: str) -> None:
     raise RunnerError(
         Code.PUBLISH_CONFLICT,
         f"Your work and the remote's {project.branch} conflict in {', '.join(files[:20])}.",
-        f"`git pull --no-rebase {project.repo.remote} {project.branch}`, resolve, commit, "
-        "then publish again.",
+        f"`git pull --no-rebase {project.repo.remote} {project.branch}`, resolve, `git commit`, "
+        "then `sdlc-runner publish` again.",
     )
 
 
@@ -149,17 +149,19 @@ def _push(project: Project) -> None:
             return
         case PushStatus.STALE:
             raise RunnerError(
-                Code.FEATURE_MOVED, "The remote's branch moved meanwhile.", "Publish again."
+                Code.FEATURE_MOVED,
+                "The remote's branch moved in the meantime.",
+                "Run `sdlc-runner publish` again.",
             )
         case PushStatus.REFUSED:
             raise RunnerError(
                 Code.PUSH_REJECTED,
                 f"The remote refuses the push: {result.message}",
-                "Your commit is here, unpushed; settle it with the host's rules, then publish.",
+                "Your commit is kept. Fix what the host refuses, then run `sdlc-runner publish`.",
             )
         case PushStatus.UNREACHABLE:
             raise UnreachableError(
                 Code.REMOTE_UNREACHABLE,
                 f"The remote cannot be reached: {result.message}",
-                "Your commit is here, unpushed; publish again.",
+                "Your commit is kept; run `sdlc-runner publish` again later.",
             )

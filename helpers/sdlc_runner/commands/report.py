@@ -1,4 +1,4 @@
-"""``report``: the run as Markdown with its timeline, in a folder outside of the checkout."""
+"""``report``: writes the run as Markdown with its timeline, outside of the checkout."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(call: Call) -> ExitCode:
 
 
 def _bounded(text: bytes, page: Path) -> bytes:
-    """Cut a page at the end of a line where it is more than a model should read."""
+    """Cut a page that is longer than a model should read, at the end of a line."""
     if len(text) <= _PRINTED_BYTES:
         return text
     whole = text[:_PRINTED_BYTES].rpartition(b"\n")[0]
@@ -64,13 +64,13 @@ def _own_folder(project: Project) -> Path:
 
 
 def _refuse_foreign(*paths: Path) -> None:
-    """Raise ``foreign_file`` where something lies that was not written here."""
+    """Raise ``foreign_file`` where a file exists that this command did not write."""
     for path in paths:
         if path.is_symlink() or (path.exists() and not _is_ours(path)):
             raise UsageError(
                 Code.FOREIGN_FILE,
-                f"{path} is there and is no report of ours.",
-                "Move it away, or name another folder: --output DIR",
+                f"{path} exists and was not written by `sdlc-runner report`.",
+                "Move it away, or choose another folder with `--output DIR`.",
             )
 
 

@@ -24,7 +24,7 @@ def run(call: Call) -> ExitCode:
         session = agent.session()
         # Once it is idle its worker commits, and would not wait for another turn.
         if not agent.is_busy(session):
-            raise agent.idle("has ended its turn; its work is being committed")
+            raise agent.idle("has finished its turn; its work is being committed")
         body = {"parts": [{"type": "text", "text": text}]}
         agent.ask("POST", f"/session/{session}/prompt_async", body)
         size = len(text.encode())
@@ -36,12 +36,14 @@ def text_of(words: Sequence[str], stdin: IO[bytes]) -> str:
     """Join the words of a message, or read it from ``stdin`` for ``-``; raises ``bad_argument``."""
     given = stdin.read(TEXT_BYTES + 1) if list(words) == ["-"] else " ".join(words).encode()
     if not given.strip():
-        raise UsageError(Code.BAD_ARGUMENT, "There is nothing to send.", "Give a text, or `-`.")
+        raise UsageError(
+            Code.BAD_ARGUMENT, "The message is empty.", "Pass a text, or `-` to read it from stdin."
+        )
     if len(given) > TEXT_BYTES:
         raise UsageError(
             Code.BAD_ARGUMENT,
-            f"A message has at most {TEXT_BYTES >> 10} KiB.",
-            "Put the rest into a file of the feature, and push it for the next attempt.",
+            f"The message is longer than {TEXT_BYTES >> 10} KiB.",
+            "Put details into a file of the feature, and publish it for the next attempt.",
         )
     try:
         return given.decode()

@@ -65,7 +65,7 @@ def spawn(project: Project, words: Sequence[str], output: Output) -> list[Attemp
 
 
 def _bundled(project: Project, fresh: Sequence[str]) -> list[str]:
-    """Return what the plan has in one attempt with tasks that name their bundle."""
+    """Return the other tasks of each batch whose first task is named."""
     items = planning.make(project, planning.Request())[0].items
     named = {item.bundle for item in items if item.task.id in fresh} & {*fresh}
     return [item.task.id for item in items if item.bundle in named and item.task.id not in fresh]
@@ -95,14 +95,14 @@ def _require_ready(item: PlanItem) -> None:
         case Disposition.SYNC:
             raise UsageError(
                 Code.TASK_NOT_ASYNC,
-                f"{where} is not marked [ASYNC]: it is yours to do.",
-                "Mark it [ASYNC] in tasks.md if an agent shall do it.",
+                f"{where} is not marked [ASYNC], so it is yours to do.",
+                "To have an agent do it, mark it [ASYNC] in tasks.md.",
                 line=task.line,
             )
         case _:
             raise UsageError(
                 Code.TASK_NOT_READY,
                 f"{where} is {item.disposition.value}: {item.reason}",
-                "`sdlc-runner plan` shows all.",
+                "`sdlc-runner plan` lists all tasks.",
                 line=task.line,
             )

@@ -1,4 +1,4 @@
-"""``status``: every attempt of the feature, from the backend and the remote."""
+"""``status``: lists every attempt of the feature, from the backend and the remote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``uninstall``: takes the bundle out again, and leaves the repository as it was."""
+"""``uninstall``: removes the bundle, and leaves the repository as it was before."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def run(call: Call) -> ExitCode:
     known = manifest.read(target.root)
     if known == manifest.EMPTY:
         raise UsageError(
-            Code.NOT_INSTALLED, f"The bundle is not installed in {target.root}.", "Nothing to do."
+            Code.NOT_INSTALLED,
+            f"The bundle is not installed in {target.root}.",
+            "There is nothing to remove.",
         )
     live_titles.take_out(target, output, dry_run=dry_run)
     if not dry_run:
@@ -91,7 +93,7 @@ def take_out_preset(target: Target, known: Manifest, environ: Mapping[str, str])
 
 
 def undo(target: Target, name: str, entry: Entry, output: Output) -> bool:
-    """Bring one file back to what it was, unless a person changed it: then False."""
+    """Restore one file; False if the user changed it."""
     current = target.read(name)
     before = target.read(f"{manifest.BEFORE}/{name}") if entry.before else None
     if current is None:
@@ -107,19 +109,19 @@ def undo(target: Target, name: str, entry: Entry, output: Output) -> bool:
     output.emit(
         WarningEvent(
             code="changed_since",
-            message=f"{name} was changed since it was installed, and stays as it is.",
-            hint=f"What stood there before is in {manifest.BEFORE}/{name}" if before else None,
+            message=f"{name} was changed since it was installed, so it is left as it is.",
+            hint=f"The file it replaced is in {manifest.BEFORE}/{name}" if before else None,
         )
     )
     return False
 
 
 def _undo_in_part(target: Target, name: str, entry: Entry, text: str) -> bool:
-    """Of a changed file take out what is ours beyond doubt; whether nothing of ours is left."""
+    """Remove from a changed file what is certainly the bundle's; whether all of it is gone."""
     if entry.what == "command":
         return entry.before and not command_wrapper.is_ours(
             text
-        )  # an upgrade of spec-kit wrote it anew
+        )  # an upgrade of spec-kit replaced it
     taken = permissions.take_out(text, entry.inserted) if entry.inserted else None
     if taken is not None:
         target.write(name, taken.encode())
@@ -127,7 +129,7 @@ def _undo_in_part(target: Target, name: str, entry: Entry, text: str) -> bool:
 
 
 def _folders(known: Manifest) -> set[str]:
-    """Return the folders below our own, in which Python may have left its caches."""
+    """Return the bundle's own folders, in which Python may have left its caches."""
     names = [*known.files, *(f"{manifest.BEFORE}/{name}" for name in known.files)]
     parents = {str(folder) for name in names for folder in PurePosixPath(name).parents}
     return {name for name in parents if name.startswith(bundle_files.HOME)}

@@ -1,6 +1,6 @@
-"""``watch``: every running attempt of the feature in one stream, those that start later too.
+"""``watch``: prints every running attempt of the feature in one stream, those that start later too.
 
-Tasks that are named are waited for: whoever starts them may need a while, as a model does.
+Named tasks are waited for: a model may need a while to start them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def watch(
     limits: FollowLimits,
     positions: Positions,
 ) -> ExitCode:
-    """Follow what runs until nothing has run for some seconds, and what is named to its end."""
+    """Follow what runs until nothing has run for some seconds, and named tasks to their end."""
     named = _startable(project, tasks) if tasks else frozenset()
     settled = _settled(project) if named else frozenset()
     follower = Follower(project, output, positions, limits)
@@ -61,7 +61,7 @@ def watch(
             break
         ran, moved = follower.running, follower.step()
         if ran:
-            busy = time.monotonic()  # a step may take long, where much was said
+            busy = time.monotonic()  # a step may take long when there is much to print
         if not moved:
             project.backend.wait(_PAUSE)
     if follower.running:
@@ -76,7 +76,9 @@ def _summarize(follower: Follower, output: Output) -> ExitCode:
     output.emit(
         SummaryEvent(
             verb="watch",
-            verdict=f"{_ended(len(judged), bad)}; nothing runs." if judged else "Nothing runs.",
+            verdict=f"{_ended(len(judged), bad)}; nothing is running."
+            if judged
+            else "Nothing is running.",
             ok=not bad,
             exit=int(code),
         )
@@ -85,7 +87,7 @@ def _summarize(follower: Follower, output: Output) -> ExitCode:
 
 
 def _startable(project: Project, words: Sequence[str]) -> frozenset[str]:
-    """Return the tasks that are named and that somebody may start: others are refused there."""
+    """Return the named tasks that ``spawn`` would start."""
     items = planning.make(project, planning.Request())[0].items
     ready = frozenset(item.task.id for item in items if item.disposition is Disposition.READY)
     ids = [item.task.id for item in items]
@@ -93,13 +95,13 @@ def _startable(project: Project, words: Sequence[str]) -> frozenset[str]:
 
 
 def _settled(project: Project) -> frozenset[str]:
-    """Return the tasks whose newest attempt has ended: whoever named them is told so elsewhere."""
+    """Return the tasks whose newest attempt has ended: that is reported where they are started."""
     newest = registry.latest(registry.list_attempts(project)[1])
     return frozenset(task for task, known in newest.items() if not known.alive)
 
 
 def _lingers(follower: Follower, named: frozenset[str], settled: frozenset[str]) -> float:
-    """For how long to wait while nothing runs: not at all once all that are named have ended."""
+    """Return how many seconds to wait while nothing runs: 0 once all named tasks have ended."""
     if not named:
         return _LINGER_SECONDS
     seen = {task for known in follower.known for task in known.tasks}
@@ -107,14 +109,18 @@ def _lingers(follower: Follower, named: frozenset[str], settled: frozenset[str])
 
 
 def _ended(count: int, bad: int) -> str:
-    return f"{counted(count, 'task')} ended, {f'{bad} without success' if bad else 'all well'}"
+    return (
+        f"{counted(count, 'task')} ended, {f'{bad} without success' if bad else 'all successful'}"
+    )
 
 
 def _stop(project: Project, follower: Follower, output: Output) -> ExitCode:
     cursor = follower.cursor(ended=False)
     more = f" --cursor {cursor}" if cursor else ""
     output.emit(
-        ContinueEvent(cursor=cursor, hint=f"What runs goes on: `sdlc-runner watch{more}`"),
+        ContinueEvent(
+            cursor=cursor, hint=f"Attempts go on. To continue here: `sdlc-runner watch{more}`"
+        ),
         AttemptKey(project.feature.name, "", 0),
     )
     return ExitCode.TIME_LIMIT
@@ -126,10 +132,10 @@ def _add_new(
     wanted: frozenset[str],
     positions: Positions | None = None,
 ) -> None:
-    """Find attempts that began to run since the last look; the backend knows them first.
+    """Find attempts that started since the last look; the backend knows them first.
 
-    One that ``positions`` name was running when its consumer stopped: its end is still to be told,
-    as is that of a task that is named.
+    The end of one in ``positions`` is still to be printed: it was running when its consumer
+    stopped. So is the end of a named task.
     """
     followed = {known.key for known in follower.known}
     statuses = project.backend.list_attempts(project.feature.name, project.url)

@@ -56,18 +56,18 @@ class AgentSession:
         raise RunnerError(
             Code.AGENT_SERVER_REFUSED,
             f"The agent's server of {self.known.key} {what}.",
-            "An attempt keeps the password that it began with; a new one is taken by the next.",
+            "A running attempt keeps the password it started with; the next one gets the new.",
         )
 
     def _fail(self, error: Exception) -> NoReturn:
         if self.forward.failure is not None:
-            raise self.forward.failure.to_error(f"No way to the agent of {self.known.key}")
+            raise self.forward.failure.to_error(f"Cannot connect to the agent of {self.known.key}")
         slow = isinstance(error, TooSlow)
         raise UnreachableError(
             Code.CLUSTER_UNREACHABLE,
             f"The agent's server of {self.known.key} "
-            + ("does not answer." if slow else f"is not there: {error}."),
-            f"`sdlc-runner follow {self.known.key.task}` tells whether it still runs.",
+            + ("does not answer." if slow else f"cannot be reached: {error}."),
+            f"`sdlc-runner follow {self.known.key.task}` shows whether it is still running.",
         )
 
     def session(self) -> str:
@@ -81,7 +81,7 @@ class AgentSession:
         newest = max(ours, key=_created, default={})
         name = as_text(newest.get("id"))
         if not is_name(name):
-            raise self.idle("has not begun to work yet")
+            raise self.idle("has not started working yet")
         return name
 
     def _is_ours(self, session: Mapping[str, Any], title: str) -> bool:
@@ -95,9 +95,9 @@ class AgentSession:
         return as_text(as_mapping(statuses.get(session)).get("type")) not in {"", "idle"}
 
     def idle(self, what: str) -> UsageError:
-        """Make the error for an agent that would not hear."""
+        """Make the error for an agent that would not read a message now."""
         task = self.known.key.task
-        hint = f"`sdlc-runner follow {task}` tells when it works."
+        hint = f"`sdlc-runner follow {task}` shows when it is working."
         return UsageError(Code.NOT_RUNNING, f"The agent of {self.known.key} {what}.", hint)
 
 
@@ -114,8 +114,8 @@ def connect(project: Project, task: str) -> Iterator[AgentSession]:
     if status is None:
         raise UsageError(
             Code.NOT_RUNNING,
-            f"Attempt {known.key} is not here: it began elsewhere, or was removed.",
-            f"`sdlc-runner verify {known.key.task}` tells how it ended.",
+            f"Attempt {known.key} is not here: it was started elsewhere, or was removed.",
+            f"`sdlc-runner verify {known.key.task}` shows how it ended.",
         )
     server = project.backend.agent_server(status)
     with forwarded(server.connect) as forward:
