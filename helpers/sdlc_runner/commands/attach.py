@@ -43,7 +43,7 @@ def open_opencode(project: Project, task: str, output: Output) -> ExitCode:
         raise UsageError(
             Code.BAD_CONFIG,
             "OpenCode is not installed on this machine.",
-            f"`npm install -g opencode-ai` installs it; `sdlc-runner attach {task} --url` needs none.",
+            f"`npm install -g opencode-ai` installs it; or `sdlc-runner attach {task} --url`.",
         )
     output.note(
         f"{agent.known.key} goes on: `sdlc-runner follow {agent.known.key.task}` prints its events."

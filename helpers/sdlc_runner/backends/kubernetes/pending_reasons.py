@@ -93,7 +93,7 @@ def of_creation(events: Events) -> PendingReason | None:
         return None
     text = said(failed.get("message"))
     if _is_quota(failed):
-        hint = "It starts by itself as soon as there is room; `sdlc-runner cancel` gives it up."
+        hint = "It starts when there is room; `sdlc-runner cancel TASK` gives it up."
         return PendingReason(
             "quota_exceeded", f"The namespace's quota is used up: {text}", hint, TimeoutKind.QUEUE
         )
@@ -111,7 +111,7 @@ def _is_quota(event: Mapping[str, Any]) -> bool:
 
 def of_scheduling(condition: Mapping[str, Any]) -> PendingReason:
     """Why no node takes the pod: one may come, or another pod may go."""
-    hint = "It starts by itself when a node has room; `sdlc-runner cancel` gives it up."
+    hint = "It starts when a node has room; `sdlc-runner cancel TASK` gives it up."
     text = f"No node takes it: {said(condition.get('message'))}"
     return PendingReason("unschedulable", text, hint, TimeoutKind.QUEUE)
 
