@@ -89,7 +89,7 @@ def test_fifty_megabytes_are_a_few_lines_with_the_verdict_last(session: Harness)
 def test_every_verb_speaks_plainly_and_says_a_refusal_once(session: Harness) -> None:
     planned = said(session, "plan")
     assert planned[0].startswith("T001 ready wave 1 ")
-    assert planned[-1] == "2 tasks: 2 ready. 2 attempts in 1 waves."
+    assert planned[-1] == "2 tasks: 2 ready. 2 attempts in 1 wave."
     (refused,) = said(session, "spawn", "T009", "--follow")
     assert refused.startswith("error: T009 is not in tasks.md. [unknown_task] → ")
     assert said(session, "plan", "--json")[0].startswith('{"v":1,')

@@ -9,6 +9,7 @@ from sdlc_runner.errors import ExitCode
 from sdlc_runner.events.codec import AttemptKey, client_event
 from sdlc_runner.events.types import PlannedEvent, SummaryEvent
 from sdlc_runner.orchestrator import planning
+from sdlc_runner.output.render import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,11 +63,12 @@ def _summarize(made: Plan, output: Output) -> ExitCode:
     counts = Counter(item.disposition.value for item in made.items)
     attempts, waves = sum(map(len, made.waves)), len(made.waves)
     parts = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
+    size = f"{counted(attempts, 'attempt')} in {counted(waves, 'wave')}"
     code = ExitCode.USAGE if made.problems else ExitCode.OK
     output.emit(
         SummaryEvent(
             verb="plan",
-            verdict=f"{len(made.items)} tasks: {parts}. {attempts} attempts in {waves} waves.",
+            verdict=f"{counted(len(made.items), 'task')}: {parts}. {size}.",
             ok=code is ExitCode.OK,
             exit=int(code),
             counts=dict(counts),

@@ -47,7 +47,7 @@ def spawn(project: Project, words: Sequence[str], output: Output) -> list[Attemp
     newest = registry.latest(context.known)
     ids = [task.id for task in project.load_tasks()[1].tasks]
     words = [registry.canonical(word, ids) for word in words]
-    words = [*words, *_bundled(project, [word for word in words if word not in newest])]
+    words = [*words, *_rest_of_batches(project, [word for word in words if word not in newest])]
     plan, task_file = planning.make(project, planning.Request(tuple(words)))
     wanted = planning.named(words, task_file)
     fresh = [task for task in wanted if task not in newest]
@@ -64,7 +64,7 @@ def spawn(project: Project, words: Sequence[str], output: Output) -> list[Attemp
     return [*started, *again]
 
 
-def _bundled(project: Project, fresh: Sequence[str]) -> list[str]:
+def _rest_of_batches(project: Project, fresh: Sequence[str]) -> list[str]:
     """Return the other tasks of each batch whose first task is named."""
     items = planning.make(project, planning.Request())[0].items
     named = {item.bundle for item in items if item.task.id in fresh} & {*fresh}

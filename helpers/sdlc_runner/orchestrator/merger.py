@@ -1,17 +1,15 @@
-"""``merge``: verified branches go into the feature branch in plan order, then their boxes tick."""
+"""Merging: verified branches go into the feature branch in plan order, then boxes are ticked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
+from sdlc_runner.errors import Code, RunnerError, UnreachableError, UsageError
 from sdlc_runner.events.codec import AttemptKey, client_event
 from sdlc_runner.events.types import (
     ConflictEvent,
     MergedEvent,
-    Outcome,
-    SummaryEvent,
     TickedEvent,
     WarningEvent,
 )
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
 _PUSH_TRIES = 5
 _FAST_FORWARD = ("merge", "--ff-only", "--no-overwrite-ignore", "--no-verify-signatures", "--quiet")
-_FILES_TOLD = 100
+_FILES_SHOWN = 100
 
 
 @dataclass
@@ -68,13 +66,13 @@ def candidates(
 
 
 def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> Integration:
-    """Merge, tick and push; events are told once the remote has taken it."""
+    """Merge, tick and push; events are emitted once the remote has accepted the push."""
     if not wanted:
         tidy(project.repo, project.state)
         return Integration()
     launcher.refuse_default_branch(project, registry.list_refs(project))
     for _ in range(_PUSH_TRIES):
-        base = _base(project)
+        base = fetch_base(project)
         done = Integration()
         with merge_tree(project.repo, project.state, base, project.feature.relative) as tree:
             for candidate in wanted:
@@ -90,7 +88,7 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
     raise RunnerError(
         Code.FEATURE_MOVED,
         f"{project.branch} moves on the remote faster than work can be merged into it.",
-        "Do it again: `sdlc-runner merge`.",
+        "Run `sdlc-runner merge` again.",
     )
 
 
@@ -106,7 +104,7 @@ def find_conflicts(
     if base is None or not (project.feature.directory / "tasks.md").is_file():
         return {}
     newest = {task: known for task, known in registry.latest(found).items() if not known.alive}
-    wanted, _ = _mergeable(project, newest, newest)
+    wanted, _ = mergeable(project, newest, newest)
     if not wanted:
         return {}
     done = Integration()
@@ -122,7 +120,7 @@ def find_conflicts(
     return done.conflicts
 
 
-def _mergeable(
+def mergeable(
     project: Project, newest: Mapping[str, Attempt], tasks: Iterable[str]
 ) -> tuple[list[Candidate], list[Verdict]]:
     """Return the verified attempts at those tasks that are open, and how all of these ended."""
@@ -134,7 +132,7 @@ def _mergeable(
     return candidates(known, judged, order), judged
 
 
-def _base(project: Project) -> str:
+def fetch_base(project: Project) -> str:
     """Fetch the feature branch; raises ``feature_not_pushed``."""
     base = project.repo.fetch_feature(project.branch)
     if base is None:
@@ -162,7 +160,7 @@ def _merge_one(project: Project, tree: MergeTree, candidate: Candidate, done: In
                     branch=known.branch,
                     into=project.branch,
                     commit=result.commit,
-                    stripped=list(result.stripped[:_FILES_TOLD]) or None,
+                    stripped=list(result.stripped[:_FILES_SHOWN]) or None,
                 ),
                 known.key,
             )
@@ -175,7 +173,7 @@ def _conflict(project: Project, candidate: Candidate, result: Conflict) -> Event
     return client_event(
         ConflictEvent(
             branch=known.branch,
-            files=list(result.files[:_FILES_TOLD]),
+            files=list(result.files[:_FILES_SHOWN]),
             message="It is not merged; its branch is unchanged.",
             hint=f"`sdlc-runner retry {candidate.tasks[0]}` does it again on top of what is merged."
             f" By hand: `git fetch {project.repo.remote} {known.branch} && git merge FETCH_HEAD`, "
@@ -233,7 +231,7 @@ def _push(project: Project, tree: MergeTree) -> bool:
             raise RunnerError(
                 Code.PUSH_REJECTED,
                 f"The remote refuses the push to {project.branch}: {result.message}",
-                "The verified branches are left as they are; `sdlc-runner merge` tries again.",
+                "The verified branches are unchanged; `sdlc-runner merge` tries again.",
             )
         case PushStatus.UNREACHABLE:
             raise UnreachableError(
@@ -277,40 +275,3 @@ def _obstacle(project: Project, target: str) -> str | None:
     if not git.try_run("read-tree", "--dry-run", "-m", "-u", "HEAD", target).ok:
         return "has files of yours in the way"
     return None
-
-
-def merge(project: Project, words: Sequence[str], output: Output) -> ExitCode:
-    """Merge what is verified: all, or the tasks named."""
-    refs, found = registry.list_attempts(project)
-    launcher.refuse_default_branch(project, refs)
-    _base(project)
-    newest = registry.latest(found)
-    for task in words:
-        registry.require(project, newest, task)
-    wanted, judged = _mergeable(
-        project, newest, [registry.canonical(task, newest) for task in words] or newest
-    )
-    return _summarize(integrate(project, wanted, output), judged, output)
-
-
-def _summarize(done: Integration, judged: Sequence[Verdict], output: Output) -> ExitCode:
-    left = [item.task for item in judged if not item.outcome.is_success]
-    code = ExitCode.TASK_FAILED if done.conflicts or done.unticked or left else ExitCode.OK
-    parts = [f"{len(done.ticked)} merged and ticked"]
-    if done.conflicts:
-        parts.append(f"{len(done.conflicts)} in conflict: {', '.join(done.conflicts)}")
-    if done.unticked:
-        parts.append(f"{len(done.unticked)} merged but not ticked: {', '.join(done.unticked)}")
-    if left:
-        parts.append(f"{len(left)} not verified: {', '.join(left)}")
-    output.emit(
-        SummaryEvent(
-            verb="merge",
-            verdict="; ".join(parts) + ".",
-            ok=code is ExitCode.OK,
-            exit=int(code),
-            counts={"ticked": len(done.ticked), Outcome.CONFLICT.value: len(done.conflicts)},
-            next=f"sdlc-runner retry {next(iter(done.conflicts))}" if done.conflicts else None,
-        )
-    )
-    return code
