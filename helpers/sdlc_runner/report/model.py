@@ -27,9 +27,11 @@ class Usage(NamedTuple):
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Usage:
-        """Take it from an event's fields; what is absent is nothing."""
+        """Take it from an event's fields; what is absent or None is nothing."""
         return cls(
-            fields.get("input_tokens", 0), fields.get("output_tokens", 0), fields.get("cost", 0.0)
+            fields.get("input_tokens") or 0,
+            fields.get("output_tokens") or 0,
+            fields.get("cost") or 0.0,
         )
 
     def plus(self, other: Usage) -> Usage:
