@@ -11,9 +11,9 @@ import pytest
 
 from sdlc_runner.config.settings import Agent
 from sdlc_runner.errors import UnreachableError
+from sdlc_runner.worker.agents.opencode import OpenCodeAgent
 from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
-from sdlc_runner.worker.agents.single_container import SingleAgent
 from sdlc_runner.worker.masking import Masker
 from sdlc_runner.worker.preflight.preflight import Preflight
 from support import unreachable_ports
@@ -66,7 +66,7 @@ def test_the_environment_of_the_agents_container_counts(
 ) -> None:
     pod, agent = served(tmp_path, program, proxy, ANTHROPIC_BASE_URL=gateway)
     try:
-        agent.get_ready()
+        agent.prepare()
     finally:
         pod.stop()
 
@@ -77,7 +77,7 @@ def test_the_repositorys_settings_count_for_a_server(
     pod, agent = served(tmp_path, program, proxy)
     (pod.workspace / "opencode.json").write_text(settings(gateway))
     try:
-        agent.get_ready()
+        agent.prepare()
     finally:
         pod.stop()
 
@@ -88,7 +88,7 @@ def test_nobody_else_named_leaves_the_providers_own_address(
     pod, agent = served(tmp_path, program, proxy, HTTPS_PROXY=proxy)
     try:
         with pytest.raises(UnreachableError, match=r"api\.anthropic\.com:443 did not connect"):
-            agent.get_ready()
+            agent.prepare()
     finally:
         pod.stop()
 
@@ -104,9 +104,9 @@ def test_the_repositorys_settings_count_for_a_child(
     environ = local_pod.environment(HOME=str(tmp_path), https_proxy=proxy)
     environ["PATH"] = f"{program}:{environ['PATH']}"
     stop, reach = threading.Event(), Preflight(3, environ)
-    agent = SingleAgent(SPEC, work, environ, stop, Masker([]), reach)
+    agent = OpenCodeAgent(SPEC, work, environ, stop, Masker([]), reach)
     if named:
-        agent.get_ready()
+        agent.prepare()
         return
     with pytest.raises(UnreachableError, match=r"api\.anthropic\.com:443 did not connect"):
-        agent.get_ready()
+        agent.prepare()

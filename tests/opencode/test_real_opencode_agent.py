@@ -10,7 +10,7 @@ import pytest
 
 from sdlc_runner.config.settings import Agent, Limits
 from sdlc_runner.events.types import EventType, Outcome
-from sdlc_runner.worker.agents import subprocess_run
+from sdlc_runner.worker.agents.factory import local_agent
 from sdlc_runner.worker.masking import Masker
 from support.agent_fixtures import SPEC, Heard, limited
 from support.model.server import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sdlc_runner.worker.agents.agent_result import AgentResult
+    from sdlc_runner.worker.agents.base import AgentResult
     from support.model.request import Request
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
@@ -70,7 +70,8 @@ def run(
         replace(SPEC, agent=Agent(model=model), limits=Limits()), **{"run_seconds": 60, **limits}
     )
     stop, masker = threading.Event(), Masker([KEY])
-    return subprocess_run.run(spec, "Do task T001", work, environ, heard.emit, stop, masker)
+    agent = local_agent(spec, work, environ, stop, masker)
+    return agent.run(spec.limits, "Do task T001", heard.emit)
 
 
 def test_edits_files_with_its_own_tools_and_ends_well(

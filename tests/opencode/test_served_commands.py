@@ -10,6 +10,7 @@ import pytest
 
 from sdlc_runner.config.settings import Verify
 from sdlc_runner.events.types import EventType
+from sdlc_runner.worker.agents import verify_commands
 from support.agent_fixtures import is_gone, wait_until
 from support.opencode.real_server import SPEC_HERE, Real
 
@@ -58,6 +59,6 @@ def test_being_told_to_stop_ends_commands(real: Real) -> None:
     agent = real.agent(replace(SPEC_HERE, verify=Verify(commands=("sleep 60", "echo never"))))
     threading.Timer(1, agent.stop.set).start()
     began = time.monotonic()
-    records = agent.verify(real.heard.emit)
+    records = verify_commands.run_all(agent, agent.spec, real.heard.emit, agent.stop)
     assert [record["exit"] for record in records] == [130, 130]
     assert time.monotonic() - began < 10

@@ -14,13 +14,13 @@ from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
 from sdlc_runner.config.settings import Agent, Heartbeat, Limits
 from sdlc_runner.events.codec import AttemptKey, Event, check, now
 from sdlc_runner.events.types import EventBody, EventType
-from sdlc_runner.worker.agents import subprocess_run
+from sdlc_runner.worker.agents.factory import local_agent
 from sdlc_runner.worker.masking import Masker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sdlc_runner.worker.agents.agent_result import AgentResult
+    from sdlc_runner.worker.agents import base
 
 SLEEP = "import time; time.sleep(60)"
 KEY = AttemptKey("001-demo", "T001", 1)
@@ -80,15 +80,16 @@ class Stage:
         self.environ = {"PATH": os.environ["PATH"]}
         self.masker = Masker([])
 
-    def run(self, spec: AttemptSpec, prompt: str = "the prompt") -> AgentResult:
-        return subprocess_run.run(
-            spec, prompt, self.work, self.environ, self.heard.emit, self.stop, self.masker
-        )
+    def run(self, spec: AttemptSpec, prompt: str = "the prompt") -> base.AgentResult:
+        return self.agent(spec).run(spec.limits, prompt, self.heard.emit)
 
-    def script(self, text: str, prompt: str = "the prompt", **limits: float) -> AgentResult:
+    def agent(self, spec: AttemptSpec) -> base.Agent:
+        return local_agent(spec, self.work, self.environ, self.stop, self.masker)
+
+    def script(self, text: str, prompt: str = "the prompt", **limits: float) -> base.AgentResult:
         return self.run(limited(replace(SPEC, agent=Agent(command=python(text))), **limits), prompt)
 
-    def as_opencode(self, text: str) -> AgentResult:
+    def as_opencode(self, text: str) -> base.AgentResult:
         """Run a script that stands where OpenCode would be found."""
         program = self.work / "bin/opencode"
         program.parent.mkdir()

@@ -14,17 +14,10 @@ WORK = Path("/src/tree")
 
 
 def test_opencode_is_called_with_its_prompt_on_stdin() -> None:
-    argv = opencode_config.command(replace(SPEC, agent=Agent(model="a/b")), WORK)
+    argv = opencode_config.run_command(replace(SPEC, agent=Agent(model="a/b")), WORK)
     assert argv == (
         *("opencode", "run", "--format", "json", "--title", "001-demo T001-1"),
         *("--dir", "/src/tree", "--model=a/b"),
-    )
-
-
-def test_another_agent_is_called_as_configured() -> None:
-    assert opencode_config.command(replace(SPEC, agent=Agent(command=("x", "y"))), WORK) == (
-        "x",
-        "y",
     )
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from sdlc_runner.events.types import EventType
-from sdlc_runner.worker.agents.opencode_events import Translator, Usage
+from sdlc_runner.worker.agents.base import Usage
+from sdlc_runner.worker.agents.opencode_events import Translator
 
 WORK = Path("/src/tree")
 

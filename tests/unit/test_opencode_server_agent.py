@@ -13,6 +13,7 @@ import pytest
 from sdlc_runner.config.settings import Verify
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events.types import EventBody, EventType, Outcome
+from sdlc_runner.worker.agents import verify_commands
 from sdlc_runner.worker.shutdown import ShutdownRequested
 from support.agent_fixtures import SPEC, Heard
 from support.opencode.fake_agent_server import IDLE, ROOT, FakeServer, about, finish, part, tool
@@ -120,14 +121,14 @@ def test_a_server_that_does_not_start_is_late(tmp_path: Path) -> None:
         port = fake.port
     agent = replace(served(tmp_path, port), start_seconds=0.5)
     with pytest.raises(RunnerError) as raised:
-        agent.get_ready()
+        agent.prepare()
     assert raised.value.code is Code.AGENT_SERVER_LATE
 
 
 def test_a_wrong_password_is_told(tmp_path: Path) -> None:
     answers = {"GET /global/health": (401, None)}
     with FakeServer([], answers) as fake, pytest.raises(RunnerError) as raised:
-        served(tmp_path, fake.port).get_ready()
+        served(tmp_path, fake.port).prepare()
     assert raised.value.code is Code.AGENT_SERVER_REFUSED
 
 
@@ -137,7 +138,7 @@ def test_waiting_for_a_start_can_be_broken_off(tmp_path: Path) -> None:
         threading.Timer(0.3, agent.stop.set).start()
         began = time.monotonic()
         with pytest.raises(ShutdownRequested):
-            agent.get_ready()
+            agent.prepare()
     assert time.monotonic() - began < 1.5
 
 
@@ -147,7 +148,7 @@ def test_a_command_that_the_server_never_ran_has_no_good_exit(tmp_path: Path, he
     with FakeServer([], answers) as fake:
         agent = served(tmp_path, fake.port)
         agent.spec = replace(SPEC, verify=Verify(commands=("make",)))
-        [record] = agent.verify(heard.emit)
+        [record] = verify_commands.run_all(agent, agent.spec, heard.emit, agent.stop)
     assert record == {"command": "make", "exit": 125, "output": "all well\n0123 0"}
 
 
@@ -157,7 +158,7 @@ def test_no_server_for_the_verify_commands_is_told(tmp_path: Path, heard: Heard)
     agent = served(tmp_path, port)
     agent.spec = replace(SPEC, verify=Verify(commands=("make",)))
     with pytest.raises(RunnerError) as raised:
-        agent.verify(heard.emit)
+        verify_commands.run_all(agent, agent.spec, heard.emit, agent.stop)
     assert raised.value.code is Code.AGENT_SERVER_DIED
 
 

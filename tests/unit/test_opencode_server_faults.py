@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.events.types import EventType, Outcome
-from sdlc_runner.worker.agents.heartbeat import Heartbeat
+from sdlc_runner.worker.agents.limits import Heartbeat
 from sdlc_runner.worker.agents.opencode_events import Translator
 from sdlc_runner.worker.agents.opencode_server.client import Server
 from sdlc_runner.worker.agents.opencode_server.turn import Turn

@@ -17,7 +17,7 @@ def text(message: str, said: str, **more: object) -> dict[str, Any]:
 
 def heard(session: Session, part: dict[str, Any], of: str = ROOT) -> list[str]:
     event = ServerEvent("message.part.updated", {"sessionID": of, "part": part})
-    return [body.text for body in session.hear(event) if isinstance(body, LogEvent)]
+    return [body.text for body in session.translate(event) if isinstance(body, LogEvent)]
 
 
 def new_session() -> Session:
@@ -57,6 +57,6 @@ def test_why_the_model_is_asked_again_is_told_once() -> None:
     for attempt, said in enumerate(("no route", "no route", "busy\x1b[0m"), 1):
         status = {"type": "retry", "attempt": attempt, "message": said, "next": 1}
         event = ServerEvent("session.status", {"sessionID": ROOT, "status": status})
-        told += [body.to_fields()["message"] for body in session.hear(event)]
+        told += [body.to_fields()["message"] for body in session.translate(event)]
     assert told == [f"the model is asked again: {said}" for said in ("no route", "busy")]
     assert not session.idle

@@ -11,6 +11,7 @@ import pytest
 from sdlc_runner.config.settings import Verify
 from sdlc_runner.events.types import EventType
 from sdlc_runner.worker.agents import verify_commands
+from sdlc_runner.worker.agents.factory import local_agent
 from sdlc_runner.worker.masking import Masker
 from support.agent_fixtures import SPEC, Heard
 
@@ -36,9 +37,9 @@ def collect(
     spec = replace(SPEC, verify=Verify(commands=commands, seconds=seconds))
     environ = {"PATH": os.environ["PATH"], "GIT_DIR": "/x"}
     masker = Masker(["top-secret"])
-    return verify_commands.collect(
-        spec, work, environ, heard.emit, stop or threading.Event(), masker
-    )
+    stop = stop or threading.Event()
+    agent = local_agent(spec, work, environ, stop, masker)
+    return verify_commands.run_all(agent, spec, heard.emit, stop)
 
 
 def test_every_command_leaves_a_record(tmp_path: Path, heard: Heard) -> None:

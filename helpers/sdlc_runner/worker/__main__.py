@@ -16,7 +16,7 @@ from sdlc_runner import files
 from sdlc_runner.attempt import spec as attempt_spec
 from sdlc_runner.errors import ExitCode, RunnerError
 from sdlc_runner.worker import masking, secret_values
-from sdlc_runner.worker.agents.base import DirectAgent
+from sdlc_runner.worker.agents.factory import local_agent
 from sdlc_runner.worker.assembly import Place, assemble, exit_code
 from sdlc_runner.worker.git.credentials import NONE
 from sdlc_runner.worker.shutdown import Stop
@@ -57,7 +57,7 @@ def _run(folder: Path, where: str, spec: AttemptSpec, stop: Stop) -> Outcome:
     masker = masking.Masker(found)
     work = folder / "work"
     place = Place(folder / "events.jsonl", folder / "git", work, where)
-    agent = DirectAgent(spec, work, os.environ, stop.asked, masker)
+    agent = local_agent(spec, work, os.environ, stop.asked, masker)
     cancelled = (folder / CANCEL_FILE).exists
     run = assemble(place, spec, agent, masker, stop, cancelled, NONE)
     outcome = run.run()

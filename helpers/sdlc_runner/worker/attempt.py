@@ -15,6 +15,7 @@ from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events.types import Outcome, PhaseEvent, PhaseName, ResultEvent, WarningEvent
 from sdlc_runner.git.command import PushStatus
 from sdlc_runner.worker import prompt, task_result
+from sdlc_runner.worker.agents import verify_commands
 from sdlc_runner.worker.git.workspace import message
 from sdlc_runner.worker.shutdown import ShutdownRequested, Stop
 from sdlc_runner.worker.task_result import TaskResult
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sdlc_runner.attempt.spec import AttemptTask
-    from sdlc_runner.worker.agents.agent_result import AgentResult
-    from sdlc_runner.worker.agents.base import Agent
+    from sdlc_runner.worker.agents.base import Agent, AgentResult
     from sdlc_runner.worker.budget import Budget
     from sdlc_runner.worker.git.checkpoints import Checkpoints
     from sdlc_runner.worker.git.push import Pusher
@@ -83,7 +83,7 @@ class AttemptRun:
                 raise ShutdownRequested
             self.before_clone()
             self.workspace.clone()
-            self.agent.get_ready()
+            self.agent.prepare()
         if self.stop.asked.is_set():
             raise ShutdownRequested
         self.delivery.take_lock()
@@ -114,7 +114,8 @@ class AttemptRun:
         return self._commit(task)
 
     def _verify(self, task: AttemptTask, end: AgentResult) -> AgentResult:
-        records = self.agent.verify(self.journal.emit)
+        spec = self.workspace.spec
+        records = verify_commands.run_all(self.agent, spec, self.journal.emit, self.stop.asked)
         if self.stop.asked.is_set():
             return replace(end, status=Outcome.INTERRUPTED)
         self.evidence += [{"task": task.id, **record} for record in records]

@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sdlc_runner.events.types import UsageEvent
-from sdlc_runner.worker.agents.opencode_events import Usage
+from sdlc_runner.worker.agents.base import Usage
 
 if TYPE_CHECKING:
     from sdlc_runner.config.settings import Limits
     from sdlc_runner.events.types import EventBody
-    from sdlc_runner.worker.agents.heartbeat import Emit
+    from sdlc_runner.worker.agents.base import Emit
 
 # Zero means "no limit", so a limit that is used up becomes the smallest there is.
 _USED_UP = 0.001

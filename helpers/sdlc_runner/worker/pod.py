@@ -18,9 +18,9 @@ from sdlc_runner.errors import Code, ExitCode, RunnerError
 from sdlc_runner.events.types import Outcome
 from sdlc_runner.worker import masking, secret_files, secret_values, termination_message
 from sdlc_runner.worker.agents import opencode_config
+from sdlc_runner.worker.agents.factory import local_agent
 from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
-from sdlc_runner.worker.agents.single_container import SingleAgent
 from sdlc_runner.worker.assembly import Place, assemble, exit_code
 from sdlc_runner.worker.git.credentials import Credentials
 from sdlc_runner.worker.pod_paths import PodPaths
@@ -80,7 +80,7 @@ def _served(places: PodPaths, spec: AttemptSpec, stop: Stop, masker: masking.Mas
 
 def _direct(places: PodPaths, spec: AttemptSpec, stop: Stop, masker: masking.Masker) -> Agent:
     environ = _agent_environ(places)
-    return SingleAgent(spec, places.workspace, environ, stop.asked, masker, _reach(spec))
+    return local_agent(spec, places.workspace, environ, stop.asked, masker, _reach(spec))
 
 
 def _reach(spec: AttemptSpec) -> Preflight:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -130,6 +132,8 @@ class _Http(ThreadingHTTPServer):
 class _Answer(BaseHTTPRequestHandler):
     server: _Http
 
+    body = b""
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""
 
@@ -141,7 +145,7 @@ class _Answer(BaseHTTPRequestHandler):
 
     def _do(self, method: str) -> None:
         fake, path = self.server.fake, self.path.partition("?")[0]
-        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.body = self.rfile.read(int(self.headers.get("content-length") or 0))
         fake.calls.append(f"{method} {path}")
         if path == "/event" and fake.streams:
             play = fake.streams.pop(0) if len(fake.streams) > 1 else fake.streams[0]
@@ -166,6 +170,29 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_header("content-type", kind)
         self.send_header("connection", "close")
         self.end_headers()
+
+
+def runs_commands(work: Path, environ: Mapping[str, str]) -> Callable[[Listener], None]:
+    """Return an answer that runs the command it is asked for, as the real server does."""
+
+    def play(listener: Listener) -> None:
+        command = json.loads(listener.request.body)["command"]  # type: ignore[attr-defined]
+        done = subprocess.run(
+            ["sh", "-c", command],
+            cwd=work,
+            env=dict(environ),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        state = {"status": "completed", "output": done.stdout}
+        answer = json.dumps({"parts": [{"type": "tool", "state": state}]}).encode()
+        head = b"HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n"
+        with contextlib.suppress(OSError):
+            listener.raw(head + b"connection: close\r\n\r\n" + answer)
+
+    return play
 
 
 def slowly(data: bytes, pause: float) -> Callable[[Listener], None]:

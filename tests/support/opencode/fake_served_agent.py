@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sdlc_runner.worker.agents.agent_result import AgentResult
+    from sdlc_runner.worker.agents.base import AgentResult
 
 
 SAID = part("text", "prt_5", text="Done.", time={"start": 1, "end": 2})

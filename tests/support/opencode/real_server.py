@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.config.settings import Agent, Limits, Verify
+from sdlc_runner.worker.agents import verify_commands
 from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
 from sdlc_runner.worker.masking import Masker
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sdlc_runner.attempt.spec import AttemptSpec
-    from sdlc_runner.worker.agents.agent_result import AgentResult
+    from sdlc_runner.worker.agents.base import AgentResult
 
 
 SPEC_HERE = replace(SPEC, agent=Agent(model=MODEL), limits=Limits(), backend="kubernetes")
@@ -50,7 +51,7 @@ class Real:
     def verify(self, *commands: str, seconds: float = 30) -> list[dict[str, Any]]:
         agent = self.agent(replace(SPEC_HERE, verify=Verify(commands=commands, seconds=seconds)))
         with agent.turn():
-            return agent.verify(self.heard.emit)
+            return verify_commands.run_all(agent, agent.spec, self.heard.emit, agent.stop)
 
 
 def started(root: Path, model: ModelServer) -> local_pod.Pod:
@@ -58,7 +59,7 @@ def started(root: Path, model: ModelServer) -> local_pod.Pod:
     pod = local_pod.Pod(root, SPEC_HERE.to_json(), model.environment(local_pod.environment()))
     pod.start("agent")
     server = Server(pod.port, local_pod.PASSWORD, str(pod.workspace))
-    OpenCodeServerAgent(SPEC_HERE, pod.workspace, server, threading.Event(), Masker([])).get_ready()
+    OpenCodeServerAgent(SPEC_HERE, pod.workspace, server, threading.Event(), Masker([])).prepare()
     return pod
 
 

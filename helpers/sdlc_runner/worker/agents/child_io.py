@@ -1,4 +1,4 @@
-"""One child process, followed to its end: fed, heard and checked without ever blocking."""
+"""One child process, followed to its end: its pipes are read and written without blocking."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sdlc_runner import process
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sdlc_runner.worker.agents.base import OnLine
     from sdlc_runner.worker.masking import Masker, MaskStream
 
 LINE_LIMIT = 64 * 1024
@@ -67,7 +68,7 @@ def _decode(line: bytes) -> str:
     return line.rstrip(b"\r").decode("utf-8", "replace")
 
 
-class _Pump:
+class _Pipes:
     """The pipes of one child."""
 
     def __init__(self, child: process.Process[bytes], stdin: bytes, masker: Masker) -> None:
@@ -86,8 +87,8 @@ class _Pump:
                 self._lines[name] = Lines(masker.stream())
 
     @property
-    def hears(self) -> bool:
-        """Whether the child, or something it started, can still say something."""
+    def is_open(self) -> bool:
+        """Whether the child, or something it started, can still write."""
         return any(key.data != "stdin" for key in self._selector.get_map().values())
 
     def round(self, timeout: float) -> Iterator[tuple[str, str]]:
@@ -139,40 +140,40 @@ def follow(
     *,
     stdin: bytes,
     masker: Masker,
-    hear: Callable[[str, str], None],
+    on_line: OnLine,
     check: Callable[[], EndT | None],
     grace: float,
 ) -> EndT | None:
     """Follow a child until it ends or ``check`` names a cause to end it; nothing of it is left.
 
-    ``hear`` gets the stream's name and each line. A background child that keeps the pipes open is
-    ended too, or, if it left the group, no longer heard.
+    ``on_line`` gets the stream's name and each line. A background child that keeps the pipes
+    open is ended too, or, if it left the group, no longer read.
     """
-    pump = _Pump(child, stdin, masker)
+    pipes = _Pipes(child, stdin, masker)
     try:
-        cause = _until_end(child, pump, hear, check)
+        cause = _until_end(child, pipes, on_line, check)
         process.end_group(child, grace)
         deadline = time.monotonic() + _DRAIN_SECONDS
-        while pump.hears and time.monotonic() < deadline:
-            _hear_all(pump.round(_TICK), hear)
+        while pipes.is_open and time.monotonic() < deadline:
+            _pass_on(pipes.round(_TICK), on_line)
     except BaseException:
         process.end_group(child, 0)
         raise
     finally:
-        held = list(pump.close())
-    _hear_all(iter(held), hear)
+        held = list(pipes.close())
+    _pass_on(iter(held), on_line)
     return cause
 
 
 def _until_end(
     child: process.Process[bytes],
-    pump: _Pump,
-    hear: Callable[[str, str], None],
+    pipes: _Pipes,
+    on_line: OnLine,
     check: Callable[[], EndT | None],
 ) -> EndT | None:
     while True:
         ended = child.poll() is not None
-        _hear_all(pump.round(0 if ended else _TICK), hear)
+        _pass_on(pipes.round(0 if ended else _TICK), on_line)
         if ended:
             return None
         cause = check()
@@ -180,6 +181,6 @@ def _until_end(
             return cause
 
 
-def _hear_all(lines: Iterator[tuple[str, str]], hear: Callable[[str, str], None]) -> None:
+def _pass_on(lines: Iterator[tuple[str, str]], on_line: OnLine) -> None:
     for name, line in lines:
-        hear(name, line)
+        on_line(name, line)

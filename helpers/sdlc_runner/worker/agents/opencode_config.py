@@ -1,4 +1,4 @@
-"""How OpenCode is started: its arguments, its configuration, and the environment of all agents."""
+"""How OpenCode is started: its arguments, its configuration, and the environment it gets."""
 
 from __future__ import annotations
 
@@ -26,10 +26,8 @@ _SWITCHES = {
 }
 
 
-def command(spec: AttemptSpec, work: Path) -> tuple[str, ...]:
-    """Return the agent's argv: the configured command, or OpenCode; the prompt comes on stdin."""
-    if spec.agent.command:
-        return spec.agent.command
+def run_command(spec: AttemptSpec, work: Path) -> tuple[str, ...]:
+    """Return the argv of one run of OpenCode; the prompt comes on stdin."""
     title = f"{spec.key.feature} {spec.key}"
     model = spec.agent.model
     chosen = (f"--model={model}",) if model else ()  # one word: never taken for another flag
@@ -42,7 +40,7 @@ def serve_command(port: int) -> tuple[str, ...]:
 
 
 def environment(spec: AttemptSpec, work: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of the agent and of what it wrote: no git settings, none of ours."""
+    """Return the environment of the agent and of what it wrote, without git's and the runner's."""
     kept = {
         name: value
         for name, value in environ.items()
@@ -81,7 +79,7 @@ def _permission(spec: AttemptSpec) -> dict[str, Any]:
         "external_directory": "deny" if spec.backend == "local" else "allow",
         "doom_loop": "deny",
         "question": "deny",
-        "task": {"*": "allow", "async-runner": "deny"},  # the clone carries our bundle
+        "task": {"*": "allow", "async-runner": "deny"},  # the clone carries the bundle
     }
 
 

@@ -16,10 +16,11 @@ from sdlc_runner.events.types import (
     EventBody,
     LogEvent,
     MessageEvent,
+    Outcome,
     ToolEvent,
-    UsageEvent,
     WarningEvent,
 )
+from sdlc_runner.worker.agents.base import AgentVerdict, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,46 +43,6 @@ _UNREACHABLE = re.compile(
     r"|fetch failed|network|socket|timed? ?out",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What an attempt has used so far; output includes reasoning."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_tokens: int = 0
-    cost: float = 0.0
-
-    @property
-    def tokens(self) -> int:
-        """What counts against the token budget: cached input is all but free, and does not."""
-        return self.input_tokens + self.output_tokens
-
-    def plus(self, other: Usage) -> Usage:
-        """Add two uses."""
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cache_tokens + other.cache_tokens,
-            round(self.cost + other.cost, 9),
-        )
-
-    def to_event(self) -> UsageEvent:
-        """Return it as an event."""
-        return UsageEvent(
-            input_tokens=self.input_tokens,
-            output_tokens=self.output_tokens,
-            cache_tokens=self.cache_tokens,
-            cost=self.cost,
-        )
-
-    @classmethod
-    def of_event(cls, event: UsageEvent) -> Usage:
-        """Read it back from an event."""
-        return cls(
-            event.input_tokens, event.output_tokens, event.cache_tokens or 0, event.cost or 0.0
-        )
 
 
 @dataclass(frozen=True)
@@ -275,3 +236,33 @@ def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < _LARGEST:
         return 0.0
     return float(value) if math.isfinite(value) else 0.0
+
+
+REJECTED = AgentVerdict(
+    Outcome.FAILED,
+    "permission_rejected",
+    "OpenCode asked for a permission, which nobody could give, and stopped",
+)
+
+
+def failure(translator: Translator) -> AgentVerdict | None:
+    """Return what OpenCode told that is no success; it ended by itself, which alone proves nothing.
+
+    None if all it told is well.
+    """
+    if translator.error is not None:
+        error = translator.error
+        if error.code == "agent_aborted":
+            return AgentVerdict(Outcome.FAILED, error.code, "somebody aborted the agent's session")
+        return AgentVerdict(Outcome.FAILED, error.code, f"the model failed: {error.message}")
+    if translator.rejected:
+        return REJECTED
+    return None
+
+
+def unfinished(translator: Translator) -> AgentVerdict | None:
+    """Return that the model's last step was not its end; None if it was."""
+    if translator.finished:
+        return None
+    message = f"the model stopped before it was done ({translator.reason or 'no last step'})"
+    return AgentVerdict(Outcome.FAILED, "agent_incomplete", message)

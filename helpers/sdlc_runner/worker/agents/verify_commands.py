@@ -1,4 +1,4 @@
-"""Runs the verify commands on the agent's side: what they print is a claim like all else there."""
+"""The verify commands: run where the agent runs, so what they print is a claim like the agent's."""
 
 from __future__ import annotations
 
@@ -10,89 +10,55 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner import process
 from sdlc_runner.events.codec import clean
 from sdlc_runner.events.types import LogEvent, PhaseEvent, PhaseName
-from sdlc_runner.worker.agents import opencode_config
-from sdlc_runner.worker.agents.child_io import follow
-from sdlc_runner.worker.agents.heartbeat import Heartbeat
+from sdlc_runner.worker.agents.base import STOPPED
+from sdlc_runner.worker.agents.limits import Heartbeat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
     from threading import Event as Flag
 
     from sdlc_runner.attempt.spec import AttemptSpec
-    from sdlc_runner.worker.agents.heartbeat import Emit
-    from sdlc_runner.worker.masking import Masker
+    from sdlc_runner.worker.agents.base import Agent, Emit
 
-OUTPUT_LIMIT = 2000
+OUTPUT_LIMIT = 2000  # characters of the output that becomes evidence
 _TAIL_LINES = 200
-STOPPED = 130
 
 
-def collect(
-    spec: AttemptSpec,
-    work: Path,
-    environ: Mapping[str, str],
-    emit: Emit,
-    stop: Flag,
-    masker: Masker,
-) -> list[dict[str, Any]]:
+def run_all(agent: Agent, spec: AttemptSpec, emit: Emit, stop: Flag) -> list[dict[str, Any]]:
     """Run all verify commands, also after one has failed; one record each: command, exit, output.
 
-    The exit is 124 for a command that did not end, or not begin, in time, and 130 when stopped.
+    They share ``verify.seconds``. The exit is 124 for a command that did not end, or not begin,
+    in time, 125 for one that the agent's side did not run, and 130 when stopped.
     """
-    env = opencode_config.environment(spec, work, environ)
     deadline = time.monotonic() + spec.verify.seconds if spec.verify.seconds else math.inf
     records = []
     for command in spec.verify.commands:
         emit(PhaseEvent(phase=PhaseName.VERIFYING, detail=clean(command)))
-        trial = _Trial(emit, stop, Heartbeat(spec.heartbeat.seconds, emit), deadline)
-        code = trial.run(command, work, env, masker)
-        output = trial.tail[-OUTPUT_LIMIT:]
+        tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        code = _run(
+            agent, command, deadline, stop, Heartbeat(spec.heartbeat.seconds, emit), tail, emit
+        )
+        output = "\n".join(tail)[-OUTPUT_LIMIT:]
         records.append({"command": clean(command), "exit": code, "output": output})
     return records
 
 
-class _Trial:
-    """One verify command, and the end of what it says."""
-
-    def __init__(self, emit: Emit, stop: Flag, pulse: Heartbeat, deadline: float) -> None:
-        self._emit = emit
-        self._stop = stop
-        self._pulse = pulse
-        self._deadline = deadline
-        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
-
-    @property
-    def tail(self) -> str:
-        return "\n".join(self._tail)
-
-    def run(self, command: str, work: Path, env: Mapping[str, str], masker: Masker) -> int:
-        code = self._check()
-        if code is not None:
-            return code
-        child = process.start(
-            ("sh", "-c", command),
-            cwd=work,
-            env=env,
-            stdin=process.DEVNULL,
-            stdout=process.PIPE,
-            stderr=process.PIPE,
-            dies_with_us=True,
-        )
-        cause = follow(child, stdin=b"", masker=masker, hear=self._hear, check=self._check, grace=1)
-        if cause is not None:
-            return cause
-        return child.returncode if child.returncode >= 0 else 128 - child.returncode
-
-    def _hear(self, stream: str, line: str) -> None:
-        self._pulse.heard()
+def _run(
+    agent: Agent,
+    command: str,
+    deadline: float,
+    stop: Flag,
+    heartbeat: Heartbeat,
+    tail: deque[str],
+    emit: Emit,
+) -> int:
+    def on_line(stream: str, line: str) -> None:
+        heartbeat.alive()
         text = clean(line).rstrip()
         if text:
-            self._tail.append(text)
-            self._emit(LogEvent(text=text, stream=stream))
+            tail.append(text)
+            emit(LogEvent(text=text, stream=stream))
 
-    def _check(self) -> int | None:
-        self._pulse.beat()
-        if self._stop.is_set():
-            return STOPPED
-        return process.TIMED_OUT if time.monotonic() >= self._deadline else None
+    if stop.is_set():
+        return STOPPED
+    left = deadline - time.monotonic()
+    return agent.shell(command, left, on_line, heartbeat.beat) if left > 0 else process.TIMED_OUT

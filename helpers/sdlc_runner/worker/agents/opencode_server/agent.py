@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.worker.agents.agent_result import AgentResult
-from sdlc_runner.worker.agents.heartbeat import Heartbeat
-from sdlc_runner.worker.agents.limits import Watch
+from sdlc_runner.worker.agents.base import AgentResult
+from sdlc_runner.worker.agents.limits import Heartbeat, LimitCheck
 from sdlc_runner.worker.agents.opencode_events import Translator
 from sdlc_runner.worker.agents.opencode_server.client import ServerGone, TooSlow
+from sdlc_runner.worker.agents.opencode_server.shell import ServerShell, model, run_command
 from sdlc_runner.worker.agents.opencode_server.turn import Turn
-from sdlc_runner.worker.agents.opencode_server.verify_commands import ServerShell, collect, model
 from sdlc_runner.worker.preflight import model_endpoint
 from sdlc_runner.worker.preflight.preflight import NOWHERE, Preflight
 from sdlc_runner.worker.shutdown import ShutdownRequested
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from sdlc_runner.attempt.spec import AttemptSpec
     from sdlc_runner.config.settings import Limits
-    from sdlc_runner.worker.agents.heartbeat import Emit
+    from sdlc_runner.worker.agents.base import Emit, OnLine, OnTick
     from sdlc_runner.worker.agents.opencode_server.client import Server
     from sdlc_runner.worker.masking import Masker
     from sdlc_runner.worker.preflight.endpoints import Way
@@ -36,6 +35,7 @@ _HEALTH_SECONDS = 2.0  # asked in the very moment of its start, it may never ans
 _PAUSE = 0.1
 _SWEEP_SECONDS = 20.0
 _ASK_SECONDS = 30.0
+_TAIL_LINES = 200
 # Whatever the server has started has its pid in its environment; the server itself does not.
 # Looked for until nothing is found three times: what was killed takes its time to go, and an heir
 # may be born while its parent is looked at. Our own grep has that variable no more.
@@ -69,11 +69,11 @@ class OpenCodeServerAgent:
     server: Server
     stop: Flag
     masker: Masker
-    reach: Preflight = NOWHERE
+    preflight: Preflight = NOWHERE
     start_seconds: float = _START_SECONDS
     _lost: bool = False
 
-    def get_ready(self) -> None:
+    def prepare(self) -> None:
         """Wait for the server's health, for as long as a start may take."""
         deadline = time.monotonic() + self.start_seconds
         while not self._is_healthy():
@@ -84,7 +84,7 @@ class OpenCodeServerAgent:
                     "Read the agent container's log.",
                 )
             time.sleep(_PAUSE)
-        if self.reach.seconds:
+        if self.preflight.seconds:
             self._require_model()
 
     def _require_model(self) -> None:
@@ -92,9 +92,11 @@ class OpenCodeServerAgent:
         settings, model = self._settings(), self.spec.agent.model
 
         def find() -> Way | None:
-            return model_endpoint.way(settings, model, self._environ() or self.reach.environ)
+            return model_endpoint.way(settings, model, self._environ() or self.preflight.environ)
 
-        self.reach.require_model(model_endpoint.way(settings, model, self.reach.environ), find)
+        self.preflight.require_model(
+            model_endpoint.way(settings, model, self.preflight.environ), find
+        )
 
     def _settings(self) -> object:
         """Ask the server for its settings, those in the repository too."""
@@ -146,9 +148,9 @@ class OpenCodeServerAgent:
     def run(self, limits: Limits, prompt: str, emit: Emit) -> AgentResult:
         """Send the prompt in a session of its own, and follow it."""
         translator = Translator(self.work)
-        pulse = Heartbeat(self.spec.heartbeat.seconds, emit)
-        check = Watch(limits, self.stop, translator, pulse).check
-        turn = Turn(self.server, translator, pulse, check, emit, self.masker)
+        heartbeat = Heartbeat(self.spec.heartbeat.seconds, emit)
+        check = LimitCheck(limits, self.stop, translator, heartbeat).check
+        turn = Turn(self.server, translator, heartbeat, check, emit, self.masker)
         body: dict[str, Any] = {"parts": [{"type": "text", "text": prompt}]}
         title = f"{self.spec.key.feature} {self.spec.key}"
         try:
@@ -156,6 +158,10 @@ class OpenCodeServerAgent:
         finally:
             self._lost = turn.lost
 
-    def verify(self, emit: Emit) -> list[dict[str, Any]]:
-        """Have the server run the commands."""
-        return collect(self.server, self.spec, emit, self.stop, self.masker)
+    def shell(self, command: str, seconds: float, on_line: OnLine, on_tick: OnTick) -> int:
+        """Have the server run a command; its lines come when it has ended, both streams as one."""
+        own = ServerShell(self.server, self.spec)
+        code, lines = run_command(own, command, seconds, self.stop, on_tick)
+        for line in lines[-_TAIL_LINES:]:
+            on_line("stdout", self.masker.mask(line))
+        return code

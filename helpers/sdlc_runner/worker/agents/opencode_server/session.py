@@ -32,7 +32,7 @@ class Session:
         self._retried = ""
         self._translator = translator
 
-    def hear(self, event: ServerEvent) -> list[EventBody]:
+    def translate(self, event: ServerEvent) -> list[EventBody]:
         """Translate one event; those of other sessions, and unknown ones, say nothing."""
         given = event.properties
         if event.type == "session.created":

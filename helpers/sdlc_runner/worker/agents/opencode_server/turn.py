@@ -7,8 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.events.types import Outcome
-from sdlc_runner.worker.agents import agent_result
-from sdlc_runner.worker.agents.agent_result import AgentVerdict
+from sdlc_runner.worker.agents.base import DONE, AgentVerdict
+from sdlc_runner.worker.agents.opencode_events import REJECTED, failure, unfinished
 from sdlc_runner.worker.agents.opencode_server.client import NOT_FOUND, ServerGone, TooSlow
 from sdlc_runner.worker.agents.opencode_server.session import Session, is_name
 from sdlc_runner.worker.agents.opencode_server.sse import ServerEvents
@@ -17,7 +17,8 @@ from sdlc_runner.worker.untrusted_json import as_list, as_mapping, as_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sdlc_runner.worker.agents.heartbeat import Emit, Heartbeat
+    from sdlc_runner.worker.agents.base import Emit
+    from sdlc_runner.worker.agents.limits import Heartbeat
     from sdlc_runner.worker.agents.opencode_events import Translator
     from sdlc_runner.worker.agents.opencode_server.client import Server
     from sdlc_runner.worker.masking import Masker
@@ -64,7 +65,7 @@ class Turn:
         self,
         server: Server,
         translator: Translator,
-        pulse: Heartbeat,
+        heartbeat: Heartbeat,
         check: Callable[[], AgentVerdict | None],
         emit: Emit,
         masker: Masker,
@@ -73,7 +74,7 @@ class Turn:
         """Begin nothing yet; after so many seconds of ``silence`` the stream is opened again."""
         self._server = server
         self._translator = translator
-        self._pulse = pulse
+        self._heartbeat = heartbeat
         self._check = check
         self._emit = emit
         self._masker = masker
@@ -92,7 +93,7 @@ class Turn:
             verdict = self._run(title, body)
         finally:
             self.lost = verdict is not None and verdict.code in _LOST
-            if verdict is not agent_result.DONE and not self.lost:
+            if verdict is not DONE and not self.lost:
                 self._abort()
         return verdict
 
@@ -107,8 +108,8 @@ class Turn:
             return hung()
         except ServerGone as error:
             return gone(str(error))
-        told = agent_result.decide(self._translator) or agent_result.unfinished(self._translator)
-        return told or agent_result.DONE
+        wrong = failure(self._translator) or unfinished(self._translator)
+        return wrong or DONE
 
     def _tick(self) -> None:
         cause = self._check()
@@ -148,7 +149,7 @@ class Turn:
         self._heard = time.monotonic()
         events = ServerEvents(self._masker)
         with self._server.stream("/event", self._tick) as pieces:
-            self._hear(events, next(pieces, b""))  # before it, nothing is listened to
+            self._on_piece(events, next(pieces, b""))  # before it, nothing is listened to
             if self._prompted:
                 self._catch_up()
             else:
@@ -156,18 +157,18 @@ class Turn:
                 self._ask("POST", f"/session/{self._session.root}/prompt_async", body)
             self._gone_since = None
             while not self._session.idle and (piece := next(pieces, b"")):
-                self._hear(events, piece)
+                self._on_piece(events, piece)
 
-    def _hear(self, events: ServerEvents, piece: bytes) -> None:
+    def _on_piece(self, events: ServerEvents, piece: bytes) -> None:
         self._heard = time.monotonic()
         for event in events.feed(piece):
             if self._session.is_life(event):
-                self._pulse.heard()
+                self._heartbeat.alive()
                 self._reopened = 0
-            for body in self._session.hear(event):
+            for body in self._session.translate(event):
                 self._emit(body)
             if self._translator.rejected:
-                raise Ended(agent_result.REJECTED)
+                raise Ended(REJECTED)
 
     def _pause(self) -> None:
         """Wait until somebody listens, before the stream is opened again; not for ever."""
@@ -203,7 +204,7 @@ class Turn:
         for name in self._session.ids:
             messages = self._ask("GET", f"/session/{name}/message?limit={_MESSAGES}")
             for body in self._session.catch_up(name, messages):
-                self._pulse.heard()
+                self._heartbeat.alive()
                 self._emit(body)
             if name == root:
                 last = messages

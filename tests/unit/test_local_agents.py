@@ -9,7 +9,6 @@ import pytest
 
 from sdlc_runner.config.settings import Agent, Heartbeat
 from sdlc_runner.events.types import EventBody, EventType, Outcome
-from sdlc_runner.worker.agents import subprocess_run
 from support.agent_fixtures import SLEEP, SPEC, Heard, Stage, is_gone, limited, python
 
 FINISH = {
@@ -128,7 +127,7 @@ def test_nothing_is_left_when_emit_fails(stage: Stage) -> None:
     command = python(f"import os; print(os.getpid()); {SLEEP}")
     spec = replace(SPEC, agent=Agent(command=command))
     with pytest.raises(OSError, match="disk full"):
-        subprocess_run.run(spec, "", stage.work, stage.environ, emit, stage.stop, stage.masker)
+        stage.agent(spec).run(spec.limits, "", emit)
     assert is_gone(pids[0])
 
 

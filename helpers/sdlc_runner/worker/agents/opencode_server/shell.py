@@ -1,4 +1,4 @@
-"""Runs the verify commands in the agent's container, by its server: what comes back is a claim."""
+"""Shell commands in the agent's container, run by its server: what comes back is a claim."""
 
 from __future__ import annotations
 
@@ -14,12 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner import process
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.events.codec import clean
-from sdlc_runner.events.types import LogEvent, PhaseEvent, PhaseName
-from sdlc_runner.worker.agents.heartbeat import Heartbeat
+from sdlc_runner.worker.agents.base import NEVER_RAN, STOPPED
 from sdlc_runner.worker.agents.opencode_server.client import ServerGone, TooSlow
 from sdlc_runner.worker.agents.opencode_server.session import is_name
-from sdlc_runner.worker.agents.verify_commands import OUTPUT_LIMIT, STOPPED
 from sdlc_runner.worker.untrusted_json import as_list, as_mapping, as_text
 
 if TYPE_CHECKING:
@@ -27,13 +24,10 @@ if TYPE_CHECKING:
     from threading import Event as Flag
 
     from sdlc_runner.attempt.spec import AttemptSpec
-    from sdlc_runner.worker.agents.heartbeat import Emit
+    from sdlc_runner.worker.agents.base import OnTick
     from sdlc_runner.worker.agents.opencode_server.client import Server
-    from sdlc_runner.worker.masking import Masker
 
-_NEVER_RAN = 125
 _TAIL_BYTES = 16_000
-_TAIL_LINES = 200
 _ABORT_SECONDS = 5.0
 _KILL_SECONDS = 5
 _ANSWER_SECONDS = 10.0
@@ -87,52 +81,32 @@ def _output(message: object) -> str:
     return "\n".join(as_text(state.get("output")) for state in states)
 
 
-class _Ended(Exception):  # noqa: N818 - it carries the exit code to record
+class _Ended(Exception):  # noqa: N818 - it carries the exit code to return
     def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
 
 
-def collect(
-    server: Server, spec: AttemptSpec, emit: Emit, stop: Flag, masker: Masker
-) -> list[dict[str, Any]]:
-    """Run all verify commands, also after one has failed; one record each: command, exit, output.
-
-    The exit is 124 for a command that did not end, or not begin, in time, 130 when stopped, and
-    125 for one that the server did not run. Raises ``RunnerError`` when there is no server.
-    """
-    deadline = time.monotonic() + spec.verify.seconds if spec.verify.seconds else math.inf
-    records = []
-    for command in spec.verify.commands:
-        emit(PhaseEvent(phase=PhaseName.VERIFYING, detail=clean(command)))
-        pulse = Heartbeat(spec.heartbeat.seconds, emit)
-        code, lines = _try(ServerShell(server, spec), command, pulse, stop, deadline)
-        safe = [clean(masker.mask(line)).rstrip() for line in lines[-_TAIL_LINES:]]
-        told = [line for line in safe if line]
-        for line in told:
-            emit(LogEvent(text=line, stream="stdout"))
-        output = "\n".join(told)[-OUTPUT_LIMIT:]
-        records.append({"command": clean(command), "exit": code, "output": output})
-    return records
-
-
-def _try(
-    shell: ServerShell, command: str, pulse: Heartbeat, stop: Flag, deadline: float
+def run_command(
+    shell: ServerShell, command: str, seconds: float, stop: Flag, on_tick: OnTick
 ) -> tuple[int, list[str]]:
+    """Run a command with a time limit; return its exit code and the last lines of its output.
+
+    Raises ``RunnerError`` when there is no server.
+    """
+    deadline = time.monotonic() + seconds
+
     def tick() -> None:
-        pulse.beat()
+        on_tick()
         if stop.is_set():
             raise _Ended(STOPPED)
         if time.monotonic() >= deadline + 2 * _KILL_SECONDS:
             raise _Ended(process.TIMED_OUT)
 
     nonce = uuid.uuid4().hex
-    left = deadline - time.monotonic()
-    if left <= 0:
-        return process.TIMED_OUT, []
     try:
         tick()
-        output = shell.run(_wrapped(command, nonce, left), tick, _FOREVER)
+        output = shell.run(_wrapped(command, nonce, seconds), tick, _FOREVER)
     except _Ended as ended:
         return ended.code, []
     except (ServerGone, TooSlow) as error:
@@ -140,7 +114,7 @@ def _try(
         raise RunnerError(Code.AGENT_SERVER_DIED, text) from None
     found = re.search(rf"^{nonce} ([0-9]{{1,3}})$", output, re.MULTILINE)
     if found is None:
-        return _NEVER_RAN, output.splitlines()
+        return NEVER_RAN, output.splitlines()
     return int(found[1]), output[: found.start()].splitlines()
 
 
