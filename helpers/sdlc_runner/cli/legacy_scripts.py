@@ -1,4 +1,4 @@
-"""The two scripts of the first specification, as calls of our verbs.
+"""The two scripts of the specification, as calls of ``sdlc-runner``.
 
     spawn-pod.sh TASK [BRANCH REPOSITORY]      tail-logs.sh POD
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def spawn_pod(argv: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """Return the arguments of ``sdlc-runner`` that do what ``spawn-pod.sh`` was asked."""
+    """Return the arguments of ``sdlc-runner`` that do what ``spawn-pod.sh`` does."""
     secret = environ.get("SSH_SECRET_NAME")
     chosen = ("--set", f"kubernetes.git_secret={secret}") if secret else ()
     return ["spawn", *_where(environ), *chosen, *argv]
 
 
 def tail_logs(argv: Sequence[str], environ: Mapping[str, str]) -> list[str]:
-    """Return the arguments of ``sdlc-runner`` that do what ``tail-logs.sh`` was asked."""
+    """Return the arguments of ``sdlc-runner`` that do what ``tail-logs.sh`` does."""
     words = list(argv)
     at = next((index for index, word in enumerate(words) if not word.startswith("-")), None)
     if at is not None:
