@@ -28,7 +28,7 @@ def measure() -> bool:
             lines.append(
                 f"- [ ] T{number:03} [P] [{mode}] Write `src/part_{number % 60}.py`{after}"
             )
-        made.write(".opencode/sdlc-runner.yaml", "max_parallel: 3\nclone:\n  depth: 1\n")
+        made.write(".opencode/sdlc-runner.jsonc", '{"max_parallel": 3, "clone": {"depth": 1}}\n')
         made.tasks("\n".join(lines) + "\n")
         ours, theirs = figures.interleaved(
             lambda: figures.wall(

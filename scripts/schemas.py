@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.config.loader import GREATEST
+from sdlc_runner.config.loader import GREATEST, SCHEMA_KEY
 from sdlc_runner.config.settings import SETTINGS, Setting
 from sdlc_runner.events import types as events_types
 from sdlc_runner.events.types import BODIES, EventType, Field, Kind, fields_of
@@ -32,11 +32,11 @@ ENVELOPE_RULES: Mapping[str, dict[str, Any]] = {
     "time": {"pattern": events_types.TIME_PATTERN, "maxLength": events_types.TIME_LENGTH},
 }
 SETTING_KINDS: Mapping[str, dict[str, Any]] = {
-    "text": {"type": "string"},
-    "flag": {"type": "boolean"},
-    "count": {"type": "integer"},
+    "string": {"type": "string"},
+    "boolean": {"type": "boolean"},
+    "integer": {"type": "integer"},
     "number": {"type": "number"},
-    "texts": {"type": "array", "items": {"type": "string"}},
+    "strings": {"type": "array", "items": {"type": "string"}},
 }
 
 COMPACT = (
@@ -91,7 +91,7 @@ def _value(field: Field) -> dict[str, Any]:
 
 def config_schema() -> str:
     """Return the JSON Schema that says the same as ``config.problem_with``."""
-    properties: dict[str, Any] = {}
+    properties: dict[str, Any] = {SCHEMA_KEY: {"type": "string"}}
     for setting in SETTINGS:
         group, dot, name = setting.key.partition(".")
         properties[setting.key] = rule = _setting_rule(setting)
@@ -101,7 +101,7 @@ def config_schema() -> str:
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Settings of the Agentic SDLC Runner",
-        "type": ["object", "null"],
+        "type": "object",
         "additionalProperties": False,
         "properties": properties,
     }

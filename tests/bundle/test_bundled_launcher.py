@@ -40,6 +40,22 @@ def test_packages_for_a_cluster_are_fetched_once_and_said(installed: Harness) ->
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_settings_file_in_yaml_is_converted_by_the_command_that_its_error_names(
+    installed: Harness,
+) -> None:
+    installed.write(".opencode/sdlc-runner.yaml", "max_parallel: 3\n")
+    plan, migrate = (*BARE, "plan"), (*BARE, "config", "--migrate")
+    refused = process.run(plan, cwd=installed.checkout, env=installed.env)
+    assert refused.code == 2
+    assert "config --migrate" in refused.text
+    done = process.run(migrate, cwd=installed.checkout, env=installed.env)
+    assert done.code == 0, done.text
+    assert (installed.checkout / ".opencode/sdlc-runner.jsonc").exists()
+    assert process.run(plan, cwd=installed.checkout, env=installed.env).code == 0
+
+
+@pytest.mark.slow
 def test_packages_that_cannot_be_fetched_are_said_in_one_sentence(installed: Harness) -> None:
     env = installed.env | {
         "PIP_INDEX_URL": "http://127.0.0.1:1/simple",

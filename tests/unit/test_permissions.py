@@ -10,7 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sdlc_runner.cli.commands import COMMANDS
-from sdlc_runner.install import jsonc, permissions
+from sdlc_runner.config import jsonc
+from sdlc_runner.install import permissions
 from sdlc_runner.install.permissions import CALL
 
 JSON = st.recursive(

@@ -73,11 +73,11 @@ def old_git(harness: Harness) -> None:
 
 
 def no_consent(harness: Harness) -> None:
-    harness.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: [make test]\n")
+    harness.write(".opencode/sdlc-runner.jsonc", '{"verify": {"commands": ["make test"]}}')
 
 
 def odd_config(harness: Harness) -> None:
-    harness.write(".opencode/sdlc-runner.yaml", "max_paralel: 3\n")
+    harness.write(".opencode/sdlc-runner.jsonc", '{"max_paralel": 3}')
 
 
 def on_default(harness: Harness) -> None:
@@ -143,11 +143,13 @@ def settings(done: Result) -> dict[str, tuple[object, str]]:
 
 
 def test_config_shows_every_value_and_who_set_it(harness: Harness) -> None:
-    harness.write(".opencode/sdlc-runner.yaml", "max_parallel: 2\nclone: {depth: 9}\n")
-    user: Path = harness.folder / "config/sdlc-runner/config.yaml"
+    harness.write(".opencode/sdlc-runner.jsonc", '{"max_parallel": 2, "clone": {"depth": 9}}')
+    user: Path = harness.folder / "config/sdlc-runner/config.jsonc"
     user.parent.mkdir(parents=True)
-    user.write_text("clone: {depth: 8}\nlimits: {cost: 1.5}\n")
-    shown = settings(harness.run("config", "--set", "bundle.size=3", SDLC_RUNNER_LIMITS_TOKENS="7"))
+    user.write_text('{"clone": {"depth": 8}, "limits": {"cost": 1.5}}')
+    done = harness.run("config", "--set", "bundle.size=3", SDLC_RUNNER_LIMITS_TOKENS="7")
+    shown = settings(done)
+    assert [event["code"] for event in done.of("warning")] == ["old_setting"]
     assert shown["max_parallel"] == (2, "repository file")
     assert shown["clone.depth"] == (8, "user file")
     assert shown["limits.cost"] == (1.5, "user file")
@@ -166,14 +168,14 @@ def test_a_flag_of_a_verb_wins_over_set_and_both_are_checked(harness: Harness) -
 
 
 def test_consent_is_for_these_very_commands(harness: Harness) -> None:
-    harness.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: ['true']\n")
+    harness.write(".opencode/sdlc-runner.jsonc", '{"verify": {"commands": ["true"]}}')
     harness.tasks(TASKS)
     refused = harness.run("spawn", "T001")
     assert (refused.code, refused.error["code"]) == (2, "consent_needed")
     assert "true" in refused.error["message"]
     assert harness.run("config", "--allow-verify").code == 0
     assert harness.run("spawn", "T001", "--follow").code == 0
-    harness.write(".opencode/sdlc-runner.yaml", "verify:\n  commands: ['true', 'false']\n")
+    harness.write(".opencode/sdlc-runner.jsonc", '{"verify": {"commands": ["true", "false"]}}')
     assert bad(harness.run("doctor"))[0]["code"] == "consent_needed"
 
 

@@ -39,10 +39,11 @@ def test_imports_nothing_large(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"), [("remote: origin\n", False), ("remote: &a origin", True)]
+    ("name", "text", "wanted"),
+    [("jsonc", '{"remote": "origin"}', False), ("yaml", "remote: origin\n", True)],
 )
-def test_reads_a_plain_file_without_yaml(harness: Harness, text: str, wanted: bool) -> None:  # noqa: FBT001
-    harness.write(".opencode/sdlc-runner.yaml", text)
+def test_settings_need_no_yaml(harness: Harness, name: str, text: str, wanted: bool) -> None:  # noqa: FBT001
+    harness.write(f".opencode/sdlc-runner.{name}", text)
     harness.tasks(TASKS)
     assert ("yaml" in imported(harness)) == wanted
 

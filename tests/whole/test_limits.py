@@ -130,7 +130,8 @@ def test_verify_commands_without_end(harness: Harness) -> None:
 
 
 def named_by_repository(harness: Harness, command: str) -> None:
-    harness.write(".opencode/sdlc-runner.yaml", f"verify:\n  commands:\n    - '{command}'\n")
+    text = json.dumps({"verify": {"commands": [command]}})
+    harness.write(".opencode/sdlc-runner.jsonc", text)
 
 
 def test_what_a_repository_names_runs_only_with_consent(harness: Harness) -> None:

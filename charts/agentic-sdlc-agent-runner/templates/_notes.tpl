@@ -11,11 +11,11 @@ WARNING: one container holds runner and agent, so the agent can read the git cre
 {{- if semverCompare "<1.29.0-0" .Capabilities.KubeVersion.Version }} (native sidecars begin with Kubernetes 1.29){{ end }}.
 {{- end }}
 
-In the repository: .opencode/sdlc-runner.yaml
-  backend: kubernetes
-  kubernetes:
-    namespace: {{ $namespace }}
-    pod_template: {{ $full }}
+In the repository: .opencode/sdlc-runner.jsonc
+  {
+    "backend": "kubernetes",
+    "kubernetes": { "namespace": "{{ $namespace }}", "pod_template": "{{ $full }}" }
+  }
 
 Next:
   {{ if .Values.test.enabled -}}

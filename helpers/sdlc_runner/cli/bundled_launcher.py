@@ -1,7 +1,7 @@
 """Starts the copy inside a repository, with the Python packages that the call needs.
 
-Plain Python is enough unless attempts run on Kubernetes; only then the packages are installed,
-into an environment in the runner's state folder.
+Plain Python is enough unless attempts run on Kubernetes or a settings file in YAML is to be
+converted; only then the packages are installed, into an environment in the runner's state folder.
 """
 
 from __future__ import annotations
@@ -49,15 +49,17 @@ def _lacks(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
         return False
     from sdlc_runner.cli.main import make_call  # noqa: PLC0415 - only where packages are missing
     from sdlc_runner.cli.parser import Arguments, build_parser  # noqa: PLC0415
+    from sdlc_runner.orchestrator.project import open_project  # noqa: PLC0415
 
     args = build_parser(COMMANDS, argv[0]).parse_args(argv, namespace=Arguments())
     call = make_call(args, Output(sys.stdout.buffer, sys.stderr), environ, COMMANDS)
-    try:
-        return bool(getattr(args, "pod", None)) or call.open().settings.backend == "kubernetes"
-    except ModuleNotFoundError:  # a settings file that only PyYAML can read
+    if getattr(args, "pod", None) or getattr(args, "migrate", False):
         return True
+    try:
+        project = open_project(call.directory, environ, call.home, call.flags)
     except (RunnerError, OSError):
         return False
+    return project.settings.backend == "kubernetes"
 
 
 def _environment(environ: Mapping[str, str]) -> Path:

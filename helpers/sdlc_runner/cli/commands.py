@@ -263,6 +263,7 @@ _ROWS = (
                 "--allow-verify",
                 "allow this repository's verify.commands to run on this machine",
             ),
+            switch("--migrate", "convert settings files in YAML to JSON with comments"),
         ),
     ),
     Command(

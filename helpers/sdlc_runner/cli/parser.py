@@ -48,6 +48,7 @@ class Arguments(argparse.Namespace):
     dry_run: bool
     message: str | None
     allow_verify: bool
+    migrate: bool
     keep: bool
     pod: str | None
     url: bool

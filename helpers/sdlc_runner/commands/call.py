@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.config import loader
+from sdlc_runner.events.types import WarningEvent
 from sdlc_runner.git.repository import open_repo
 from sdlc_runner.orchestrator.project import open_kubernetes, open_project, state_folder
 
@@ -43,7 +44,7 @@ class Call:
 
     def open(self) -> Project:
         """Open the project around the call's directory."""
-        return open_project(self.directory, self.environ, self.home, self.flags)
+        return self._opened(self.directory, self.environ, self.flags)
 
     def open_elsewhere(self, wanted: Wanted) -> Project:
         """Open a branch that is not checked out here; its attempts push onto that very branch."""
@@ -51,7 +52,7 @@ class Call:
 
         folder = managed_clone.prepare(state_folder(self.environ, self.home), wanted)
         flags = {"branch.onto_feature": True, **self.flags}
-        return open_project(folder, self.environ, self.home, flags)
+        return self._opened(folder, self.environ, flags)
 
     def open_pod(self, pod: str) -> tuple[Project, Sequence[str]]:
         """Open the branch that the attempt in a pod works for; also returns its task."""
@@ -63,7 +64,16 @@ class Call:
         folder = managed_clone.prepare(state_folder(self.environ, self.home), wanted)
         environ = {**self.environ, "SPECIFY_FEATURE_DIRECTORY": spec.feature_dir}
         flags = {**self.flags, "backend": "kubernetes"}
-        return open_project(folder, environ, self.home, flags), [spec.key.task]
+        return self._opened(folder, environ, flags), [spec.key.task]
+
+    def _opened(
+        self, folder: Path, environ: Mapping[str, str], flags: Mapping[str, Any]
+    ) -> Project:
+        """Open a project, and warn of what is outdated in its settings."""
+        project = open_project(folder, environ, self.home, flags)
+        for note in project.configuration.notes:
+            self.output.emit(WarningEvent(code=note.code, message=note.message, hint=note.hint))
+        return project
 
     @property
     def directory(self) -> Path:

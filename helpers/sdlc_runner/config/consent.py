@@ -1,4 +1,4 @@
-"""Consent to run what a repository names on this machine: asked once, remembered by hash."""
+"""The user's consent to run a repository's commands on this machine, remembered by hash."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def _file(state: Path, root: Path, commands: Sequence[str]) -> Path:
 
 
 def grant(state: Path, root: Path, commands: Sequence[str]) -> None:
-    """Remember that these very commands may run for this very checkout."""
+    """Remember that exactly these commands may run for this checkout."""
     file = _file(state, root, commands)
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     file.write_text("\n".join(commands) + "\n", encoding="utf-8")
 
 
 def require(state: Path, root: Path, commands: Sequence[str]) -> None:
-    """Raise ``consent_needed`` unless these commands were allowed before."""
-    if not _file(state, root, commands).exists():
+    """Raise ``consent_needed`` unless there are none, or these were allowed before."""
+    if commands and not _file(state, root, commands).exists():
         shown = "; ".join(commands)
         raise UsageError(
             Code.CONSENT_NEEDED,
-            f"This repository wants to run on your machine, to verify the work: {shown}",
-            "If you agree: `sdlc-runner config --allow-verify`. It is asked once.",
+            f"To verify the work, this repository wants to run on your machine: {shown}",
+            "To allow it: `sdlc-runner config --allow-verify`. You are asked again if they change.",
         )

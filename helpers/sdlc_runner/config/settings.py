@@ -49,8 +49,8 @@ class Setting:
 
     @property
     def kind(self) -> str:
-        """Its type in words: text, count, number, flag or texts."""
-        names = {str: "text", bool: "flag", int: "count", float: "number", tuple: "texts"}
+        """Its type in words."""
+        names = {str: "string", bool: "boolean", int: "integer", float: "number", tuple: "strings"}
         return names[type(self.default)]
 
     @property

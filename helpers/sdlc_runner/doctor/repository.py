@@ -50,6 +50,5 @@ def published(found: Project) -> str:
 def consented(found: Project) -> str:
     """Check that the repository's commands may run on this machine."""
     commands = found.settings.verify.commands
-    if found.configuration.sources["verify.commands"] == "repository file":
-        consent.require(found.state, found.repo.root, commands)
+    consent.require(found.state, found.repo.root, found.configuration.needing_consent)
     return f"{len(commands)} verify commands may run here"

@@ -10,12 +10,12 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from sdlc_runner.install import jsonc
+from sdlc_runner.config import jsonc
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sdlc_runner.install.jsonc import Node
+    from sdlc_runner.config.jsonc import Node
 
 CALL = "python3 .opencode/sdlc-runner/run.py"
 FILES = (  # the one that OpenCode lets win comes first

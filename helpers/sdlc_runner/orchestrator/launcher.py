@@ -201,9 +201,8 @@ def _hand_over(
             f"git cannot hold a branch {spec.branch} beside the branch {clash} on the remote.",
             "Choose another `branch.prefix`, or delete that branch.",
         )
-    from_repository = project.configuration.sources["verify.commands"] == "repository file"
-    if from_repository and spec.backend == "local":
-        consent.require(project.state, project.repo.root, spec.verify.commands)
+    if spec.backend == "local":
+        consent.require(project.state, project.repo.root, project.configuration.needing_consent)
     status, started = project.backend.start(spec, renew=renew)
     evidence = verify_evidence.Evidence(naming.AttemptRefs.of(spec.key))
     return Attempt(spec.key, spec.task_ids, evidence, status), started

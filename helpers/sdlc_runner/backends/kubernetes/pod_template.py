@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from sdlc_runner import process
 from sdlc_runner.backends.kubernetes.job_spec import PodTemplate, parse_template
-from sdlc_runner.config import yaml_file
 from sdlc_runner.errors import Code, UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def from_file(path: Path) -> PodTemplate:
     if more:
         text = f"{path} has more than {_FILE_LIMIT >> 20} MiB: it is no pod template."
         raise UsageError(Code.NO_POD_TEMPLATE, text)
-    return _only(yaml_file.documents(text, str(path)), str(path))
+    return _only(_documents(text, str(path)), str(path))
 
 
 def from_release(api: KubeApi, folder: Path) -> PodTemplate:
@@ -85,7 +86,21 @@ def from_release(api: KubeApi, folder: Path) -> PodTemplate:
             f"helm cannot render {folder}: {said[0][:300]}",
             f"`helm dependency build {folder}` fetches what a release rests on.",
         )
-    return _only(yaml_file.documents(done.text, str(folder)), str(folder))
+    return _only(_documents(done.text, str(folder)), str(folder))
+
+
+def _documents(text: str, source: str) -> list[object]:
+    """Read a YAML stream; what is wrong with it is ``bad_config``, with its line."""
+    try:
+        return list(yaml.safe_load_all(text))
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark is not None else None
+        where = f"{source}, line {line}" if line else source
+        problem = getattr(error, "problem", None) or "it is nested too deeply or malformed"
+        raise UsageError(
+            Code.BAD_CONFIG, f"{where}: this is not YAML: {problem}.", line=line
+        ) from error
 
 
 def _only(documents: Iterable[object], source: str) -> PodTemplate:

@@ -1,7 +1,9 @@
-"""Reading our YAML files as leaves with line numbers; the only importer of PyYAML."""
+"""Settings files in YAML, as they were before 0.2: still read, and converted to JSONC."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import yaml
@@ -9,7 +11,7 @@ import yaml
 from sdlc_runner.errors import Code, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -32,12 +34,54 @@ def leaves(data: bytes, path: Path, groups: frozenset[str]) -> Iterator[tuple[st
             yield key, _value(node, path), line
 
 
-def documents(text: str, source: str) -> list[object]:
-    """Return the documents of a YAML stream that we did not write ourselves."""
-    try:
-        return list(yaml.safe_load_all(text))
-    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
-        raise _broken(source, error) from error
+def to_jsonc(data: bytes, path: Path, groups: frozenset[str], names: Mapping[str, str]) -> str:
+    """Return a YAML settings file as JSON with comments; ``names`` maps former keys to new ones.
+
+    Comments are kept where they stand on lines of their own or behind a plain value.
+    """
+    lines = data.decode("utf-8").splitlines()
+    used, written, group = 0, ["{"], ""
+    opened: set[str] = set()
+    for key, found, line in leaves(data, path, groups):
+        name = names.get(key, key)
+        above, inside = _around_header(lines[used : line - 1])
+        used = line
+        head, _, rest = name.rpartition(".")
+        if head in opened and head != group:
+            head, rest = "", name  # a group that is closed already: the dotted key is the same
+        if group and head != group:
+            written.append("  },")
+        if head and head != group:
+            written += [f"  {comment}" for comment in above]
+            above = []
+            written.append(f"  {json.dumps(head)}: {{")
+            opened.add(head)
+        group, indent = head, "    " if head else "  "
+        written += [f"{indent}{comment}" for comment in (*above, *inside)]
+        behind = _behind(lines[line - 1], found)
+        shown = json.dumps(found, ensure_ascii=False)
+        written.append(f"{indent}{json.dumps(rest)}: {shown},{behind}")
+    written += ["  },"] if group else []
+    written += [f"  {comment}" for comment in _comments(lines[used:])]
+    return "\n".join([*written, "}", ""])
+
+
+def _around_header(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the comments above a group's own line, and those between it and its first key."""
+    header = next((at for at, line in enumerate(lines) if re.match(r"\s*[^\s#]", line)), 0)
+    return list(_comments(lines[:header])), list(_comments(lines[header:]))
+
+
+def _comments(lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        if line.lstrip().startswith("#"):
+            yield f"//{line.lstrip().lstrip('#')}"
+
+
+def _behind(line: str, value: object) -> str:
+    """Return the comment behind a value on its line, if it cannot be part of the value."""
+    match = re.search(r"\s#(.*)$", line)
+    return f" //{match[1]}" if match and "#" not in str(value) else ""
 
 
 def _pairs(node: yaml.Node, path: Path) -> Iterator[tuple[str, yaml.Node]]:
@@ -82,7 +126,7 @@ def _scalar(node: yaml.Node, path: Path) -> object:
         raise _broken(path, error) from error
 
 
-def _broken(path: Path | str, error: Exception) -> UsageError:
+def _broken(path: Path, error: Exception) -> UsageError:
     mark = getattr(error, "problem_mark", None)
     line = mark.line + 1 if mark is not None else None
     where = f"{path}, line {line}" if line else str(path)
