@@ -11,7 +11,8 @@ import pytest
 
 from sdlc_runner.attempt import naming
 from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
-from sdlc_runner.backends.kubernetes.job_spec import Clocks, build_job, parse_template
+from sdlc_runner.backends.kubernetes.job_spec import Clocks, build_job
+from sdlc_runner.backends.kubernetes.pod_template import parse_template
 from sdlc_runner.events.codec import AttemptKey
 from support.cluster import namespaces
 from support.cluster.background_verb import Followed

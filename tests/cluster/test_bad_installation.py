@@ -86,7 +86,7 @@ BY_HAND: dict[str, tuple[str, Callable[[Manifest], Patch]]] = {
         lambda pod: [at(f"{AGENT}/volumeMounts/{place(pod, '/workspace')}", ELSEWHERE)],
     ),
     "git for the agent": (
-        "gives the agent /secrets/git, which is the runner's alone",
+        "gives the agent /secrets/git, which only the runner may have",
         lambda _: [
             at(
                 f"{AGENT}/volumeMounts/-",

@@ -1,4 +1,4 @@
-"""``doctor`` on a cluster: every link, each broken one with its remedy, and with few rights."""
+"""``doctor`` on a cluster: each check, its remedy, and with few permissions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 TASKS = "- [ ] T001 [ASYNC] Write `one.txt`\n"
 BEFORE = ["python", "git", "repository", "branch", "identity", "feature", "remote", "published"]
-CLUSTER = ["clone", "cluster", "namespace", "rights"]
+CLUSTER = ["clone", "cluster", "namespace", "permissions"]
 POD = ["template", "secrets", "image", "quota", "admission"]
 LINKS = [*BEFORE, *CLUSTER, *POD, "opencode", "state"]
 
@@ -83,8 +83,8 @@ def test_somebody_without_rights_is_told_what_to_ask_for(harness: ClusterRig) ->
     harness.tasks(TASKS)
     done = harness.run("doctor")
     assert done.code == 3
-    assert [event["name"] for event in bad(done)] == ["rights", "template"]
-    told = link(done, "rights")
+    assert [event["name"] for event in bad(done)] == ["permissions", "template"]
+    told = link(done, "permissions")
     assert told["code"] == "cluster_forbidden"
     assert "create, get, list, watch, patch, delete jobs" in told["message"]
     assert f"serviceaccount={harness.namespace.name}:nobody" in told["hint"]

@@ -36,7 +36,7 @@ def test_what_waits_says_where_and_why(harness: ClusterRig) -> None:
     until(lambda: other.run("status").of("row")[0].get("last"), 30)
     (row,) = other.run("status").of("row")
     assert (row["state"], row["phase"], row["backend"]) == ("running", "pending", "kubernetes")
-    assert row["last"].startswith("No node takes it: ")
+    assert row["last"].startswith("No node can run the pod: ")
     assert row["elapsed"] >= 0
     assert row["where"].startswith(f"{harness.namespace.name}/sdlc-001-demo-t001-1-")
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sdlc_runner.backends.kubernetes.agent_endpoint import forwarded
 from sdlc_runner.backends.kubernetes.errors import ApiError
-from sdlc_runner.backends.kubernetes.port_forward import forwarded
 from sdlc_runner.commands.send import TEXT_BYTES, text_of
-from sdlc_runner.doctor.clone_url import address
+from sdlc_runner.doctor.repository import address
 from sdlc_runner.errors import Code, UsageError
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sdlc_runner.backends.kubernetes.api import quantity
 from sdlc_runner.backends.kubernetes.errors import warnings_of
-from sdlc_runner.doctor.quota import quantity, rooms
+from sdlc_runner.doctor.permissions import quota_rooms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ def quota(**bounds: str) -> dict[str, Any]:
 
 
 def test_each_bound_leaves_room_for_so_many_attempts() -> None:
-    found = rooms(
+    found = quota_rooms(
         [
             quota(pods="3 of 10", requests_cpu="1 of 8", services="1 of 1"),
             quota(cpu="1 of 2", limits_memory="0 of 1Gi", requests_memory="0 of 2Gi"),
@@ -69,7 +70,7 @@ def test_each_bound_leaves_room_for_so_many_attempts() -> None:
 
 
 def test_a_quota_that_is_passed_leaves_nothing() -> None:
-    assert [each.attempts for each in rooms([quota(pods="5 of 3")], POD)] == [0]
+    assert [each.attempts for each in quota_rooms([quota(pods="5 of 3")], POD)] == [0]
 
 
 def test_warnings_are_read_from_their_headers() -> None:

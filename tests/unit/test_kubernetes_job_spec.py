@@ -12,7 +12,8 @@ import pytest
 from sdlc_runner.attempt import naming
 from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
 from sdlc_runner.backends.kubernetes import job_spec
-from sdlc_runner.backends.kubernetes.job_spec import Clocks, build_job, parse_template, spec_of
+from sdlc_runner.backends.kubernetes.job_spec import Clocks, build_job, spec_of
+from sdlc_runner.backends.kubernetes.pod_template import parse_template
 from sdlc_runner.config.settings import Limits, Verify
 from sdlc_runner.errors import RunnerError, UsageError
 from sdlc_runner.events.codec import AttemptKey
@@ -134,14 +135,14 @@ def test_job_and_pod_carry_the_labels_they_are_found_by() -> None:
 def test_the_specification_comes_back_from_job_and_pod_as_it_was() -> None:
     attempt = spec(limits=Limits(tokens=5), verify=Verify(commands=("make test",)))
     job = build(attempt)
-    assert spec_of(job) == attempt
-    assert spec_of(job["spec"]["template"]) == attempt
+    assert spec_of(job["metadata"]["annotations"]) == attempt
+    assert spec_of(job["spec"]["template"]["metadata"]["annotations"]) == attempt
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"key": {}}'])
 def test_a_job_with_no_specification_of_ours_is_passed_over(text: str) -> None:
-    assert spec_of({"metadata": {"annotations": {"sdlc-runner/spec": text}}}) is None
-    assert spec_of({"metadata": {}}) is None
+    assert spec_of({"sdlc-runner/spec": text}) is None
+    assert spec_of({}) is None
 
 
 def test_a_specification_too_long_for_annotations_is_an_error_with_a_way_out() -> None:
@@ -226,7 +227,7 @@ def test_awkward_names_make_names_labels_and_annotations_that_the_api_takes() ->
         labels = {**job["metadata"]["labels"], **job["spec"]["template"]["metadata"]["labels"]}
         assert all(LABEL.fullmatch(value) for value in labels.values())
         assert all(note.encode() for note in job["metadata"]["annotations"].values())
-    read = [spec_of(job) for job in jobs]
+    read = [spec_of(job["metadata"]["annotations"]) for job in jobs]
     assert [each.key for each in read if each] == keys
 
 
@@ -245,14 +246,14 @@ def of_spec(spec: object) -> object:
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        (None, "is no PodTemplate"),
-        ({"kind": "Pod"}, "is no PodTemplate"),
-        ({"kind": "PodTemplate"}, "something else than an object at template"),
-        ({"kind": "PodTemplate", "template": []}, "something else than an object at template"),
+        (None, "is not a PodTemplate"),
+        ({"kind": "Pod"}, "is not a PodTemplate"),
+        ({"kind": "PodTemplate"}, "needs an object at template"),
+        ({"kind": "PodTemplate", "template": []}, "needs an object at template"),
         ({"kind": "PodTemplate", "template": {}}, r"has no template\.spec"),
         (of_spec({}), r"has no template\.spec\.containers"),
-        (of_spec({"containers": {}}), r"else than a list at template\.spec\.containers"),
-        (of_spec({"containers": [5]}), r"else than an object at template\.spec\.containers\[0\]"),
+        (of_spec({"containers": {}}), r"needs a list at template\.spec\.containers"),
+        (of_spec({"containers": [5]}), r"needs an object at template\.spec\.containers\[0\]"),
         (of_spec({"containers": [{}]}), r"has no template\.spec\.containers\[0\]\.name"),
         (of_spec({"containers": [{"name": "x"}]}), "has no container named runner"),
     ],

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState, state_of
-from sdlc_runner.backends.kubernetes.ownership import states
-from sdlc_runner.backends.kubernetes.pending_reasons import TimeoutKind
+from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState
+from sdlc_runner.backends.kubernetes.reasons import TimeoutKind
 from sdlc_runner.events.types import Outcome
 from support.kubernetes.kube_fixtures import (
     BORN_SECONDS,
@@ -36,6 +35,8 @@ from support.kubernetes.kube_fixtures import (
     event,
     job,
     pod,
+    state_of,
+    states,
     waits,
 )
 
@@ -144,21 +145,21 @@ ON_THE_WAY = [
 ]
 
 
-@pytest.mark.parametrize(("a_job", "a_pod", "events", "stage", "code", "clock"), ON_THE_WAY)
+@pytest.mark.parametrize(("a_job", "a_pod", "events", "phase", "code", "clock"), ON_THE_WAY)
 def test_an_attempt_on_its_way_is_alive(
     a_job: JobOrPod,
     a_pod: JobOrPod | None,
     events: list[JobOrPod],
-    stage: JobPhase,
+    phase: JobPhase,
     code: str,
     clock: TimeoutKind,
 ) -> None:
     found = state_of(a_job, a_pod, events)
-    assert (found.stage, found.trouble.code if found.trouble else "") == (stage, code)
+    assert (found.phase, found.reason.code if found.reason else "") == (phase, code)
     assert found.clock is clock
     assert found.ending.known
     assert found.ending.alive
-    assert found.ran == (stage is JobPhase.RUNNING)
+    assert found.ran == (phase is JobPhase.RUNNING)
 
 
 def test_each_clock_has_its_own_beginning() -> None:
@@ -190,7 +191,7 @@ def test_an_attempt_that_ended(
     a_pod: JobOrPod | None, a_job: JobOrPod | None, code: int | None, cause: str | None
 ) -> None:
     found = state_of(a_job, a_pod, [])
-    assert found.stage is JobPhase.ENDED
+    assert found.phase is JobPhase.ENDED
     assert (found.ending.known, found.ending.alive) == (True, False)
     assert found.ending.exit_code == code
     assert (found.ending.cause.code if found.ending.cause else None) == cause
@@ -199,7 +200,7 @@ def test_an_attempt_that_ended(
 def test_a_pod_that_went_with_its_node_has_ended_though_its_container_runs() -> None:
     conditions = [ON_NODE, disrupted("DeletionByPodGC", "PodGC: node no longer exists")]
     found = state_of(job(), pod(RUNNING, leaving=True, phase="Failed", conditions=conditions), [])
-    assert (found.stage, found.ran) == (JobPhase.ENDED, True)
+    assert (found.phase, found.ran) == (JobPhase.ENDED, True)
     assert found.ending.cause is not None
     assert found.ending.cause.code == "node_lost"
 
@@ -223,7 +224,7 @@ def test_what_began_in_the_very_moment_it_was_given_up_was_not_rejected() -> Non
 @pytest.mark.parametrize("note", ["", "no JSON", "[1]", '{"code": 5}', "[" * 100_000])
 def test_a_reason_that_is_none_raises_nothing(note: str) -> None:
     found = state_of(job(FAILED, notes={"sdlc-runner/given-up": note}), None, [])
-    assert found.stage is JobPhase.ENDED
+    assert found.phase is JobPhase.ENDED
 
 
 @pytest.mark.parametrize("notes", [CANCEL_NOTE, GIVE_UP_NOTE])
@@ -231,13 +232,13 @@ def test_a_queue_that_holds_a_given_up_job_for_ever_does_not_keep_it_alive(
     notes: dict[str, str],
 ) -> None:
     found = state_of(job(suspend=True, notes=notes), None, [])
-    assert (found.stage, found.ending.alive) == (JobPhase.ENDED, False)
+    assert (found.phase, found.ending.alive) == (JobPhase.ENDED, False)
     assert found.ending.cancelled == (notes is CANCEL_NOTE)
 
 
 def test_an_attempt_of_which_nothing_is_left_is_gone() -> None:
     found = state_of(None, None, [])
-    assert (found.stage, found.ending.known) == (JobPhase.GONE, False)
+    assert (found.phase, found.ending.known) == (JobPhase.GONE, False)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +270,7 @@ def test_of_two_pods_of_a_job_the_newer_counts() -> None:
 
 def test_a_pod_whose_job_was_deleted_is_alive_until_it_ends() -> None:
     found = states([], [pod(RUNNING, leaving=True)], [])["job-1"]
-    assert (found.stage, found.ending.alive) == (JobPhase.RUNNING, True)
+    assert (found.phase, found.ending.alive) == (JobPhase.RUNNING, True)
 
 
 def test_events_are_told_apart_by_what_they_are_about() -> None:
@@ -278,4 +279,4 @@ def test_events_are_told_apart_by_what_they_are_about() -> None:
     oddities: list[JobOrPod] = [{}, {"involvedObject": None}, {"involvedObject": {}}]
     for strange in oddities:
         found: JobState = states([job()], [], [strange, other, about_job])["job-1"]
-        assert found.stage is JobPhase.QUEUED
+        assert found.phase is JobPhase.QUEUED

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlc_runner.backends.kubernetes.log_resume import LogLines
+from sdlc_runner.backends.kubernetes.pod_log import LogLines
 from sdlc_runner.events.types import LINE_LIMIT
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 
 from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
 from sdlc_runner.backends.kubernetes import agent_endpoint
-from sdlc_runner.backends.kubernetes.job_spec import Clocks, build_job, parse_template
-from sdlc_runner.backends.kubernetes.template_validation import faults, require
-from sdlc_runner.doctor import quota
+from sdlc_runner.backends.kubernetes.job_spec import Clocks, build_job
+from sdlc_runner.backends.kubernetes.pod_template import parse_template, problems, require
+from sdlc_runner.doctor.permissions import quota_rooms
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.codec import AttemptKey
 from support.cluster.pod_template import Form, pod_template
@@ -31,7 +31,7 @@ QUOTAS = [{"metadata": {"name": "q"}, "status": {"hard": {"cpu": "2", "limits.me
 def wrong(form: Form, change: Callable[[Pod], object] = lambda _pod: None) -> list[str]:
     made = pod_template(form)
     change(made["template"]["spec"])
-    return faults(parse_template(made, "test"))
+    return problems(parse_template(made, "test"))
 
 
 @pytest.mark.parametrize("form", Form)
@@ -65,10 +65,10 @@ def beside(pod: Pod) -> None:
 
 
 CHANGES: dict[str, Callable[[Pod], object]] = {
-    "belongs into initContainers": beside,
+    "belongs in initContainers": beside,
     "would never end": lambda pod: agent(pod).pop("restartPolicy"),
     "names no image for runner": lambda pod: runner(pod).pop("image"),
-    "what the image starts in agent by ['sh']": lambda pod: agent(pod).update(command=["sh"]),
+    "what the image starts in agent with ['sh']": lambda pod: agent(pod).update(command=["sh"]),
     "mounts /attempt in runner read-only": lambda pod: mount(runner(pod), "/attempt").update(
         readOnly=True
     ),
@@ -86,8 +86,8 @@ CHANGES: dict[str, Callable[[Pod], object]] = {
     ),
     "as spec.json": lambda pod: pod.update(volumes=[]),
     "to save unfinished work": lambda pod: pod.update(terminationGracePeriodSeconds=5),
-    "a token of the cluster": lambda pod: pod.pop("automountServiceAccountToken"),
-    "the node's own: hostNetwork": lambda pod: pod.update(hostNetwork=True),
+    "a token for the cluster": lambda pod: pod.pop("automountServiceAccountToken"),
+    "the node's namespaces: hostNetwork": lambda pod: pod.update(hostNetwork=True),
     "folders of the node: host": lambda pod: pod["volumes"].append(
         {"name": "host", "hostPath": {"path": "/"}}
     ),
@@ -107,7 +107,7 @@ def test_what_breaks_the_contract_or_lets_the_agent_out_is_told(sentence: str) -
 
 
 WEAK = {
-    "to save unfinished work", "a token of the cluster", "the node's own: hostNetwork",
+    "to save unfinished work", "a token for the cluster", "the node's namespaces: hostNetwork",
     "folders of the node: host", "`runAsNonRoot: true`", "seccompProfile",
     "allowPrivilegeEscalation", "capabilities", "readOnlyRootFilesystem",
 }  # fmt: skip
@@ -146,8 +146,8 @@ def test_whatever_stands_anywhere_is_a_sentence_or_a_job(form: Form) -> None:
             holder[path[-1]] = copy.deepcopy(garbage)
             try:
                 template = parse_template(found, "test")
-                faults(template)
-                list(quota.rooms(QUOTAS, template.pod["spec"]))
+                problems(template)
+                list(quota_rooms(QUOTAS, template.pod["spec"]))
                 with contextlib.suppress(UsageError):
                     agent_endpoint.secret_of(template.pod["spec"])
                 build_job(template, SPEC, "here", Clocks(), 60, "another")

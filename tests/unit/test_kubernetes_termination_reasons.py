@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.backends.kubernetes.termination_reasons import (
-    cause_of_end,
-    cause_without_pod,
-    leaving,
-)
+from sdlc_runner.backends.kubernetes import reasons
+from sdlc_runner.backends.kubernetes.objects import JobView, PodView
 from sdlc_runner.events.types import Outcome
 from support.kubernetes.kube_fixtures import (
     COMPLETE,
@@ -31,7 +28,21 @@ from support.kubernetes.kube_fixtures import (
 )
 
 if TYPE_CHECKING:
+    from sdlc_runner.attempt.exit_state import TerminationCause
     from support.kubernetes.kube_fixtures import JobOrPod
+
+
+def cause_of_end(pod: JobOrPod, job: JobOrPod | None) -> TerminationCause | None:
+    return reasons.cause_of_end(PodView.of(pod), None if job is None else JobView.of(job))
+
+
+def cause_without_pod(job: JobOrPod) -> TerminationCause | None:
+    return reasons.cause_without_pod(JobView.of(job))
+
+
+def leaving(pod: JobOrPod) -> TerminationCause | None:
+    return reasons.cause_of_leaving(PodView.of(pod))
+
 
 CLAIM = '{"seq":9,"status":"interrupted","code":"signal"}'
 STOPPED = ended(143, message=CLAIM)

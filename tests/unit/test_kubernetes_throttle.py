@@ -5,30 +5,29 @@ from __future__ import annotations
 import threading
 import time
 
-from sdlc_runner.backends.kubernetes.backoff import Backoff
-from sdlc_runner.backends.kubernetes.throttle import Rate
+from sdlc_runner.backends.kubernetes.api import Backoff, Throttle
 
 
 def test_a_seconds_worth_goes_out_at_once_and_the_rest_in_time() -> None:
-    rate = Rate(50)
+    throttle = Throttle(50)
     began = time.monotonic()
     for _ in range(50):
-        rate.take()
+        throttle.take()
     assert time.monotonic() - began < 0.3
     for _ in range(20):
-        rate.take()
+        throttle.take()
     assert 0.35 < time.monotonic() - began < 1.5
 
 
-def take(rate: Rate, times: int) -> None:
+def take(throttle: Throttle, times: int) -> None:
     for _ in range(times):
-        rate.take()
+        throttle.take()
 
 
 def test_threads_share_one_rate() -> None:
-    rate = Rate(40)
+    throttle = Throttle(40)
     began = time.monotonic()
-    threads = [threading.Thread(target=take, args=(rate, 15)) for _ in range(4)]
+    threads = [threading.Thread(target=take, args=(throttle, 15)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -37,11 +36,11 @@ def test_threads_share_one_rate() -> None:
 
 
 def test_a_rest_is_not_saved_up_for_more_than_a_second() -> None:
-    rate = Rate(10)
+    throttle = Throttle(10)
     time.sleep(0.5)
     began = time.monotonic()
     for _ in range(14):
-        rate.take()
+        throttle.take()
     assert time.monotonic() - began > 0.35
 
 

@@ -68,8 +68,8 @@ def _copy(source: socket.socket, sink: socket.socket) -> None:
 
 LIST = """
 import sys
-from sdlc_runner.backends.kubernetes.kubeconfig import Access, open_api
-api = open_api(Access(*sys.argv[1:]), 100)
+from sdlc_runner.backends.kubernetes.kubeconfig import ClusterConfig, open_api
+api = open_api(ClusterConfig(*sys.argv[1:]), 100)
 print(api.namespace, [item["metadata"]["name"] for item in api.get(api.path("jobs"))["items"]])
 """
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.backends.kubernetes.errors import ApiError
-from sdlc_runner.backends.kubernetes.kubeconfig import Access, open_api
+from sdlc_runner.backends.kubernetes.kubeconfig import ClusterConfig, open_api
 from sdlc_runner.errors import UnreachableError, UsageError
 from support.kubernetes.api_wire import jobs, listing
 from support.kubernetes.fake_api_server import FakeApi, kubeconfig
@@ -51,7 +51,7 @@ def test_an_exec_plugins_token_is_renewed_when_it_ends_and_not_before(
         "interactiveMode": "Never",
     }
     path = kubeconfig(tmp_path / "config", fake.url, {"exec": made})
-    api = open_api(Access(str(path)), 100)
+    api = open_api(ClusterConfig(str(path)), 100)
     threads = [threading.Thread(target=lambda: api.get(api.path("jobs"))) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -68,13 +68,13 @@ def test_an_exec_plugin_that_fails_is_an_error_of_ours(fake: FakeApi, tmp_path: 
     made = {"apiVersion": "client.authentication.k8s.io/v1", "command": "/bin/false"}
     path = kubeconfig(tmp_path / "config", fake.url, {"exec": made})
     with pytest.raises((ApiError, UsageError, UnreachableError)):
-        jobs(Access(str(path)))
+        jobs(ClusterConfig(str(path)))
 
 
 @pytest.mark.parametrize("given", ["token", "tokenFile"])
 def test_a_token_goes_with_every_request(fake: FakeApi, tmp_path: Path, given: str) -> None:
     (tmp_path / "token").write_text("secret-token\n")
     user = {given: str(tmp_path / "token") if given == "tokenFile" else "secret-token"}
-    jobs(Access(str(kubeconfig(tmp_path / "config", fake.url, user))))
+    jobs(ClusterConfig(str(kubeconfig(tmp_path / "config", fake.url, user))))
     assert fake.requests[0].headers["authorization"].strip() == "Bearer secret-token"
     assert "secret-token" not in fake.requests[0].path

@@ -88,7 +88,7 @@ def test_what_is_no_object_is_asked_for_again(
 @pytest.mark.slow
 def test_what_stays_no_object_is_an_error(fake: FakeApi, api: KubeApi) -> None:
     fake.on("list", garbled(b"null"))
-    with pytest.raises(ApiError, match="The answer is no JSON object"):
+    with pytest.raises(ApiError, match="The answer is not a JSON object"):
         get(api)
     assert 3 < len(fake.requests) < 12
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sdlc_runner.backends.kubernetes.api import KubeApi
-    from sdlc_runner.backends.kubernetes.jobs import Found
+    from sdlc_runner.backends.kubernetes.jobs import JobRecord
     from support.kubernetes.fake_api_server import JsonObject, Reply, Request
 
-    Read = Callable[[KubeApi], Found]
+    Read = Callable[[KubeApi], JobRecord]
 
 WORKING: JsonObject = {"active": 1}
 FAILED: JsonObject = {
@@ -48,13 +48,13 @@ def job(status: JsonObject) -> JsonObject:
     return {"metadata": {"name": "one", "uid": "j"}, "spec": {}, "status": status}
 
 
-def listing(api: KubeApi) -> Found:
+def listing(api: KubeApi) -> JobRecord:
     (found,) = jobs.list_all(api, "scope")
     return found
 
 
-def finding(api: KubeApi) -> Found:
-    found = jobs.find(api, "one")
+def finding(api: KubeApi) -> JobRecord:
+    found = jobs.get(api, "one")
     assert found is not None
     return found
 

@@ -1,6 +1,6 @@
 """Where attempts run. A backend starts them, finds them again, and reads what they print.
 
-It never says how an attempt ended: that is for ``outcome``, which asks the git remote.
+It does not decide how an attempt ended: ``verify`` does, which asks the git remote.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from sdlc_runner.attempt.exit_state import BackendStatus
+from sdlc_runner.errors import Code, RunnerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from socket import socket
 
     from sdlc_runner.attempt.spec import AttemptSpec
+    from sdlc_runner.events.codec import AttemptKey
     from sdlc_runner.events.types import EventBody, PhaseName
 
 
@@ -34,14 +36,14 @@ class AttemptStatus:
     id: str = ""
     template: str = ""
     phase: PhaseName | None = None
-    """Where it is as long as it does not run yet, and ``waiting`` says why."""
+    """Where it is as long as it is not running yet; ``waiting`` says why."""
     waiting: str = ""
 
 
 class AgentServer(NamedTuple):
     """How a running attempt's own OpenCode server is reached, and the folder that it works in.
 
-    ``reveal`` is the command by which people see the password.
+    ``reveal`` is the command that shows the password.
     """
 
     password: str
@@ -51,7 +53,7 @@ class AgentServer(NamedTuple):
 
 
 class TailUpdate(NamedTuple):
-    """What a tail has that is new; ``over``: the attempt has ended and all of its log was read."""
+    """What is new of an attempt; ``over``: it has ended and all of its log was read."""
 
     log: bytes = b""
     notices: tuple[EventBody, ...] = ()
@@ -69,7 +71,7 @@ class Tail(Protocol):
 
 
 class Backend(Protocol):
-    """What every backend can do."""
+    """A place where attempts run. No caller asks which one it is."""
 
     @property
     def kind(self) -> str:
@@ -80,23 +82,27 @@ class Backend(Protocol):
         """How many starts it may be asked for at the same time."""
 
     @property
+    def runs_on_this_machine(self) -> bool:
+        """Whether the repository's commands run here, which needs the user's consent."""
+
+    @property
     def where(self) -> str:
-        """This very backend, as ``start`` refs name it."""
+        """This very machine or cluster, as ``start`` refs name it; stable, and names nothing."""
 
     def start(self, spec: AttemptSpec, *, renew: bool = False) -> tuple[AttemptStatus, bool]:
-        """Start an attempt unless it lives or has ended here; whether it was started now.
+        """Start an attempt unless it is alive or has ended here; whether it was started now.
 
-        ``renew`` starts one again that ended before its agent began. May be called from threads.
+        ``renew`` restarts one that ended before its agent began. May be called from threads.
         """
 
     def list_attempts(self, feature: str, remote: str) -> list[AttemptStatus]:
         """Return the attempts of a feature that this backend knows, alive or ended."""
 
     def refresh(self, status: AttemptStatus) -> AttemptStatus:
-        """Look at an attempt again."""
+        """Read the state of an attempt again."""
 
     def moved(self, status: AttemptStatus) -> str:
-        """Say what an attempt was made from that has changed since; empty: nothing we know of."""
+        """Return what has changed since an attempt was made from it; empty for nothing known."""
 
     def tail(self, status: AttemptStatus) -> Tail:
         """Follow an attempt's log from its beginning."""
@@ -108,13 +114,22 @@ class Backend(Protocol):
         """Return the last lines of the log; the first of them may be cut."""
 
     def wait(self, seconds: float) -> None:
-        """Wait until a tail may have something new, at most so long."""
+        """Wait until a tail may have something new, for at most ``seconds``."""
 
     def agent_server(self, status: AttemptStatus) -> AgentServer:
         """Find the server of a running agent; raises ``unsupported_backend``, ``not_running``."""
 
     def cancel(self, status: AttemptStatus) -> None:
-        """Ask it to end; its work goes to a checkpoint."""
+        """Ask it to end; its work is saved to a checkpoint."""
 
     def remove(self, status: AttemptStatus) -> None:
-        """Forget an ended attempt and all that it left here."""
+        """Remove an ended attempt and all that it left here; raises ``attempt_alive``."""
+
+
+def still_running(key: AttemptKey) -> RunnerError:
+    """Return the refusal to remove an attempt that is alive."""
+    return RunnerError(
+        Code.ATTEMPT_ALIVE,
+        f"Attempt {key} is running.",
+        f"Run `sdlc-runner cancel {key.task}` first.",
+    )

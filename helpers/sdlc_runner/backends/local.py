@@ -1,8 +1,8 @@
-"""Attempts as detached processes on this machine, each with its own clone. It is no sandbox.
+"""Attempts as detached processes on this machine, each with its own clone. It is not a sandbox.
 
-Whoever holds the lock on an attempt's ``alive`` file is the attempt: the starter takes it and
-hands it to the worker it starts, so there is no moment in which two could start, and none in
-which a dead attempt looks alive.
+The process that holds the lock on an attempt's ``alive`` file is the attempt: the starter takes the
+lock and passes it to the worker that it starts, so two can never start at once, and a dead attempt
+never looks alive.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sdlc_runner import files, process
 from sdlc_runner.attempt import naming
 from sdlc_runner.attempt import spec as attempt_spec
 from sdlc_runner.attempt.exit_state import BackendStatus
-from sdlc_runner.backends.base import AttemptStatus, TailUpdate
+from sdlc_runner.backends.base import AttemptStatus, TailUpdate, still_running
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError, UsageError, disk_full
 from sdlc_runner.events.codec import parse
@@ -53,10 +53,11 @@ class LocalBackend:
     environ: Mapping[str, str]
     kind: str = field(default="local", init=False)
     starts_at_once: int = field(default=1, init=False)
+    runs_on_this_machine: bool = field(default=True, init=False)
 
     @property
     def where(self) -> str:
-        """This machine and state directory, without telling their names."""
+        """A hash that identifies this machine and state directory without naming them."""
         return "local:" + digest(socket.gethostname(), str(self.state))[:12]
 
     @property
@@ -82,7 +83,7 @@ class LocalBackend:
         return self._status(folder, spec), started
 
     def _launch(self, folder: Path, spec: AttemptSpec, alive: int) -> None:
-        """Start the worker with the lock in its hands; what an earlier start left is removed."""
+        """Start the worker, which inherits the lock; what an earlier start left is removed."""
         for leftover in ("git", "work", "pid", "cancel", "exit.json"):
             _remove(folder / leftover)
         files.write(folder / "spec.json", spec.to_json())
@@ -120,7 +121,7 @@ class LocalBackend:
         return AttemptStatus(folder.name, str(folder), spec, ending, since)
 
     def moved(self, status: AttemptStatus) -> str:  # noqa: ARG002 - the backends' common form
-        """Say nothing: it is made from its specification alone."""
+        """Return nothing: it is made from its specification alone."""
         return ""
 
     def tail(self, status: AttemptStatus) -> _JournalTail:
@@ -139,19 +140,19 @@ class LocalBackend:
         return _end_of(Path(status.place) / _JOURNAL)
 
     def wait(self, seconds: float) -> None:
-        """Sleep: nobody tells us when a journal grows."""
+        """Sleep: nothing reports when a journal grows."""
         time.sleep(seconds)
 
     def agent_server(self, status: AttemptStatus) -> AgentServer:
-        """Refuse: the agent of a process on this machine has no server."""
+        """Refuse: the agent of a local attempt has no server that can be reached."""
         raise UsageError(
             Code.UNSUPPORTED_BACKEND,
-            f"{status.spec.key} runs on this machine, where its agent has no server to talk to.",
+            f"{status.spec.key} runs on this machine, where agents have no server to attach to.",
             "`attach` and `send` work with `backend: kubernetes`.",
         )
 
     def cancel(self, status: AttemptStatus) -> None:
-        """Note that the user wants it to end, then tell the worker."""
+        """Record that the user wants it to end, then signal the worker."""
         folder = Path(status.place)
         (folder / "cancel").touch()
         deadline = time.monotonic() + _PID_SECONDS
@@ -164,11 +165,7 @@ class LocalBackend:
     def remove(self, status: AttemptStatus) -> None:
         """Remove the folder of an ended attempt."""
         if _is_alive(Path(status.place)):
-            raise RunnerError(
-                Code.ATTEMPT_ALIVE,
-                f"Attempt {status.spec.key} is running.",
-                f"`sdlc-runner cancel {status.spec.key.task}` first.",
-            )
+            raise still_running(status.spec.key)
         _remove(Path(status.place))
 
 
@@ -182,7 +179,7 @@ def _origin(spec: AttemptSpec) -> str:
 
 
 def _take(handle: int) -> bool:
-    """Take the lock; a moment's patience, since who only looks holds it for an instant."""
+    """Take the lock; tried for a moment, since a mere check holds it for an instant."""
     for _ in range(_LOCK_TRIES):
         if files.try_lock(handle):
             return True
@@ -191,7 +188,7 @@ def _take(handle: int) -> bool:
 
 
 def _is_alive(folder: Path) -> bool:
-    """Whether somebody holds the attempt's lock."""
+    """Whether a process holds the attempt's lock."""
     try:
         handle = os.open(folder / _LOCK, os.O_RDWR)
     except OSError:
@@ -203,7 +200,7 @@ def _is_alive(folder: Path) -> bool:
 
 
 def _ending(folder: Path, spec: AttemptSpec) -> BackendStatus:
-    """Return what the folder tells; whether it lives is looked at first."""
+    """Return what the folder says; whether it is alive is checked first."""
     alive = _is_alive(folder)
     ended = _read_json(folder / "exit.json").get("exit")
     return BackendStatus(
@@ -278,11 +275,10 @@ def _remove(path: Path) -> None:
 
 
 def _unwritable(folder: Path, error: OSError) -> RunnerError:
-
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return disk_full(str(folder))
     return RunnerError(
         Code.STATE_UNWRITABLE,
         f"The state directory cannot be written: {folder}: {error.strerror}.",
-        "Set XDG_STATE_HOME to a folder of yours.",
+        "Set XDG_STATE_HOME to a folder that you can write to.",
     )

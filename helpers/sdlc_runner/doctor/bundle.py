@@ -1,4 +1,4 @@
-"""What ``install`` put into the repository: whether it is there, and in force."""
+"""What ``install`` put into the repository: whether it is there, and in effect."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
     from sdlc_runner.install.manifest import Manifest
 
-_AGAIN = "`sdlc-runner install`, and restart OpenCode"
+_AGAIN = "Run `sdlc-runner install` and restart OpenCode"
 
 
 def is_installed(root: Path) -> bool:
-    """Whether there is a bundle to look at."""
+    """Whether there is a bundle to check."""
     return (root / manifest.FILE).exists()
 
 
 def whole(root: Path) -> CheckResult:
-    """Check the files of the bundle, and that one implement command is live and it is ours."""
+    """Check the files of the bundle, and that the one active implement command is the bundle's."""
     target = Target(root)
     known = manifest.read(root)
     command = _command(target)
@@ -34,18 +34,21 @@ def whole(root: Path) -> CheckResult:
     if gone:
         raise UsageError(
             Code.NOT_INSTALLED,
-            f"{counted(len(gone), 'file')} of the bundle gone, such as {gone[0]}.",
+            f"{counted(len(gone), 'file')} of the bundle missing, such as {gone[0]}.",
             f"{_AGAIN}.",
         )
     changed = _changed(known, now)
     if changed:
         message = f"/{command}; {counted(len(changed), 'file')} changed since: {changed[0]}"
-        return CheckResult(message, "Yours to keep; remove it and install again for the bundle's.")
+        return CheckResult(
+            message,
+            "To restore it, delete it and run `sdlc-runner install`.",
+        )
     return CheckResult(f"/{command}, {counted(len(now), 'file')}")
 
 
 def _changed(known: Manifest, now: dict[str, bytes | None]) -> list[str]:
-    """Return what a person changed: what is merged into others' files may change with them."""
+    """Return what the user changed; files that the bundle only merged into are left out."""
     return [
         name
         for name, entry in known.files.items()
@@ -60,13 +63,13 @@ def _command(target: Target) -> str:
         raise UsageError(
             Code.SECOND_COMMAND,
             f"There are two implement commands: {' and '.join(live)}.",
-            f"Remove the one that you do not use, then {_AGAIN}.",
+            f"Remove the one that you do not use. {_AGAIN}.",
         )
     for name in live:
         if not command_wrapper.is_ours((target.read(name) or b"").decode("utf-8", "replace")):
             raise UsageError(
                 Code.STOCK_COMMAND,
-                f"{name} is the stock command: something, such as an upgrade, put it back.",
+                f"{name} is the stock command: something, such as an upgrade, restored it.",
                 f"{_AGAIN}.",
             )
     if not live:

@@ -1,6 +1,6 @@
-"""The links of the chain that ``doctor`` proves.
+"""The checks that ``doctor`` runs.
 
-A check returns what it found; one that fails raises the ``RunnerError`` that the user would meet.
+A check returns what it found; one that fails raises the ``RunnerError`` that the user would get.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What this machine needs: Python, git, OpenCode, and a folder of our own."""
+"""What this machine needs: Python, git, OpenCode, and a state folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 OLDEST_PYTHON = (3, 10)
 OLDEST_GIT = (2, 34)
 OPENCODE_TRIED = "1.18"
-_INSTALL_OPENCODE = "`npm install -g opencode-ai@1.18.33`"
+_INSTALL_OPENCODE = "Run `npm install -g opencode-ai@1.18.33`"
 _LEAST_BYTES = 200 * 1024 * 1024
 _VERSION_SECONDS = 30.0
 
@@ -51,8 +51,8 @@ def agent(found: Project) -> str:
         if shutil.which(command[0]) is None:
             raise UsageError(
                 Code.BAD_CONFIG,
-                f"agent.command is not there: {command[0]}",
-                "Correct agent.command.",
+                f"The program of agent.command was not found: {command[0]}",
+                "Install it, or correct agent.command.",
             )
         return f"your own command: {' '.join(command)}"
     version = _opencode()
@@ -66,10 +66,10 @@ def agent(found: Project) -> str:
 
 
 def opencode() -> CheckResult:
-    """Check what only ``attach`` starts, where attempts run elsewhere."""
+    """Check OpenCode where only ``attach`` needs it."""
     version = _opencode()
     if not version:
-        return CheckResult("OpenCode is not here; `attach` would start it.", _INSTALL_OPENCODE)
+        return CheckResult("OpenCode is not installed; only `attach` needs it.", _INSTALL_OPENCODE)
     return CheckResult(f"{version}, for `attach`")
 
 
@@ -89,14 +89,20 @@ def state(found: Project) -> str:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         raise RunnerError(
-            Code.STATE_UNWRITABLE, f"{folder}: {error.strerror}.", "Set XDG_STATE_HOME."
+            Code.STATE_UNWRITABLE,
+            f"{folder}: {error.strerror}.",
+            "Set XDG_STATE_HOME to a folder that you can write to.",
         ) from error
     if not os.access(folder, os.W_OK):
         raise RunnerError(
-            Code.STATE_UNWRITABLE, f"{folder} cannot be written.", "Set XDG_STATE_HOME."
+            Code.STATE_UNWRITABLE,
+            f"{folder} is not writable.",
+            "Set XDG_STATE_HOME to a folder that you can write to.",
         )
     if free < _LEAST_BYTES:
         raise RunnerError(
-            Code.DISK_FULL, f"{folder} has {free >> 20} MiB left.", "`sdlc-runner gc` frees ours."
+            Code.DISK_FULL,
+            f"{folder} has {free >> 20} MiB left.",
+            "Run `sdlc-runner gc` to remove ended attempts.",
         )
     return f"{folder}, {free >> 20} MiB free"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+import socket
 from typing import TYPE_CHECKING
 
 from sdlc_runner.config import consent
+from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.git.remote_url import normalize_remote
+from sdlc_runner.git.remote_url import normalize_remote, without_credentials
 from sdlc_runner.orchestrator import launcher, registry
 
 if TYPE_CHECKING:
     from sdlc_runner.orchestrator.project import Project
+
+_URL = re.compile(r"(?P<scheme>[a-z+]+)://(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:]*)", re.IGNORECASE)
+_SCP = re.compile(r"(?:[^/@]*@)?(?P<host>[^/:@]{2,}):(?!//)")
 
 
 def identity(found: Project) -> str:
@@ -20,8 +27,8 @@ def identity(found: Project) -> str:
     if not done.ok:
         raise UsageError(
             Code.BAD_CONFIG,
-            "git does not know who you are, so `publish` cannot commit for you.",
-            "`git config --global user.email YOU@EXAMPLE.ORG` and user.name.",
+            "git has no user name and email, so `publish` cannot commit.",
+            "Set them with `git config --global user.email YOU@EXAMPLE.ORG` and `user.name`.",
         )
     return done.text.rpartition(">")[0] + ">"
 
@@ -40,7 +47,7 @@ def remote(found: Project) -> str:
 
 
 def published(found: Project) -> str:
-    """Check that the remote has what attempts begin from; the backend is not asked."""
+    """Check that the remote has what attempts start from; the backend is not asked."""
     refs = registry.list_refs(found)
     base = launcher.require_published(found, refs)
     count = len({item.task for item in refs.attempts(found.feature.name)})
@@ -52,3 +59,58 @@ def consented(found: Project) -> str:
     commands = found.settings.verify.commands
     consent.require(found.state, found.repo.root, found.configuration.needing_consent)
     return f"{len(commands)} verify commands may run here"
+
+
+def clone_url(project: Project) -> CheckResult:
+    """Check that pods can reach the address that attempts clone from and push to."""
+    url = project.settings.clone.url or project.url
+    shown = without_credentials(url)
+    scheme, host = address(url)
+    if not host or _is_loopback(host):
+        raise UsageError(
+            Code.BAD_CONFIG,
+            f"Pods cannot reach {shown}: it is an address of this machine.",
+            "Set the URL of the repository that pods can reach: `--set clone.url=URL`.",
+        )
+    if scheme == "ssh":
+        hint = (
+            "The git Secret needs `ssh-privatekey` and `known_hosts`; with a token instead:"
+            f" `--set clone.url=https://{host}/…`."
+        )
+        return CheckResult(f"{shown}, by SSH", "" if project.settings.clone.url else hint)
+    if shown != url:
+        return CheckResult(f"{shown}; pods get it without its credentials")
+    if scheme == "http":
+        return CheckResult(
+            f"{shown}, unencrypted", "`--set clone.url=https://…` keeps the token secret."
+        )
+    if _is_private(host):
+        hint = "The chart's NetworkPolicy blocks private addresses: allow it in networkPolicy.git."
+        return CheckResult(f"{shown}, at a private address", hint)
+    return CheckResult(shown)
+
+
+def address(url: str) -> tuple[str, str]:
+    """Return scheme and host of a remote; no host for a path on this machine."""
+    match = _URL.match(url)
+    if match:
+        scheme = match["scheme"].lower()
+        return scheme, "" if scheme == "file" else match["host"].strip("[]")
+    match = _SCP.match(url)
+    return ("ssh", match["host"]) if match else ("file", "")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _is_private(host: str) -> bool:
+    """Whether it resolves to private addresses here; others may resolve in pods."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return False
+    return any(ipaddress.ip_address(str(item[4][0]).partition("%")[0]).is_private for item in found)

@@ -1,4 +1,4 @@
-"""The Secrets that attempts mount, as far as one may read them; values are never shown."""
+"""The Secrets that attempts mount, as far as the user may read them; values are never shown."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner.backends.kubernetes import agent_endpoint
 from sdlc_runner.backends.kubernetes.errors import ApiError
 from sdlc_runner.backends.kubernetes.job_spec import GIT_VOLUME
-from sdlc_runner.backends.kubernetes.object_fields import conditions, newest, said
-from sdlc_runner.backends.kubernetes.pending_reasons import tells_cause
-from sdlc_runner.doctor import clone_url
+from sdlc_runner.backends.kubernetes.objects import EventView, ObjectView, newest, one_line
+from sdlc_runner.backends.kubernetes.reasons import explains_mount
+from sdlc_runner.doctor import repository
 from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, UsageError
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _MODEL_VOLUME = "model-keys"
 _EXTERNAL = "/apis/external-secrets.io/v1"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_FORBIDDEN, _NOT_FOUND = 403, 404
 _FILES = {
     GIT_VOLUME: "--from-file=token=FILE",
     _MODEL_VOLUME: "--from-file=ANTHROPIC_API_KEY=FILE",
@@ -32,17 +31,17 @@ _FILES = {
 
 
 def examine(project: Project, api: KubeApi, job: Mapping[str, Any]) -> CheckResult:
-    """Check that each Secret is there with the keys that attempts read."""
+    """Check that each Secret exists with the keys that attempts read."""
     named = dict(_named(job["spec"]["template"]["spec"]))
     seen, unread = [], []
     for volume, secret in named.items():
         try:
             found = api.get(api.path("secrets", secret))
         except ApiError as error:
-            if error.status == _NOT_FOUND:
+            if error.is_not_found:
                 raise _absent(api, volume, secret) from None
-            if error.status != _FORBIDDEN:
-                raise error.to_error(f"The Secret {secret} cannot be read") from None
+            if not error.is_forbidden:
+                raise error.to_error(f"Cannot read the Secret {secret}") from None
             unread.append(secret)
             continue
         problem = _problem(volume, found, project)
@@ -53,7 +52,7 @@ def examine(project: Project, api: KubeApi, job: Mapping[str, Any]) -> CheckResu
                 _remedy(api, volume, secret, " --dry-run=client -o yaml | kubectl apply -f -"),
             )
         seen.append(secret)
-    return _told(api, named, seen, unread)
+    return _result(api, named, seen, unread)
 
 
 def _named(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -66,7 +65,7 @@ def _named(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _problem(volume: str, secret: Mapping[str, Any], project: Project) -> str:
     keys = {key for key, value in (secret.get("data") or {}).items() if value}
     if volume == GIT_VOLUME:
-        scheme, _ = clone_url.address(project.settings.clone.url or project.url)
+        scheme, _ = repository.address(project.settings.clone.url or project.url)
         needed = {"ssh-privatekey", "known_hosts"} if scheme == "ssh" else {"token"}
         lacking = sorted(needed - keys)
         by = "SSH" if scheme == "ssh" else "HTTP"
@@ -89,46 +88,42 @@ def _absent(api: KubeApi, volume: str, secret: str) -> UsageError:
 
 
 def _remedy(api: KubeApi, volume: str, secret: str, replacing: str = "") -> str:
-    """Say how to make a Secret, or to replace it; one that is fetched is its store's matter."""
+    """Return the command that creates or replaces a Secret, or what its external store says."""
     where = f"kubectl -n {api.namespace}"
     try:
         found = api.get(f"{_EXTERNAL}/namespaces/{api.namespace}/externalsecrets/{secret}")
-    except ApiError:  # there is none, or it is not for us to see
+    except ApiError:  # there is none, or the user may not read it
         files = _FILES[volume]
         return f"`{where} create secret generic {secret} {files}{replacing}`"
-    ready = conditions(found, wanted="False").get("Ready", {})
-    why = said(ready.get("message")) or "its operator has not said anything"
-    return f"ExternalSecret {secret}: {why}; `{where} describe externalsecret {secret}` tells more."
+    ready = ObjectView.of(found).condition("Ready", is_true=False)
+    why = ready.message if ready and ready.message else "its operator has not reported yet"
+    return f"ExternalSecret {secret}: {why}; see `{where} describe externalsecret {secret}`."
 
 
-def _told(
+def _result(
     api: KubeApi, named: Mapping[str, str], seen: list[str], unread: list[str]
 ) -> CheckResult:
-    parts = [f"what is needed is in {', '.join(seen)}"] if seen else []
+    parts = [f"all keys are in {', '.join(seen)}"] if seen else []
     if unread:
         parts.append(
-            f"{', '.join(unread)} cannot be read by you (a missing one shows as volume_not_mounted)"
+            f"{', '.join(unread)} not readable by you (a missing one shows as volume_not_mounted)"
         )
     text = "; ".join(parts) or "the template names none"
-    trouble = _mount_trouble(api, unread)
-    if trouble:
-        return CheckResult(f"{text}; lately: {trouble}", "If that was since mended, all is well.")
+    problem = _mount_problem(api, unread)
+    if problem:
+        return CheckResult(f"{text}; recently: {problem}", "Ignore this if it was fixed since.")
     if GIT_VOLUME not in named:
         hint = "Name a Secret in the chart's value secrets.git.existingSecret."
         return CheckResult(f"{text}; without git credentials attempts cannot push", hint)
     return CheckResult(text)
 
 
-def _mount_trouble(api: KubeApi, secrets: list[str]) -> str:
-    """Return what a pod of the last hour said of a Secret that we may not read."""
+def _mount_problem(api: KubeApi, secrets: list[str]) -> str:
+    """Return what an event of the last hour says about a Secret that the user may not read."""
     try:
-        events = api.get(api.path("events")).get("items", [])
+        events = list(map(EventView.of, api.get(api.path("events")).get("items", [])))
     except ApiError:
         return ""
-    about = [event for event in events if any(f'"{name}"' in _text(event) for name in secrets)]
-    found = newest(filter(tells_cause, about), "FailedMount")
-    return said(found.get("message")) if found else ""
-
-
-def _text(event: Mapping[str, Any]) -> str:
-    return str(event.get("message", ""))
+    about = [event for event in events if any(f'"{name}"' in event.message for name in secrets)]
+    found = newest(filter(explains_mount, about), "FailedMount")
+    return one_line(found.message) if found else ""

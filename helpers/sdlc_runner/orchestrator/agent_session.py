@@ -9,7 +9,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from sdlc_runner.backends.kubernetes.port_forward import forwarded
+from sdlc_runner.backends.kubernetes.agent_endpoint import forwarded
 from sdlc_runner.errors import Code, RunnerError, UnreachableError, UsageError
 from sdlc_runner.orchestrator import registry
 from sdlc_runner.worker.agents.opencode_server.client import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from sdlc_runner.backends.base import AgentServer, AttemptStatus
-    from sdlc_runner.backends.kubernetes.port_forward import Forward
+    from sdlc_runner.backends.kubernetes.agent_endpoint import PortForward
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.orchestrator.registry import Attempt
 
@@ -41,7 +41,7 @@ class AgentSession:
     known: Attempt
     status: AttemptStatus
     server: AgentServer
-    forward: Forward
+    forward: PortForward
 
     def ask(self, method: str, path: str, body: object = None) -> Answer:
         """Ask the agent's server; raises ``cluster_unreachable`` or ``agent_server_refused``."""

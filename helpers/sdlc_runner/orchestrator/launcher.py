@@ -201,7 +201,7 @@ def _hand_over(
             f"git cannot hold a branch {spec.branch} beside the branch {clash} on the remote.",
             "Choose another `branch.prefix`, or delete that branch.",
         )
-    if spec.backend == "local":
+    if project.backend.runs_on_this_machine:
         consent.require(project.state, project.repo.root, project.configuration.needing_consent)
     status, started = project.backend.start(spec, renew=renew)
     evidence = verify_evidence.Evidence(naming.AttemptRefs.of(spec.key))

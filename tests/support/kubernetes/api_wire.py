@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdlc_runner.backends.kubernetes.informer import Informer
-from sdlc_runner.backends.kubernetes.kubeconfig import Access, open_api
+from sdlc_runner.backends.kubernetes.kubeconfig import ClusterConfig, open_api
 from sdlc_runner.backends.kubernetes.pod_log import PodLog
 from support.kubernetes.fake_api_server import FakeApi, kubeconfig, listed, named
 
@@ -122,14 +122,14 @@ def founded(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def opened(fake: FakeApi, tmp_path: Path, rate: float = 200) -> KubeApi:
-    return open_api(Access(str(kubeconfig(tmp_path / "config", fake.url))), rate)
+    return open_api(ClusterConfig(str(kubeconfig(tmp_path / "config", fake.url))), rate)
 
 
 def get(api: KubeApi) -> list[str]:
     return [item["metadata"]["name"] for item in api.get(api.path("jobs"))["items"]]
 
 
-def jobs(access: Access) -> list[str]:
+def jobs(access: ClusterConfig) -> list[str]:
     return get(open_api(access, 100))
 
 

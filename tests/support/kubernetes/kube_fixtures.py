@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sdlc_runner.backends.kubernetes import job_state
 from sdlc_runner.backends.kubernetes.job_spec import CANCELLED, GIVEN_UP
+from sdlc_runner.backends.kubernetes.objects import EventView, JobView, PodView
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from sdlc_runner.backends.kubernetes.job_state import JobState
 
 JobOrPod = dict[str, Any]
 BORN, SCHEDULED, LATER = "2026-11-23T08:33:09Z", "2026-11-23T08:33:10Z", "2026-11-23T08:33:20Z"
@@ -139,3 +143,19 @@ GIVE_UP_NOTE = {GIVEN_UP: '{"code": "image_pull_failed", "message": "No.", "hint
 
 def disrupted(reason: str, message: str) -> JobOrPod:
     return condition("DisruptionTarget", reason=reason, message=message)
+
+
+def state_of(job: JobOrPod | None, pod: JobOrPod | None, events: Iterable[JobOrPod]) -> JobState:
+    """Return the state of raw objects."""
+    return job_state.state_of(
+        None if job is None else JobView.of(job),
+        None if pod is None else PodView.of(pod),
+        list(map(EventView.of, events)),
+    )
+
+
+def states(
+    jobs: Iterable[JobOrPod], pods: Iterable[JobOrPod], events: Iterable[JobOrPod]
+) -> dict[str, JobState]:
+    """Return the states of raw objects by their Jobs' uids."""
+    return job_state.states(map(JobView.of, jobs), map(PodView.of, pods), map(EventView.of, events))

@@ -1,13 +1,19 @@
-"""The one door to the Kubernetes API: plain dictionaries in and out, patient and polite.
+"""The one door to the Kubernetes API: plain dictionaries in and out.
 
-Every request is rate limited; 429 is obeyed; a moment's outage is waited out.
+Every request is rate limited; 429 is obeyed; a short outage is waited out. The only module beside
+``kubeconfig`` that knows the Kubernetes client.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
+import re
 import threading
 import time
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
@@ -16,35 +22,35 @@ from kubernetes import client
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config import ConfigException
 from kubernetes.stream import portforward
+from kubernetes.utils import parse_quantity
 from urllib3.exceptions import HTTPError
 
 from sdlc_runner import __version__
-from sdlc_runner.backends.kubernetes.backoff import Backoff
 from sdlc_runner.backends.kubernetes.errors import (
     ApiError,
     failure_of,
     refused_upgrade,
     warnings_of,
 )
-from sdlc_runner.backends.kubernetes.server_clock import ServerClock
-from sdlc_runner.backends.kubernetes.stream import Stream, said
-from sdlc_runner.backends.kubernetes.throttle import Rate
+from sdlc_runner.events.codec import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from socket import socket
 
     from urllib3.response import BaseHTTPResponse
 
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
-_PATIENCE_SECONDS = 8.0
+_RETRY_SECONDS = 8.0
 _LONGEST_WAIT = 120.0
 _LARGEST_ANSWER = 256 << 20
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _MOST_CONNECTIONS = 32
 _CHUNK = 64 * 1024
+_MESSAGE_LIMIT = 300
+_OBJECT = re.compile(r"<?[\w.]*HTTPS?Connection(?:Pool)?\b[^)>]*[)>]: ")
 
 JsonObject = dict[str, Any]
 _Answer = TypeVar("_Answer")
@@ -55,13 +61,13 @@ class KubeApi:
 
     def __init__(self, api: client.ApiClient, namespace: str, requests_per_second: float) -> None:
         self._api = api
-        self._rate = Rate(requests_per_second)
+        self._throttle = Throttle(requests_per_second)
         self._broke = float("-inf")
         self._signing_in = threading.Lock()
         self.namespace = namespace
         self.clock = ServerClock()
         self.server = str(api.configuration.host)
-        # A request that never came to an end must not hold a place for ever: hence both bounds.
+        # A request that never ends must not hold a place for ever: hence both limits.
         self._pool = api.rest_client.pool_manager
         self._pool.connection_pool_kw.update(maxsize=_MOST_CONNECTIONS, block=False)
 
@@ -88,7 +94,7 @@ class KubeApi:
         try:
             self._json("DELETE", path, {}, body or {"propagationPolicy": "Background"})
         except ApiError as failure:
-            if failure.status == 404:  # noqa: PLR2004 - not found
+            if failure.is_not_found:
                 return False
             raise
         return True
@@ -107,10 +113,10 @@ class KubeApi:
             finally:
                 stream.close()
 
-        return self._patiently(read)
+        return self._retry(read)
 
-    def try_out(self, path: str, body: Mapping[str, Any]) -> tuple[str, ...]:
-        """Have the server go through a creation and keep nothing; returns its warnings."""
+    def dry_run(self, path: str, body: Mapping[str, Any]) -> tuple[str, ...]:
+        """Have the server check a creation without keeping anything; return its warnings."""
         response = self._request("POST", path, {"dryRun": "All"}, body, _READ_SECONDS)
         _object(response)
         return warnings_of(response.headers.getlist("Warning"))
@@ -123,9 +129,11 @@ class KubeApi:
         try:
             opened = portforward(call, pod, self.namespace, ports=str(port))
         except ApiException as error:
-            raise refused_upgrade(error, f"No way to port {port} of {pod}") from None
+            raise refused_upgrade(error, f"Cannot connect to port {port} of {pod}") from None
         except (HTTPError, OSError) as error:
-            raise ApiError(None, "", f"No way to port {port} of {pod}: {said(error)}") from None
+            raise ApiError(
+                None, "", f"Cannot connect to port {port} of {pod}: {transport_message(error)}"
+            ) from None
         found: socket = opened.socket(port)
         return found
 
@@ -136,14 +144,12 @@ class KubeApi:
         query: Mapping[str, str],
         body: Mapping[str, Any] | None = None,
     ) -> JsonObject:
-        return self._patiently(
-            lambda: _object(self._request(method, path, query, body, _READ_SECONDS))
-        )
+        return self._retry(lambda: _object(self._request(method, path, query, body, _READ_SECONDS)))
 
-    def _patiently(self, ask: Callable[[], _Answer]) -> _Answer:
+    def _retry(self, ask: Callable[[], _Answer]) -> _Answer:
         """Ask until there is an answer, for as long as a short outage may last."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        backoff, granted = Backoff(0.2, _PATIENCE_SECONDS), 0.0
+        deadline = time.monotonic() + _RETRY_SECONDS
+        backoff, granted = Backoff(0.2, _RETRY_SECONDS), 0.0
         while True:
             try:
                 return ask()
@@ -157,19 +163,19 @@ class KubeApi:
                 time.sleep(wait)
 
     def _is_waking(self, failure: ApiError) -> bool:
-        """Whether it has just started: then it refuses everybody for a moment."""
-        return failure.status in {401, 403} and time.monotonic() - self._broke < _PATIENCE_SECONDS
+        """Whether the server has just started: then it refuses everyone for a moment."""
+        return failure.is_unauthorized and time.monotonic() - self._broke < _RETRY_SECONDS
 
     def _note_break(self) -> None:
         self._broke = time.monotonic()
 
     def _credentials(self) -> dict[str, str]:
-        """Return what says who we are; a token that is about to end is renewed, by one thread."""
+        """Return the headers that authenticate us; one thread at a time renews the token."""
         try:
             with self._signing_in:
                 settings = self._api.configuration.auth_settings().values()
         except (ConfigException, OSError, ValueError, KeyError, TypeError) as error:
-            raise ApiError(None, "", f"Signing in failed: {said(error)}") from None
+            raise ApiError(None, "", f"Signing in failed: {transport_message(error)}") from None
         return {str(setting["key"]): str(setting["value"]).strip() for setting in settings}
 
     def _request(
@@ -181,7 +187,7 @@ class KubeApi:
         silence: float,
     ) -> BaseHTTPResponse:
         """Send one request; raises ``ApiError`` for anything but a good status."""
-        self._rate.take()
+        self._throttle.take()
         query_text = f"?{urlencode(query)}" if query else ""
         headers = {"Accept": _JSON, "User-Agent": f"sdlc-runner/{__version__}"}
         if body is not None:
@@ -200,8 +206,8 @@ class KubeApi:
             )
         except (HTTPError, OSError, ValueError) as error:
             self._note_break()
-            raise ApiError(None, "", f"{self.server}: {said(error)}") from None
-        self.clock.heard(response.headers.get("Date"))
+            raise ApiError(None, "", f"{self.server}: {transport_message(error)}") from None
+        self.clock.set(response.headers.get("Date"))
         if not 200 <= response.status < 300:  # noqa: PLR2004
             raise failure_of(response.status, response.headers, _body_of(response))
         return response
@@ -215,9 +221,9 @@ def _object(response: BaseHTTPResponse) -> JsonObject:
             found = json.loads(content)
             if isinstance(found, dict):
                 return found
-        raise ApiError(None, "", "The answer is no JSON object, or a very large one.")
+        raise ApiError(None, "", "The answer is not a JSON object, or is too large.")
     except (ValueError, RecursionError, HTTPError, OSError) as error:
-        raise ApiError(None, "", f"The answer cannot be read: {said(error)}") from None
+        raise ApiError(None, "", f"The answer cannot be read: {transport_message(error)}") from None
     finally:
         response.close()
 
@@ -229,3 +235,114 @@ def _body_of(response: BaseHTTPResponse) -> bytes:
         return b""
     finally:
         response.close()
+
+
+class Backoff:
+    """Pauses that double from ``first`` to ``longest`` seconds, each half to one and a half."""
+
+    def __init__(self, first: float, longest: float) -> None:
+        self._first = first
+        self._longest = longest
+        self._pause = first
+
+    def reset(self) -> None:
+        """Start over: it went well."""
+        self._pause = self._first
+
+    def next(self, at_least: float = 0) -> float:
+        """Return the next pause, no shorter than what the server asked for."""
+        pause, self._pause = self._pause, min(self._pause * 2, self._longest)
+        return max(at_least, pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+
+
+class Throttle:
+    """A client-side rate limit, which the official client lacks; may be shared by threads.
+
+    A bucket that fills by ``per_second`` and holds one second's worth.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._lock = threading.Lock()
+        self._tokens = per_second
+        self._filled = time.monotonic()
+
+    def take(self) -> None:
+        """Wait until one more request may go out."""
+        with self._lock:
+            now = time.monotonic()
+            more = (now - self._filled) * self._per_second
+            self._tokens = min(self._per_second, self._tokens + more) - 1
+            self._filled = now
+            wait = -self._tokens / self._per_second
+        if wait > 0:
+            time.sleep(wait)
+
+
+class ServerClock:
+    """The cluster's clock, by the ``Date`` of its answers: this machine's may be hours off.
+
+    It runs on between two answers, and may be shared by threads.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[float, float] | None = None
+
+    def set(self, date: str | None) -> None:
+        """Take the ``Date`` of an answer that came just now; anything else is ignored."""
+        try:
+            seconds = parsedate_to_datetime(date or "").timestamp()
+        except (ValueError, OverflowError):
+            return
+        self._last = (seconds, time.monotonic())
+
+    def now(self) -> float | None:
+        """Return its time in seconds of the epoch; None before the first answer."""
+        if self._last is None:
+            return None
+        seconds, at = self._last
+        return seconds + time.monotonic() - at
+
+
+class Stream:
+    """One long answer, a watch or a log, that any thread may end.
+
+    Yields pieces as they come; raises ``ApiError`` when it is cut off, or silent for too long.
+
+    ``broke`` is called when that happens.
+    """
+
+    def __init__(self, response: BaseHTTPResponse, broke: Callable[[], None]) -> None:
+        self._response = response
+        self._broke = broke
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._response.stream(_CHUNK)
+        except (HTTPError, OSError, ValueError, AttributeError) as error:
+            self._broke()
+            raise ApiError(None, "", f"The stream broke off: {transport_message(error)}") from None
+
+    def stop(self) -> None:
+        """End it for its reader; for other threads than the reader's."""
+        with contextlib.suppress(Exception):  # it may just have ended
+            self._response.shutdown()
+
+    def close(self) -> None:
+        """Give the connection back or up; for the thread that read it."""
+        with contextlib.suppress(HTTPError, OSError, ValueError):
+            self._response.close()
+
+
+def transport_message(error: Exception) -> str:
+    """Return the message of a transport's error, without the library's objects."""
+    reason = getattr(error, "reason", None) or error
+    return clean(_OBJECT.sub("", str(reason)), _MESSAGE_LIMIT) or type(error).__name__
+
+
+def quantity(text: object) -> Decimal:
+    """Read a quantity of Kubernetes, such as ``500m`` or ``2Gi``; 0 if it is none."""
+    try:
+        return Decimal(parse_quantity(str(text)))  # type: ignore[no-untyped-call]
+    except ValueError:
+        return Decimal(0)

@@ -1,6 +1,6 @@
-"""A copy of some objects of the cluster that keeps itself up to date: one list, then one watch.
+"""Copies of the cluster's objects that are kept up to date: one list, then one watch.
 
-However many attempts a process follows, each kind of object has one mirror, and no pod is polled.
+However many attempts a process follows, each kind of object has one informer, and no pod is polled.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.backends.kubernetes.backoff import Backoff
+from sdlc_runner.backends.kubernetes.api import Backoff
 from sdlc_runner.backends.kubernetes.errors import ApiError
+from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState, has_ended, states
+from sdlc_runner.backends.kubernetes.jobs import pair, selector
+from sdlc_runner.backends.kubernetes.objects import EventView, JobView, PodView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from sdlc_runner.backends.kubernetes.api import JsonObject, KubeApi
-    from sdlc_runner.backends.kubernetes.stream import Stream
+    from sdlc_runner.backends.kubernetes.api import JsonObject, KubeApi, Stream
+    from sdlc_runner.backends.kubernetes.jobs import JobRecord
 
 _GONE = 410
-_REFUSED = frozenset({401, 403})
 _WATCH_SECONDS = 240
 SILENCE_SECONDS = 90.0  # bookmarks come every minute
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
@@ -61,13 +63,13 @@ class Informer:
         self._stream: Stream | None = None
         self._failing_since: float | None = None
         self._failure: ApiError | None = None
-        threading.Thread(target=self._run, name=f"mirror of {kind}", daemon=True).start()
+        threading.Thread(target=self._run, name=f"informer of {kind}", daemon=True).start()
 
     def objects(self) -> list[JsonObject]:
         """Return what there is; raises the failure that has lasted for too long."""
         failure, since = self._failure, self._failing_since
         if failure is not None and since is not None:
-            most = _REFUSED_SECONDS if failure.status in _REFUSED else _OUTAGE_SECONDS
+            most = _REFUSED_SECONDS if failure.is_unauthorized else _OUTAGE_SECONDS
             if time.monotonic() - since > most:
                 raise failure
         return self.newest()
@@ -126,7 +128,7 @@ class Informer:
             kept = {item["metadata"]["uid"]: item for item in found.get("items") or ()}
             version = str(found["metadata"]["resourceVersion"])
         except _UNREADABLE:
-            raise ApiError(None, "", f"{self._path}: the answer is no list.") from None
+            raise ApiError(None, "", f"{self._path}: the answer is not a list.") from None
         self._past.update({uid: old for uid, old in self._objects.items() if uid not in kept})
         self._objects = kept
         self._is_well()
@@ -194,3 +196,81 @@ class Informer:
             case _:
                 self._objects[found["metadata"]["uid"]] = found
         return str(found["metadata"]["resourceVersion"])
+
+
+# What comes together is read together: in a flood, for some times as long as reading takes.
+_SHORTEST_GATHERING, _LONGEST_GATHERING = 0.003, 0.06
+_GATHERINGS = 10
+
+
+class FeatureWatch:
+    """Where the attempts of one feature are, kept up to date by informers of Jobs, pods, events.
+
+    ``wait`` ends at every change, and at ``wake``.
+    """
+
+    def __init__(self, api: KubeApi, scope: str) -> None:
+        query = selector(scope)
+        self._woken = threading.Condition()
+        self._wakes = self._heeded = 0
+        self._waited = time.monotonic()
+        self._changes, self._seen = 0, -1
+        self._states: dict[str, JobState] = {}
+        self._jobs = Informer(api, "jobs", query, self._change)
+        self._pods = Informer(api, "pods", query, self._change)
+        self._events = Informer(api, "events", {}, self._change)
+
+    def _change(self) -> None:
+        with self._woken:
+            self._changes += 1
+        self.wake()
+
+    def wake(self) -> None:
+        """End the ``wait`` of other threads."""
+        with self._woken:
+            self._wakes += 1
+            self._woken.notify_all()
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something has happened since the last wait, at most so long."""
+        busy = time.monotonic() - self._waited
+        with self._woken:
+            woken = self._woken.wait_for(lambda: self._wakes != self._heeded, seconds)
+            self._heeded = self._wakes
+        if woken:
+            time.sleep(min(max(_GATHERINGS * busy, _SHORTEST_GATHERING), _LONGEST_GATHERING))
+        self._waited = time.monotonic()
+
+    @property
+    def outage(self) -> float:
+        """For how many seconds the cluster has not answered."""
+        return max(self._jobs.outage, self._pods.outage)
+
+    def state(self, uid: str) -> JobState | None:
+        """Return where the attempt of a Job's uid is; None: not known yet.
+
+        Raises ``ApiError`` after a long outage. Events that cannot be read are left out.
+        """
+        changes = self._changes
+        jobs, pods = self._jobs.objects(), self._pods.objects()
+        if not (self._jobs.synced and self._pods.synced):
+            return None
+        if self._seen != changes:
+            ended = [pod for pod in map(PodView.of, self._pods.past()) if has_ended(pod)]
+            self._states = states(
+                map(JobView.of, jobs),
+                [*ended, *map(PodView.of, pods)],
+                map(EventView.of, self._events.newest()),
+            )
+            self._seen = changes
+        return self._states.get(uid, JobState(JobPhase.GONE))
+
+    def attempts(self) -> list[JobRecord] | None:
+        """Return the attempts that there are; None: not known yet; raises as ``state`` does."""
+        jobs, pods = self._jobs.objects(), self._pods.objects()
+        return pair(jobs, pods) if self._jobs.synced and self._pods.synced else None
+
+    def stop(self) -> None:
+        """Watch no more."""
+        for informer in (self._jobs, self._pods, self._events):
+            informer.stop()

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.attempt import naming
 from sdlc_runner.attempt import spec as attempt_spec
-from sdlc_runner.backends.kubernetes import template_shape
 from sdlc_runner.digest import digest, slug
-from sdlc_runner.errors import Code, RunnerError, UsageError
+from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.git.remote_url import normalize_remote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sdlc_runner.attempt.spec import AttemptSpec
+    from sdlc_runner.backends.kubernetes.pod_template import PodTemplate
 
 RUNNER, AGENT = "runner", "agent"
 MANAGED = {"app.kubernetes.io/managed-by": "sdlc-runner"}
@@ -47,58 +47,12 @@ _LONGEST = 2**31 - 1  # seconds that the API takes for a pod
 
 @dataclass(frozen=True)
 class Clocks:
-    """How long each stage may take, in seconds; 0: no limit."""
+    """How long each phase may take, in seconds; 0: no limit."""
 
     queue: float = 86_400
     start: float = 900
     grace: float = 30
-    """For what may pass by itself: image pulls, volumes, the creation of a container."""
-
-
-@dataclass(frozen=True)
-class PodTemplate:
-    """A core/v1 PodTemplate and where it came from."""
-
-    source: str
-    content: Mapping[str, Any]
-
-    @property
-    def pod(self) -> Mapping[str, Any]:
-        """Its ``template``: metadata and spec of the pod."""
-        found: Mapping[str, Any] = self.content["template"]
-        return found
-
-    @property
-    def digest(self) -> str:
-        """A hash that changes when the pods it makes do."""
-        return digest(json.dumps(self.pod, sort_keys=True))[:16]
-
-    @property
-    def is_single(self) -> bool:
-        """Whether one container is both runner and agent."""
-        return not any(item["name"] == AGENT for item in _containers(self.pod))
-
-
-def parse_template(found: object, source: str) -> PodTemplate:
-    """Check that an object is a pod template that attempts can run in."""
-    problem = _problem(found)
-    if problem or not isinstance(found, dict):
-        raise UsageError(
-            Code.BAD_POD_TEMPLATE,
-            f"The pod template {source} {problem}.",
-            "Take the one that the chart agentic-sdlc-agent-runner makes.",
-        )
-    return PodTemplate(source, found)
-
-
-def _problem(found: object) -> str:
-    if not isinstance(found, dict) or found.get("kind") != "PodTemplate":
-        return "is no PodTemplate of core/v1"
-    problem = template_shape.misfit(found.get("template"))
-    if problem:
-        return problem
-    named = [item["name"] for item in found["template"]["spec"]["containers"]]
-    return "" if RUNNER in named else f"has no container named {RUNNER}"
+    """For what may pass on its own: image pulls, volumes, the creation of a container."""
 
 
 def scope_of(remote: str, feature: str) -> str:
@@ -181,8 +135,8 @@ def _annotations(template: PodTemplate, spec: AttemptSpec) -> dict[str, str]:
     if len(text.encode()) > _SPEC_LIMIT:
         raise RunnerError(
             Code.FILE_TOO_LARGE,
-            f"Task {spec.key.task} is described by more than {_SPEC_LIMIT // 1024} KiB.",
-            "Put the details into a file of the feature, and name it in the task.",
+            f"Task {spec.key.task} has a specification of more than {_SPEC_LIMIT // 1024} KiB.",
+            "Move the details to a file of the feature and name that file in the task.",
         )
     return {SPEC: text, TEMPLATE: template.digest}
 
@@ -211,15 +165,9 @@ def _set_deadlines(job: dict[str, Any], spec: AttemptSpec, clocks: Clocks) -> No
         job["activeDeadlineSeconds"] = int(clocks.queue) + pod + _MARGIN_SECONDS
 
 
-def spec_of(job: Mapping[str, Any]) -> AttemptSpec | None:
-    """Read the specification back from a Job; None if it holds none of ours."""
-    notes = job["metadata"].get("annotations") or {}
+def spec_of(annotations: Mapping[str, str]) -> AttemptSpec | None:
+    """Read the specification back from a Job's or pod's annotations; None if there is none."""
     try:
-        return attempt_spec.load(notes.get(SPEC, ""))
+        return attempt_spec.load(annotations.get(SPEC, ""))
     except RunnerError:
         return None
-
-
-def _containers(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    spec = pod.get("spec") or {}
-    return [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]

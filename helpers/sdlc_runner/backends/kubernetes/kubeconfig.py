@@ -16,7 +16,7 @@ from sdlc_runner.backends.kubernetes.api import KubeApi
 from sdlc_runner.errors import Code, UnreachableError, UsageError
 
 
-class Access(NamedTuple):
+class ClusterConfig(NamedTuple):
     """Which cluster, as kubeconfig names it; empty: its current context, or the pod we run in."""
 
     kubeconfig: str = ""
@@ -24,36 +24,38 @@ class Access(NamedTuple):
     namespace: str = ""
 
 
-def open_api(access: Access, requests_per_second: float) -> KubeApi:
+def open_api(cluster: ClusterConfig, requests_per_second: float) -> KubeApi:
     """Open the cluster that kubeconfig, or the pod we run in, names."""
     try:
-        return _open(access, requests_per_second)
+        return _open(cluster, requests_per_second)
     except ConfigException as error:
         raise UsageError(
             Code.NO_CLUSTER,
             f"No cluster is configured: {str(error)[:200]}",
             "Set KUBECONFIG, or `--set kubernetes.context=NAME`; `kubectl config get-contexts`.",
         ) from None
-    except Exception as error:  # noqa: BLE001 - what is no kubeconfig has the library raise anything
+    except Exception as error:  # noqa: BLE001 - the library raises anything for a broken file
         raise UnreachableError(
-            Code.NO_CLUSTER, f"The kubeconfig cannot be used: {str(error)[:200]}", "Mend it."
+            Code.NO_CLUSTER,
+            f"The kubeconfig cannot be used: {str(error)[:200]}",
+            "Check it with `kubectl config view`.",
         ) from None
 
 
-def _open(access: Access, requests_per_second: float) -> KubeApi:
+def _open(cluster: ClusterConfig, requests_per_second: float) -> KubeApi:
     configuration = client.Configuration()
-    files = access.kubeconfig or "~/.kube/config"
+    files = cluster.kubeconfig or "~/.kube/config"
     there = any(Path(file).expanduser().exists() for file in files.split(":"))
-    if there or access.kubeconfig or access.context:
-        context = access.context or None
+    if there or cluster.kubeconfig or cluster.context:
+        context = cluster.context or None
         config.load_kube_config(  # type: ignore[no-untyped-call]
             files, context, configuration, persist_config=False
         )
-        namespace = access.namespace or _namespace_of(files, context)
+        namespace = cluster.namespace or _namespace_of(files, context)
     else:
         config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
         mounted = Path(incluster_config.SERVICE_TOKEN_FILENAME).with_name("namespace")
-        namespace = access.namespace or mounted.read_text(encoding="utf-8").strip()
+        namespace = cluster.namespace or mounted.read_text(encoding="utf-8").strip()
     return KubeApi(client.ApiClient(configuration), namespace, requests_per_second)
 
 
