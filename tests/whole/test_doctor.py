@@ -199,7 +199,7 @@ def test_without_a_cluster_the_rest_of_the_chain_is_proved(harness: Harness) -> 
     ("url", "verdict", "told"),
     [
         ("https://example.org/a/b.git", "ok", ""),
-        ("https://user:hunter2@example.org/a/b.git", "ok", "without the credentials"),
+        ("https://user:hunter2@example.org/a/b.git", "ok", "without its credentials"),
         ("http://example.org/a/b.git", "ok", "unencrypted"),
         ("ssh://git@example.org/a/b.git", "ok", "by SSH"),
         ("https://10.1.2.3/a/b.git", "ok", "private address"),
