@@ -82,7 +82,7 @@ def write(path: Path, content: bytes | str, *, exclusive: bool = False) -> None:
 
     ``exclusive``: raise ``FileExistsError`` where there is one.
     """
-    data = content.encode("utf-8", "replace") if isinstance(content, str) else content
+    data = content.encode() if isinstance(content, str) else content
     new = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
     try:
         with new.open("xb") as file:

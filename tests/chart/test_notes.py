@@ -27,8 +27,8 @@ def notes(*settings: str) -> str:
 
 def test_they_name_the_settings() -> None:
     said = notes(*WELL)
-    assert "namespace: agents" in said
-    assert "pod_template: sdlc-agentic-sdlc-agent-runner" in said
+    assert '"namespace": "agents"' in said
+    assert '"pod_template": "sdlc-agentic-sdlc-agent-runner"' in said
     assert "WARNING" not in said
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sdlc_runner import files
 from sdlc_runner.errors import Code, ExitCode, RunnerError, UnreachableError, UsageError
 from sdlc_runner.events.codec import clean
 from sdlc_runner.events.types import PublishedEvent, SummaryEvent
 from sdlc_runner.git import protected_paths
 from sdlc_runner.git.command import PushStatus
 from sdlc_runner.orchestrator import launcher, registry, tick_guard
-from sdlc_runner.tasks import checkboxes
+from sdlc_runner.tasks import checkboxes, feature
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,7 +68,7 @@ def _refuse_unfinished(project: Project) -> None:
 def _subject(project: Project) -> str:
     """Name the tasks that were ticked since the last publication."""
     path = project.feature.directory / "tasks.md"  # not there yet while only the spec is written
-    data = path.read_bytes() if path.is_file() else b""
+    data = files.read(path, feature.SIZE_LIMIT) if path.is_file() else b""
     new = checkboxes.ticked(data) - (project.published() or frozenset())
     return f"{', '.join(sorted(new))}: SYNC work" if new else "SYNC work"
 

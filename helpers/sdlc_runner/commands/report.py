@@ -66,7 +66,7 @@ def _own_folder(project: Project) -> Path:
 def _refuse_foreign(*paths: Path) -> None:
     """Raise ``foreign_file`` where a file exists that this command did not write."""
     for path in paths:
-        if path.is_symlink() or (path.exists() and not _is_ours(path)):
+        if not _is_ours(path):
             raise UsageError(
                 Code.FOREIGN_FILE,
                 f"{path} exists and was not written by `sdlc-runner report`.",
@@ -75,10 +75,14 @@ def _refuse_foreign(*paths: Path) -> None:
 
 
 def _is_ours(path: Path) -> bool:
-    if not path.is_file():
+    """Whether there is nothing yet, or a page that was written here."""
+    try:
+        with files.open_regular(path, follow=False) as file:
+            return timeline.MARK.encode() in file.read(_HEAD_BYTES)
+    except FileNotFoundError:
+        return True
+    except files.NotRegularError:
         return False
-    with path.open("rb") as file:
-        return timeline.MARK.encode() in file.read(_HEAD_BYTES)
 
 
 def _summarize(run: RunReport, output: Output) -> None:

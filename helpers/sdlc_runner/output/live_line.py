@@ -37,7 +37,7 @@ class LiveLine:
             return
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(exist_ok=True)
-            files.write(self._path, text[:_LENGTH])
+            files.write(self._path, text[:_LENGTH].encode("utf-8", "replace"))
 
     def close(self) -> None:
         """Leave nothing."""
