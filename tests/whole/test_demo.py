@@ -16,7 +16,7 @@ from support import source_files
 
 STEPS = (
     *("spec-kit feature", "sdlc-runner plan", "sdlc-runner run", "sdlc-runner status"),
-    *("merged, and ticked off", "What you saw", "Try next"),
+    *("merged, and ticked off", "What you saw", "Next, in your own"),
 )
 
 
