@@ -140,6 +140,10 @@ class FakeApi:
         """Return the requests of a kind so far."""
         return [request for request in self.requests if _is_of(request, kind)]
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed.is_set()
+
     def close(self) -> None:
         self._closed.set()
         self._server.shutdown()
