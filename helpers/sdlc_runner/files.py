@@ -10,7 +10,6 @@ import errno
 import fcntl
 import json
 import os
-import secrets
 import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -83,18 +82,29 @@ def write(path: Path, content: bytes | str, *, exclusive: bool = False) -> None:
     ``exclusive``: raise ``FileExistsError`` where there is one.
     """
     data = content.encode() if isinstance(content, str) else content
-    new = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    new = path.with_name(f".{path.name[:200]}.{os.urandom(4).hex()}")
     try:
         with new.open("xb") as file:
             file.write(data)
         if exclusive:
-            os.link(new, path)
+            _link(new, path)
             return
         with suppress(FileNotFoundError):
             new.chmod(path.stat().st_mode & 0o777)
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def _link(new: Path, path: Path) -> None:
+    """Give a file a second name, unless that name is taken."""
+    try:
+        os.link(new, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        with path.open("xb") as file:
+            file.write(new.read_bytes())
 
 
 @contextmanager

@@ -117,6 +117,18 @@ def test_a_replaced_file_keeps_its_mode_and_leaves_nothing_beside_it(tmp_path: P
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_new_file_needs_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    path = tmp_path / "file"
+    monkeypatch.setattr(os, "link", refuse)
+    files.write(path, "new", exclusive=True)
+    with pytest.raises(FileExistsError):
+        files.write(path, "other", exclusive=True)
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("new", [path])
+
+
 def test_a_link_is_replaced_and_its_target_is_left(tmp_path: Path) -> None:
     target, path = tmp_path / "target", tmp_path / "link"
     target.write_text("theirs")
