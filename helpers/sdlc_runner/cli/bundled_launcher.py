@@ -59,7 +59,7 @@ def _lacks(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
         project = open_project(call.directory, environ, call.home, call.flags)
     except (RunnerError, OSError):
         return False
-    return project.settings.backend == "kubernetes"
+    return project.uses_cluster
 
 
 def _environment(environ: Mapping[str, str]) -> Path:

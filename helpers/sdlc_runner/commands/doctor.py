@@ -72,7 +72,7 @@ def _of_project(found: Project) -> Iterator[Link]:
         yield "bundle", lambda: bundle.whole(found.repo.root)
     yield "remote", lambda: repository.remote(found)
     yield "published", lambda: repository.published(found)
-    if found.settings.backend == "kubernetes":
+    if found.uses_cluster:
         from sdlc_runner.doctor import cluster  # noqa: PLC0415 - its import takes long
 
         yield from cluster.links(found)

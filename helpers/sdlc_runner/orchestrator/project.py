@@ -108,10 +108,15 @@ class Project:
         """The folder for local attempts and for merging."""
         return state_folder(self.environ, self.home)
 
+    @property
+    def uses_cluster(self) -> bool:
+        """Whether attempts run in a cluster, which needs the packages to talk to it."""
+        return self.settings.backend == "kubernetes"
+
     @cached_property
     def backend(self) -> Backend:
         """Where attempts run."""
-        if self.settings.backend == "kubernetes":
+        if self.uses_cluster:
             return open_kubernetes(self.settings, self.environ)
         from sdlc_runner.backends.local import LocalBackend  # noqa: PLC0415 - plan needs none
 
@@ -125,14 +130,14 @@ def state_folder(environ: Mapping[str, str], home: Path) -> Path:
 
 
 def open_kubernetes(settings: Settings, environ: Mapping[str, str]) -> KubernetesBackend:
-    """Open the cluster's backend, whose packages a machine without clusters need not have."""
+    """Open the cluster's backend; its packages are only needed where a cluster is used."""
     try:
         from sdlc_runner.backends.kubernetes import backend as kubernetes_backend  # noqa: PLC0415 - its import takes long
     except ModuleNotFoundError as error:
         raise UsageError(
             Code.NO_CLUSTER,
             f"The Python package {error.name} is not installed here.",
-            "`pip install kubernetes pyyaml`; `uv run` finds them by itself.",
+            "Install it: `pip install kubernetes pyyaml`; `uv run` installs it automatically.",
         ) from None
     return kubernetes_backend.open_backend(settings, environ)
 

@@ -1,6 +1,6 @@
 """The Job of an attempt: the administrator's pod template, with the attempt laid over it.
 
-Pure. The chart owns the pod; only names, labels, the specification and the deadlines are ours.
+Pure. The chart owns the pod; only names, labels, the specification and the deadlines are set here.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def build_job(
     git_secret: str = "",
 ) -> dict[str, Any]:
     """Lay one attempt over the template; ``git_secret`` takes the place of the template's."""
-    own, notes = _labels(spec), _annotations(template, spec)
-    pod = _pod(template, own, notes[SPEC], where, git_secret)
+    own, annotations = _labels(spec), _annotations(template, spec)
+    pod = _pod(template, own, annotations[SPEC], where, git_secret)
     job_spec: dict[str, Any] = {
         "backoffLimit": 0,
         "completions": 1,
@@ -92,7 +92,7 @@ def build_job(
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": name_of(spec), "labels": {**own, **queue}, "annotations": notes},
+        "metadata": {"name": name_of(spec), "labels": {**own, **queue}, "annotations": annotations},
         "spec": job_spec,
     }
 
@@ -100,7 +100,7 @@ def build_job(
 def _pod(
     template: PodTemplate, own: Mapping[str, str], spec_text: str, where: str, git_secret: str
 ) -> dict[str, Any]:
-    """Lay labels, the specification and what the runner is told over the template's pod."""
+    """Return the template's pod with labels, the specification and the runner's environment."""
     pod = copy.deepcopy(dict(template.pod))
     for volume in pod["spec"].get("volumes") or [] if git_secret else []:
         if volume.get("name") == GIT_VOLUME:

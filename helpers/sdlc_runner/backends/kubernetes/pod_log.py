@@ -105,7 +105,7 @@ class PodLog:
             self._lock.notify_all()
 
     def _take_over(self) -> int:
-        """Have nobody else read any more; with the lock held."""
+        """Make this the only reader; call it with the lock held."""
         self._reader += 1
         if self._stream is not None:
             self._stream.stop()
@@ -155,7 +155,7 @@ class PodLog:
         self._end(number)
 
     def _alone(self, number: int) -> int:
-        """Take over from whoever still reads, if this reader is still wanted."""
+        """Take over from the reader that is still active, if this one is still wanted."""
         with self._lock:
             return self._take_over() if self._reader == number else number
 
@@ -211,7 +211,7 @@ class PodLog:
         return self._batches > before
 
     def _keep(self, number: int, piece: bytes) -> bool:
-        """Keep a piece for whoever takes it; whether this reader is still wanted."""
+        """Keep a piece for ``take``; whether this reader is still wanted."""
         with self._lock:
             self._lock.wait_for(lambda: self._size <= _MOST_BYTES or self._reader != number)
             if self._reader != number:
