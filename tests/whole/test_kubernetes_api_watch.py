@@ -9,7 +9,15 @@ import pytest
 
 from support.harness import until
 from support.kubernetes.api_wire import bare, good, mirrored, opened, quiet, status
-from support.kubernetes.fake_api_server import Answer, FakeApi, Reply, Request, listed, named
+from support.kubernetes.fake_api_server import (
+    Answer,
+    FakeApi,
+    JsonObject,
+    Reply,
+    Request,
+    listed,
+    named,
+)
 
 if TYPE_CHECKING:
     from sdlc_runner.backends.kubernetes.api import KubeApi
@@ -19,7 +27,7 @@ fake = pytest.fixture(bare)
 api = pytest.fixture(opened)
 
 
-def names(mirror: Informer) -> list[str]:
+def names(mirror: Informer[JsonObject]) -> list[str]:
     return sorted(item["metadata"]["name"] for item in mirror.objects())
 
 

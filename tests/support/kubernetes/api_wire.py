@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pytest
 
     from sdlc_runner.backends.kubernetes.api import KubeApi
-    from support.kubernetes.fake_api_server import Answer, Reply, Request
+    from support.kubernetes.fake_api_server import Answer, JsonObject, Reply, Request
 
 LINES = [f"2026-11-23T09:00:{n // 8:02}.{n % 8 * 125_000_000:09}Z line {n}\n" for n in range(80)]
 
@@ -133,8 +133,8 @@ def jobs(access: ClusterConfig) -> list[str]:
     return get(open_api(access, 100))
 
 
-def mirrored(api: KubeApi, silence: float = 20) -> Informer:
-    return Informer(api, "jobs", {"labelSelector": "x=y"}, lambda: None, silence)
+def mirrored(api: KubeApi, silence: float = 20) -> Informer[JsonObject]:
+    return Informer(api, "jobs", dict, {"labelSelector": "x=y"}, lambda: None, silence)
 
 
 def logged(api: KubeApi, silence: float = 20) -> PodLog:

@@ -9,7 +9,7 @@ import json
 import random
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sdlc_runner.backends.kubernetes.api import Backoff
 from sdlc_runner.backends.kubernetes.errors import ApiError
@@ -33,12 +33,17 @@ _LARGEST_CHANGE = 16 << 20
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
+_View = TypeVar("_View")
+
+
 class _ExpiredError(Exception):
     """The watch is too far behind: list again."""
 
 
-class Informer:
+class Informer(Generic[_View]):
     """The objects of one kind that a selector names; ``changed`` is called after every change.
+
+    Each object is parsed once, when it arrives.
 
     ``silence``: seconds without a byte after which a watch is taken for dead.
     """
@@ -47,17 +52,19 @@ class Informer:
         self,
         api: KubeApi,
         kind: str,
+        parse: Callable[[JsonObject], _View],
         query: Mapping[str, str],
         changed: Callable[[], None],
         silence: float = SILENCE_SECONDS,
     ) -> None:
         self._api = api
         self._path = api.path(kind)
+        self._parse = parse
         self._query = dict(query)
         self._changed = changed
         self._silence = silence
-        self._objects: dict[str, JsonObject] = {}
-        self._past: dict[str, JsonObject] = {}
+        self._objects: dict[str, _View] = {}
+        self._past: dict[str, _View] = {}
         self._synced = threading.Event()
         self._stopped = threading.Event()
         self._stream: Stream | None = None
@@ -65,7 +72,7 @@ class Informer:
         self._failure: ApiError | None = None
         threading.Thread(target=self._run, name=f"informer of {kind}", daemon=True).start()
 
-    def objects(self) -> list[JsonObject]:
+    def objects(self) -> list[_View]:
         """Return what there is; raises the failure that has lasted for too long."""
         failure, since = self._failure, self._failing_since
         if failure is not None and since is not None:
@@ -74,11 +81,11 @@ class Informer:
                 raise failure
         return self.newest()
 
-    def newest(self) -> list[JsonObject]:
+    def newest(self) -> list[_View]:
         """Return what there was when it could be read last."""
         return list(self._objects.values())
 
-    def past(self) -> list[JsonObject]:
+    def past(self) -> list[_View]:
         """Return what was deleted meanwhile, as it was last seen."""
         return list(self._past.values())
 
@@ -125,7 +132,7 @@ class Informer:
     def _list(self) -> str:
         found = self._api.get(self._path, **self._query)
         try:
-            kept = {item["metadata"]["uid"]: item for item in found.get("items") or ()}
+            kept = {item["metadata"]["uid"]: self._parse(item) for item in found.get("items") or ()}
             version = str(found["metadata"]["resourceVersion"])
         except _UNREADABLE:
             raise ApiError(None, "", f"{self._path}: the answer is not a list.") from None
@@ -192,9 +199,9 @@ class Informer:
                 pass
             case "DELETED":
                 self._objects.pop(found["metadata"]["uid"], None)
-                self._past[found["metadata"]["uid"]] = found
+                self._past[found["metadata"]["uid"]] = self._parse(found)
             case _:
-                self._objects[found["metadata"]["uid"]] = found
+                self._objects[found["metadata"]["uid"]] = self._parse(found)
         return str(found["metadata"]["resourceVersion"])
 
 
@@ -216,9 +223,9 @@ class FeatureWatch:
         self._waited = time.monotonic()
         self._changes, self._seen = 0, -1
         self._states: dict[str, JobState] = {}
-        self._jobs = Informer(api, "jobs", query, self._change)
-        self._pods = Informer(api, "pods", query, self._change)
-        self._events = Informer(api, "events", {}, self._change)
+        self._jobs = Informer(api, "jobs", JobView.of, query, self._change)
+        self._pods = Informer(api, "pods", PodView.of, query, self._change)
+        self._events = Informer(api, "events", EventView.of, {}, self._change)
 
     def _change(self) -> None:
         with self._woken:
@@ -256,12 +263,8 @@ class FeatureWatch:
         if not (self._jobs.synced and self._pods.synced):
             return None
         if self._seen != changes:
-            ended = [pod for pod in map(PodView.of, self._pods.past()) if has_ended(pod)]
-            self._states = states(
-                map(JobView.of, jobs),
-                [*ended, *map(PodView.of, pods)],
-                map(EventView.of, self._events.newest()),
-            )
+            ended = [pod for pod in self._pods.past() if has_ended(pod)]
+            self._states = states(jobs, [*ended, *pods], self._events.newest())
             self._seen = changes
         return self._states.get(uid, JobState(JobPhase.GONE))
 
@@ -272,5 +275,6 @@ class FeatureWatch:
 
     def stop(self) -> None:
         """Watch no more."""
-        for informer in (self._jobs, self._pods, self._events):
-            informer.stop()
+        self._jobs.stop()
+        self._pods.stop()
+        self._events.stop()

@@ -52,31 +52,35 @@ def selector(scope: str) -> dict[str, str]:
 def list_all(api: KubeApi, scope: str) -> list[JobRecord]:
     """Return the attempts of a feature, by two requests however many there are."""
     query = selector(scope)
-    pods = api.get(api.path("pods"), **query).get("items", [])
-    return pair(api.get(api.path("jobs"), **query).get("items", []), pods)
+    pods = _pods(api, query)
+    jobs = api.get(api.path("jobs"), **query).get("items", [])
+    return pair(list(map(JobView.of, jobs)), pods)
+
+
+def _pods(api: KubeApi, query: Mapping[str, str]) -> list[PodView]:
+    return list(map(PodView.of, api.get(api.path("pods"), **query).get("items", [])))
 
 
 def get(api: KubeApi, name: str) -> JobRecord | None:
     """Return the attempt of that name; None if neither Job nor pod is there."""
-    pods = api.get(api.path("pods"), labelSelector=f"{JOB_LABEL}={name}").get("items", [])
+    pods = _pods(api, {"labelSelector": f"{JOB_LABEL}={name}"})
     try:
-        jobs = [api.get(api.path("jobs", name))]
+        jobs = [JobView.of(api.get(api.path("jobs", name)))]
     except ApiError as error:
         if not error.is_not_found:
             raise
         jobs = []
     attempts = pair(jobs, pods)
     if jobs:  # a pod may be left of an earlier one of that name
-        return next(item for item in attempts if item.uid == jobs[0]["metadata"]["uid"])
+        return next(item for item in attempts if item.uid == jobs[0].uid)
     return attempts[0] if attempts else None
 
 
-def pair(jobs: list[JsonObject], pods: list[JsonObject]) -> list[JobRecord]:
+def pair(jobs: list[JobView], pods: list[PodView]) -> list[JobRecord]:
     """Return the attempts that these Jobs and pods are."""
-    job_views, pod_views = list(map(JobView.of, jobs)), list(map(PodView.of, pods))
-    views: dict[str, ObjectView] = {pod.job: pod for pod in pod_views}
-    views.update({job.uid: job for job in job_views})
-    all_states = states(job_views, pod_views, ())
+    views: dict[str, ObjectView] = {pod.job: pod for pod in pods}
+    views.update({job.uid: job for job in jobs})
+    all_states = states(jobs, pods, ())
     return [JobRecord(view, all_states[uid], uid) for uid, view in views.items()]
 
 
