@@ -9,7 +9,7 @@ from sdlc_runner.config.loader import GREATEST, SCHEMA_KEY
 from sdlc_runner.config.settings import SETTINGS, Setting
 from sdlc_runner.events import types as events_types
 from sdlc_runner.events.types import BODIES, EventType, Field, Kind, fields_of
-from sdlc_runner.output.opencode import WHOLE_BYTES
+from sdlc_runner.output.opencode_session import LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,7 +47,7 @@ COMPACT_LINE = {
     "description": f"What a verb prints in an OpenCode session instead of an event: {COMPACT}",
     "type": "string",
     "pattern": r"^[^\n]+$",
-    "maxLength": WHOLE_BYTES,
+    "maxLength": LINE_BYTES,
 }
 
 

@@ -123,7 +123,7 @@ def test_a_line_begins_with_who(key: AttemptKey | None, start: str) -> None:
         (
             EventType.OUTCOME,
             {"outcome": "failed", "code": "x", "message": "Bad.", "duration": 2, "excerpt": ["a"]},
-            "T001  failed: Bad. (2.0 s) [x]\n       | a",
+            "T001  failed: Bad. (2.0s) [x]\n       | a",
         ),
     ],
 )
@@ -150,16 +150,34 @@ def test_rows_are_columns() -> None:
         row(state="merged", outcome="no_change", code="no_change", elapsed=0.5),
     ]
     assert lines == [
-        "T001     running  working              3.2 s  | hi",
-        "T001-2   ended    failed             120.0 s  [agent_failed]",
+        "T001     running  working               3.2s  | hi",
+        "T001-2   ended    failed               2m00s  [agent_failed]",
         "T001     ended    succeeded                   not merged yet: `sdlc-runner merge`",
-        "T001     merged   no_change            0.5 s",
+        "T001     merged   no change             0.5s",
     ]
 
 
-def test_a_row_names_the_other_tasks_of_its_bundle() -> None:
+def test_a_row_names_the_other_tasks_of_its_batch() -> None:
     shown = row(state="merged", outcome="succeeded", tasks=["T001", "T002", "T003"])
     assert shown.endswith("with T002, T003")
+
+
+def test_outcomes_have_no_underscores_for_people_and_are_exact_for_models() -> None:
+    fields = {"outcome": "timed_out", "code": "timed_out", "message": "It did.", "duration": 102}
+    made = event(EventType.OUTCOME, **fields)
+    assert render.line(made) == "T001  timed out: It did. (1m42s) [timed_out]"
+    assert render.line(made, exact=True) == "T001  timed_out: It did. (1m42s) [timed_out]"
+    assert render.line(event(EventType.RESULT, status="push_failed")) == (
+        "T001  reported push failed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0.0s"), (59.4, "59.4s"), (59.96, "1m00s"), (102, "1m42s"), (3599.7, "1h00m")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert render.duration(seconds) == text
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 tasks"), (1, "1 task"), (2, "2 tasks")])

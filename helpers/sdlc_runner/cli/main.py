@@ -116,18 +116,15 @@ def _session_output(
     stderr: IO[str],
 ) -> Output:
     """Make the output for a model; a command that only follows ends with the model's session."""
-    from sdlc_runner.output.live_line import LiveLine  # noqa: PLC0415 - only there
-    from sdlc_runner.output.opencode import SessionOutput  # noqa: PLC0415
-
     follows = command.stays or getattr(args, "follow", False)
     if follows:
-        opencode_session.leave_when_gone(environ)
+        opencode_session.exit_with_opencode(environ)
     compact = command.view is View.COMPACT
     detail = getattr(args, "detail", None) or ("full" if compact else "summary")
-    return SessionOutput(
+    return opencode_session.OpenCodeOutput(
         stdout,
         stderr,
-        LiveLine(environ),
+        opencode_session.LiveLine(environ),
         follows=follows,
         summary=follows and detail == "summary",
         excerpts=not compact,  # the subagent that was given the task prints them

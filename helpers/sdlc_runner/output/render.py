@@ -1,4 +1,4 @@
-"""Events as people's words: one line each, colour only where it is wanted."""
+"""Events as text for people: one line each, in color only where it is wanted."""
 
 from __future__ import annotations
 
@@ -24,12 +24,18 @@ SUMMARY_TYPES = frozenset(EventType) - {
 """What ``--detail summary`` shows."""
 
 
-def line(event: Event, *, colour: bool = False) -> str:
-    """Write an event as one line for people."""
+def line(event: Event, *, colour: bool = False, exact: bool = False) -> str:
+    """Write an event as one line for people; ``exact`` keeps outcomes as on the wire, for models.
+
+    A hint, a next command or an excerpt adds lines.
+    """
     fields = event.fields
     if event.key is not None and fields.get("detail") == event.key.task:
         fields = {**fields, "detail": ""}  # the line names it already
     text, mood = _WORDS[event.type](fields)
+    if not exact and event.type in _ENDS:
+        ended = str(fields.get("outcome") or fields.get("status") or "")
+        text = text.replace(ended, ended.replace("_", " "), 1)
     if colour and mood:
         text = f"{_COLOURS[mood]}{text}{_RESET}"
     return f"{_who(event)}{text}".rstrip()
@@ -44,12 +50,24 @@ def _who(event: Event) -> str:
     return f"{name:<{width}} "
 
 
-_Words = tuple[str, str]
+_Words = tuple[str, str]  # the text, and its mood: a key of _COLOURS or empty
+_ENDS = frozenset({EventType.RESULT, EventType.OUTCOME, EventType.ROW})
+_MINUTE, _HOUR = 60, 3600
 
 
 def counted(count: int, noun: str) -> str:
     """Write ``1 task``, ``2 tasks``."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """Write ``12.3s``, ``1m42s`` or ``1h02m``."""
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{seconds:.1f}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m{whole % _MINUTE:02}s"
+    return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02}m"
 
 
 def _hint(fields: Mapping[str, Any]) -> str:
@@ -59,7 +77,8 @@ def _hint(fields: Mapping[str, Any]) -> str:
 def _phase(fields: Mapping[str, Any]) -> _Words:
     more = f" {fields['detail']}" if fields.get("detail") else ""
     size = fields.get("context_bytes")
-    return f"{fields['phase']}{more}{f' (context {size} bytes)' if size else ''}", "dim"
+    context = f" (context {counted(size, 'byte')})" if size else ""
+    return f"{fields['phase']}{more}{context}", "dim"
 
 
 def _tool(fields: Mapping[str, Any]) -> _Words:
@@ -77,12 +96,12 @@ def usage_text(fields: Mapping[str, Any]) -> str:
     if not tokens:
         return ""
     cost = fields.get("cost")
-    return f"{tokens} tokens" + (f", ${cost:.4f}" if cost else "")
+    return counted(tokens, "token") + (f", ${cost:.4f}" if cost else "")
 
 
 def _heartbeat(fields: Mapping[str, Any]) -> _Words:
     last = f", last tool {fields['last_tool']}" if fields.get("last_tool") else ""
-    return f"silent for {fields['idle']:.0f} s, alive{last}", "dim"
+    return f"alive, no output for {duration(fields['idle'])}{last}", "dim"
 
 
 def _warning(fields: Mapping[str, Any]) -> _Words:
@@ -91,8 +110,8 @@ def _warning(fields: Mapping[str, Any]) -> _Words:
 
 def _planned(fields: Mapping[str, Any]) -> _Words:
     wave = f" wave {fields['wave']}" if fields.get("wave") else ""
-    bundle = f" bundle {fields['bundle']}" if fields.get("bundle") else ""
-    head = f"{fields['disposition']:<8}{wave}{bundle}"
+    batch = f" batch {fields['bundle']}" if fields.get("bundle") else ""
+    head = f"{fields['disposition']:<8}{wave}{batch}"
     notes = "".join(f"\n       ! {text}" for text in fields.get("warnings", ()))
     mood = {"ready": "good", "blocked": "bad", "invalid": "bad", "done": "dim"}
     text = f"{head:<26} {fields.get('title', '')[:60]} · {fields['reason']}{notes}"
@@ -102,9 +121,9 @@ def _planned(fields: Mapping[str, Any]) -> _Words:
 def _place(word: str) -> Callable[[Mapping[str, Any]], _Words]:
     def words(fields: Mapping[str, Any]) -> _Words:
         tasks = fields.get("tasks", ())
-        bundle = f" with {', '.join(tasks[1:])}" if len(tasks) > 1 else ""
+        batch = f" with {', '.join(tasks[1:])}" if len(tasks) > 1 else ""
         url = f" at {fields['url']}" if fields.get("url") else ""
-        text = f"{word}{bundle}: {fields['backend']} {_below_home(fields['where'])}{url}"
+        text = f"{word}{batch}: {fields['backend']} {_below_home(fields['where'])}{url}"
         return text + _hint(fields), "dim"
 
     return words
@@ -123,11 +142,8 @@ def _gap(fields: Mapping[str, Any]) -> _Words:
 def _outcome(fields: Mapping[str, Any]) -> _Words:
     outcome = Outcome(fields["outcome"])
     used = usage_text(fields)
-    more = (
-        f" ({fields['duration']:.1f} s{f', {used}' if used else ''})"
-        if "duration" in fields
-        else ""
-    )
+    spent = [duration(fields["duration"]), used] if "duration" in fields else []
+    more = f" ({', '.join(filter(None, spent))})" if spent else ""
     excerpt = "".join(f"\n       | {text}" for text in fields.get("excerpt", ()))
     text = f"{outcome.value}: {fields['message']}{more} [{fields['code']}]{excerpt}"
     return text + _hint(fields), "good" if outcome.is_success else "bad"
@@ -144,13 +160,13 @@ def _merged(fields: Mapping[str, Any]) -> _Words:
 
 
 def _row(fields: Mapping[str, Any]) -> _Words:
-    elapsed = f"{fields['elapsed']:>7.1f} s" if "elapsed" in fields else " " * 9
+    elapsed = f"{duration(fields['elapsed']) if 'elapsed' in fields else '':>9}"
     ended = fields.get("outcome")
     text = f"{fields['state']:<8} {ended or fields.get('phase') or 'starting':<16} {elapsed}  "
     used = usage_text(fields)
-    bundle = f"with {', '.join(fields['tasks'][1:])}" if len(fields.get("tasks", ())) > 1 else ""
+    batch = f"with {', '.join(fields['tasks'][1:])}" if len(fields.get("tasks", ())) > 1 else ""
     more = fields.get("last", "") if fields["state"] == "running" else _end_of_row(fields)
-    text += "  ".join(part for part in (used, bundle, more) if part)
+    text += "  ".join(part for part in (used, batch, more) if part)
     moods = {"running": "", "merged": "dim"}
     good = ended is not None and Outcome(ended).is_success
     return text.rstrip(), moods.get(fields["state"], "good" if good else "bad")
@@ -201,12 +217,12 @@ _WORDS: Mapping[EventType, Callable[[Mapping[str, Any]], _Words]] = {
     EventType.HEARTBEAT: _heartbeat,
     EventType.WARNING: _warning,
     EventType.CHECKPOINT: lambda fields: (f"unfinished work saved in {fields['ref']}", "dim"),
-    EventType.RESULT: lambda fields: (f"says: {fields['status']}", "dim"),
+    EventType.RESULT: lambda fields: (f"reported {fields['status']}", "dim"),
     EventType.PLANNED: _planned,
     EventType.SPAWNED: _place("started"),
     EventType.ATTACHED: _place("attached to"),
-    EventType.SENT: lambda _fields: ("sent: the agent reads it before its next step", "good"),
-    EventType.QUEUED: lambda fields: (f"waits: {fields['reason']}", "dim"),
+    EventType.SENT: lambda _fields: ("sent; the agent reads it before its next step", "good"),
+    EventType.QUEUED: lambda fields: (f"waiting: {fields['reason']}", "dim"),
     EventType.GAP: _gap,
     EventType.OUTCOME: _outcome,
     EventType.CONFLICT: _conflict,
@@ -216,7 +232,7 @@ _WORDS: Mapping[EventType, Callable[[Mapping[str, Any]], _Words]] = {
         f"published {fields['branch']} at {fields['commit'][:10]}",
         "good",
     ),
-    EventType.CONTINUE: lambda fields: (f"to go on: --cursor {fields['cursor']}", "dim"),
+    EventType.CONTINUE: lambda fields: (f"to continue: --cursor {fields['cursor']}", "dim"),
     EventType.ROW: _row,
     EventType.REPORT: lambda fields: (
         f"{_below_home(fields['markdown'])}\n{_below_home(fields['timeline'])}",
