@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from bench import figures
 from bench.fuzz_seeds import CONFIGS, CURSORS, EVENTS, OPENCODE, RESULTS, SECRETS, TASKS, TOKENS
 from sdlc_runner.attempt import naming
-from sdlc_runner.attempt.exit_state import BackendStatus
+from sdlc_runner.attempt.spec import BackendStatus
 from sdlc_runner.config import loader
 from sdlc_runner.config.settings import SETTINGS
 from sdlc_runner.errors import RunnerError

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner import process
-from sdlc_runner.worker.preflight import endpoints
-from sdlc_runner.worker.preflight.endpoints import Host, Way
+from sdlc_runner.worker import preflight
+from sdlc_runner.worker.preflight import Host, Way
 from support.chart.rendering import CHART, Rendered, refusal, render
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ def test_without_one_nobody_is_told() -> None:
 def test_the_runner_tries_the_proxy_and_not_who_is_behind_it() -> None:
     environment = environments(render(*PROXY, "--set=egressProxy.noProxy={.svc}"))["runner"]
     git = Host("git.example.com", 443)
-    way = endpoints.way("https://git.example.com/app.git", environment)
+    way = preflight.way("https://git.example.com/app.git", environment)
     assert way == Way(git, Host("proxy.example.com", 3128))
     for near in ("http://127.0.0.1:4096", "http://localhost:1", "http://[::1]:1", "http://a.svc"):
-        found = endpoints.way(near, environment)
+        found = preflight.way(near, environment)
         assert found is not None
         assert found.proxy is None
 

@@ -15,7 +15,7 @@ from sdlc_runner.worker.agents.opencode import OpenCodeAgent
 from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
 from sdlc_runner.worker.masking import Masker
-from sdlc_runner.worker.preflight.preflight import Preflight
+from sdlc_runner.worker.preflight import Preflight
 from support import unreachable_ports
 from support.kubernetes import local_pod
 from support.opencode.real_server import SPEC_HERE

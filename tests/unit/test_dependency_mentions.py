@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from sdlc_runner.tasks import dependency_mentions
+from sdlc_runner.tasks import mentions
 
 
 def found(text: str, subject: str = "") -> list[str]:
-    return [str(reference) for reference in dependency_mentions.find(text, subject)]
+    return [str(reference) for reference in mentions.find_dependencies(text, subject)]
 
 
 @pytest.mark.parametrize(

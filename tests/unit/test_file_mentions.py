@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdlc_runner.tasks import file_mentions
+from sdlc_runner.tasks import mentions
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ from sdlc_runner.tasks import file_mentions
     ],
 )
 def test_finds(text: str, expected: list[str]) -> None:
-    assert list(file_mentions.find(text)) == expected
+    assert list(mentions.find_files(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_finds(text: str, expected: list[str]) -> None:
     ],
 )
 def test_finds_nothing(text: str) -> None:
-    assert file_mentions.find(text) == ()
+    assert mentions.find_files(text) == ()
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ def test_finds_nothing(text: str) -> None:
     ],
 )
 def test_overlap(one: str, other: str) -> None:
-    assert file_mentions.overlaps(one, other)
-    assert file_mentions.overlaps(other, one)
+    assert mentions.overlaps(one, other)
+    assert mentions.overlaps(other, one)
 
 
 @pytest.mark.parametrize(
@@ -115,5 +115,5 @@ def test_overlap(one: str, other: str) -> None:
     ],
 )
 def test_no_overlap(one: str, other: str) -> None:
-    assert not file_mentions.overlaps(one, other)
-    assert not file_mentions.overlaps(other, one)
+    assert not mentions.overlaps(one, other)
+    assert not mentions.overlaps(other, one)

@@ -14,11 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sdlc_runner.attempt.spec import AttemptTask
-from sdlc_runner.worker import prompt, spec_documents
-from sdlc_runner.worker.agents.child_io import JSON_LINE_LIMIT, LINE_LIMIT, Lines
+from sdlc_runner.worker import prompt
+from sdlc_runner.worker import prompt as worker_prompt
+from sdlc_runner.worker.agents.local import JSON_LINE_LIMIT, LINE_LIMIT, Lines
 from sdlc_runner.worker.agents.opencode_events import Translator
 from sdlc_runner.worker.masking import Masker
-from sdlc_runner.worker.secret_values import secrets_from
+from sdlc_runner.worker.secrets import secrets_from
 from support.agent_fixtures import SPEC, Heard
 
 JSON = st.recursive(
@@ -174,8 +175,8 @@ WORDS = st.lists(
 
 @given(WORDS.map("\n".join) | st.text())
 def test_no_document_breaks_the_readers(text: str) -> None:
-    spec_documents.story(text, "US1")
-    spec_documents.musts(text)
-    assert len(spec_documents.cut(text, 10, "x").encode("utf-8", "replace")) <= max(
+    worker_prompt.story(text, "US1")
+    worker_prompt.musts(text)
+    assert len(worker_prompt.cut(text, 10, "x").encode("utf-8", "replace")) <= max(
         len(text.encode("utf-8", "replace")), 60
     )

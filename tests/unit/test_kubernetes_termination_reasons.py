@@ -28,7 +28,7 @@ from support.kubernetes.kube_fixtures import (
 )
 
 if TYPE_CHECKING:
-    from sdlc_runner.attempt.exit_state import TerminationCause
+    from sdlc_runner.attempt.spec import TerminationCause
     from support.kubernetes.kube_fixtures import JobOrPod
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from sdlc_runner.worker.masking import Masker
-from sdlc_runner.worker.secret_values import secrets_from
+from sdlc_runner.worker.secrets import secrets_from
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,8 +5,7 @@ from typing import Any
 
 from sdlc_runner.events.types import LogEvent
 from sdlc_runner.worker.agents.opencode_events import Translator
-from sdlc_runner.worker.agents.opencode_server.session import Session
-from sdlc_runner.worker.agents.opencode_server.sse import ServerEvent
+from sdlc_runner.worker.agents.opencode_server.session import ServerEvent, Session
 
 ROOT = "ses_root"
 

@@ -11,7 +11,7 @@ from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.git.command import Git
 from sdlc_runner.worker.git.credentials import Credentials
 from sdlc_runner.worker.masking import Masker
-from sdlc_runner.worker.secret_files import SecretFiles, environment
+from sdlc_runner.worker.secrets import SecretFiles, environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.config.settings import Limits
 from sdlc_runner.events.types import LogEvent
-from sdlc_runner.worker.budget import Budget
+from sdlc_runner.worker.attempt import Budget
 from sdlc_runner.worker.journal import Journal
 from sdlc_runner.worker.masking import Masker
 from support.agent_fixtures import KEY

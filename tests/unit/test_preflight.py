@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.errors import Code, UnreachableError
-from sdlc_runner.worker.preflight import endpoints
-from sdlc_runner.worker.preflight.preflight import NOWHERE, Preflight
+from sdlc_runner.worker import preflight
+from sdlc_runner.worker.preflight import NOWHERE, Preflight
 from support import unreachable_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sdlc_runner.worker.preflight.endpoints import Way
+    from sdlc_runner.worker.preflight import Way
 
 SHORT = Preflight(1)
 
 
 def way(port: int) -> Way | None:
-    return endpoints.way(f"http://127.0.0.1:{port}/v1", {})
+    return preflight.way(f"http://127.0.0.1:{port}/v1", {})
 
 
 def raised(call: Callable[[], None]) -> UnreachableError:

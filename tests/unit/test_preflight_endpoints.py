@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlc_runner.worker.preflight import endpoints
-from sdlc_runner.worker.preflight.endpoints import Host, Way
+from sdlc_runner.worker import preflight
+from sdlc_runner.worker.preflight import Host, Way
 
 BY_PROXY = {"HTTPS_PROXY": "http://user:secret@proxy.example:3128"}
 
@@ -32,7 +32,7 @@ BY_PROXY = {"HTTPS_PROXY": "http://user:secret@proxy.example:3128"}
     ],
 )
 def test_the_host_of_an_address(address: str, shown: str) -> None:
-    found = endpoints.way(address, {})
+    found = preflight.way(address, {})
     assert found is not None
     assert str(found.first) == shown
 
@@ -60,7 +60,7 @@ def test_the_host_of_an_address(address: str, shown: str) -> None:
     ],
 )
 def test_what_is_no_plain_host_and_port_is_not_tried(address: str) -> None:
-    assert endpoints.way(address, {}) is None
+    assert preflight.way(address, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_what_is_no_plain_host_and_port_is_not_tried(address: str) -> None:
 def test_http_goes_by_the_proxy_of_its_scheme(
     address: str, environ: dict[str, str], by: str | None
 ) -> None:
-    found = endpoints.way(address, environ)
+    found = preflight.way(address, environ)
     assert found is not None
     assert (str(found.proxy) if found.proxy else None) == by
 
@@ -98,26 +98,26 @@ def test_http_goes_by_the_proxy_of_its_scheme(
     ],
 )
 def test_no_proxy_names_who_is_reached_directly(exempt: str, *, is_direct: bool) -> None:
-    found = endpoints.way("https://git.example/x", {**BY_PROXY, "no_proxy": exempt})
+    found = preflight.way("https://git.example/x", {**BY_PROXY, "no_proxy": exempt})
     assert found is not None
     assert (found.proxy is None) is is_direct
 
 
 def test_no_proxy_may_be_a_network() -> None:
     environ = {**BY_PROXY, "NO_PROXY": "10.0.0.0/8,fd00::/8"}
-    assert endpoints.way("https://10.1.2.3/x", environ) == Way(Host("10.1.2.3", 443))
-    assert endpoints.way("https://[fd00::7]/x", environ) == Way(Host("fd00::7", 443))
-    outside = endpoints.way("https://11.1.2.3/x", environ)
+    assert preflight.way("https://10.1.2.3/x", environ) == Way(Host("10.1.2.3", 443))
+    assert preflight.way("https://[fd00::7]/x", environ) == Way(Host("fd00::7", 443))
+    outside = preflight.way("https://11.1.2.3/x", environ)
     assert outside is not None
     assert outside.proxy == Host("proxy.example", 3128)
 
 
 @pytest.mark.parametrize("proxy", ["http://{nonsense", "http://proxy.example", "proxy"])
 def test_a_proxy_that_is_no_plain_host_and_port_is_not_judged(proxy: str) -> None:
-    assert endpoints.way("https://git.example/x", {"https_proxy": proxy}) is None
+    assert preflight.way("https://git.example/x", {"https_proxy": proxy}) is None
 
 
 @given(st.text(max_size=80), st.text(max_size=40), st.text(max_size=40))
 def test_any_text_is_read(address: str, proxy: str, exempt: str) -> None:
-    found = endpoints.way(address, {"https_proxy": proxy, "http_proxy": proxy, "no_proxy": exempt})
+    found = preflight.way(address, {"https_proxy": proxy, "http_proxy": proxy, "no_proxy": exempt})
     assert found is None or 0 < found.first.port < 65536

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdlc_runner.worker.preflight import model_endpoint
+from sdlc_runner.worker import preflight
 
 GATEWAY = "https://gateway.example/v1"
 JSON = st.recursive(
@@ -52,18 +52,18 @@ def provider(name: str, **settings: object) -> dict[str, Any]:
     ],
 )
 def test_the_address_of_a_model(settings: object, model: str | None, url: str) -> None:
-    assert model_endpoint.url(settings, model, {}) == url
+    assert preflight.url(settings, model, {}) == url
 
 
 def test_the_variables_that_a_provider_heeds() -> None:
     environ = {"ANTHROPIC_BASE_URL": GATEWAY}
-    assert model_endpoint.url({}, "anthropic/m", environ) == GATEWAY
-    assert model_endpoint.url({}, "openai/m", environ) == "https://api.openai.com"
+    assert preflight.url({}, "anthropic/m", environ) == GATEWAY
+    assert preflight.url({}, "openai/m", environ) == "https://api.openai.com"
     named = provider("anthropic", options={"baseURL": "https://other.example"})
-    assert model_endpoint.url(named, "anthropic/m", environ) == "https://other.example"
-    assert {"ANTHROPIC_BASE_URL", "HTTPS_PROXY", "NO_PROXY"} <= set(model_endpoint.VARIABLES)
+    assert preflight.url(named, "anthropic/m", environ) == "https://other.example"
+    assert {"ANTHROPIC_BASE_URL", "HTTPS_PROXY", "NO_PROXY"} <= set(preflight.VARIABLES)
 
 
 @given(JSON, st.none() | st.text(max_size=9) | st.just("p/m"))
 def test_any_settings_are_read(settings: object, model: str | None) -> None:
-    model_endpoint.way(settings, model, {})
+    preflight.model_way(settings, model, {})

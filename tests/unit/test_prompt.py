@@ -8,7 +8,8 @@ import pytest
 
 from sdlc_runner.attempt.spec import AttemptTask
 from sdlc_runner.config.settings import Verify
-from sdlc_runner.worker import prompt, spec_documents
+from sdlc_runner.worker import prompt
+from sdlc_runner.worker import prompt as worker_prompt
 from support.agent_fixtures import SPEC
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def test_a_long_plan_is_cut_at_a_heading_and_says_so(work: Path) -> None:
 
 
 def test_a_text_without_lines_is_cut_all_the_same() -> None:
-    assert spec_documents.cut("ü" * 100, 21, "x") == f"{'ü' * 10}\n\n(cut here: the rest is in x)"
+    assert worker_prompt.cut("ü" * 100, 21, "x") == f"{'ü' * 10}\n\n(cut here: the rest is in x)"
 
 
 def test_files_are_there_or_not(work: Path) -> None:
@@ -238,14 +239,14 @@ def test_a_huge_file_is_read_in_part(work: Path) -> None:
     with (work / "specs/001-demo/plan.md").open("wb") as file:
         file.write(b"line\xff\n")
         file.truncate(10 << 30)
-    text = spec_documents.read(work, "specs/001-demo/plan.md")
+    text = worker_prompt.read(work, "specs/001-demo/plan.md")
     assert text is not None
-    assert len(text) == spec_documents.FILE_LIMIT
+    assert len(text) == worker_prompt.FILE_LIMIT
     assert text.startswith("line\ufffd\n")
 
 
 @pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "..", "/etc/passwd"])
 def test_names_that_cannot_be_are_absent(work: Path, name: str) -> None:
-    assert spec_documents.read(work, name) is None
+    assert worker_prompt.read(work, name) is None
     task = replace(TASK, files=(name,))
     assert part(prompt.build(SPEC, task, work), "Files")

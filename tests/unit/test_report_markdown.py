@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from sdlc_runner.report import escape, markdown
+from sdlc_runner.report import markdown, model
 from sdlc_runner.report.model import Mood, ProblemReport, TaskReport, Usage
 from support.report_records import NINE, attempt, run
 
@@ -167,9 +167,9 @@ def test_nothing_made_of_marks_is_markup(hostile: str) -> None:
 
 
 def test_bare_addresses_are_broken() -> None:
-    assert "http://" not in escape.text("http://localhost")
-    assert "www." not in escape.text("www.example.org")
-    assert "@someone" not in escape.text("@someone")
+    assert "http://" not in model.text("http://localhost")
+    assert "www." not in model.text("www.example.org")
+    assert "@someone" not in model.text("@someone")
 
 
 @pytest.mark.parametrize(
@@ -182,12 +182,12 @@ def test_bare_addresses_are_broken() -> None:
     ],
 )
 def test_plain_words_stay_readable(value: str, written: str) -> None:
-    assert escape.text(value) == written
+    assert model.text(value) == written
 
 
 def test_commands_in_prose_are_code_and_a_lone_backtick_is_not() -> None:
-    assert escape.prose("Do `a | b`, then c.") == "Do `a \u00a6 b`, then c."
-    assert escape.prose("`x` y ` z") == "`x` y \\` z"
+    assert model.prose("Do `a | b`, then c.") == "Do `a \u00a6 b`, then c."
+    assert model.prose("`x` y ` z") == "`x` y \\` z"
 
 
 def test_a_picture_elsewhere_is_a_path_that_links_take() -> None:

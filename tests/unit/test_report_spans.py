@@ -8,7 +8,7 @@ import pytest
 
 from sdlc_runner.events.codec import AttemptKey, Event, seconds
 from sdlc_runner.events.types import EventType
-from sdlc_runner.report import spans
+from sdlc_runner.report import collect
 from sdlc_runner.report.model import Usage
 
 KEY = AttemptKey("001-demo", "T001", 1)
@@ -29,7 +29,7 @@ def usage(second: int, tokens: int, cost: float = 0.0) -> Event:
 
 
 def test_a_bundles_tasks_have_their_own_spans_and_usage() -> None:
-    way = spans.fold(
+    way = collect.fold(
         [
             phase(0, "cloning"),
             phase(5, "working", "T001"),
@@ -58,17 +58,17 @@ def test_a_bundles_tasks_have_their_own_spans_and_usage() -> None:
 
 
 def test_without_events_nothing_is_known() -> None:
-    assert spans.fold([], ("T001",), LATER) == (None, None, (), {})
+    assert collect.fold([], ("T001",), LATER) == (None, None, (), {})
 
 
 def test_totals_that_fall_and_rise_again_are_not_counted_twice() -> None:
-    way = spans.fold([usage(1, 100), usage(2, 20), usage(3, 110)], ("T001",), LATER)
+    way = collect.fold([usage(1, 100), usage(2, 20), usage(3, 110)], ("T001",), LATER)
     assert way.total == Usage(110, 1, 0)
 
 
 def test_no_clock_runs_backwards_or_ahead_of_ours() -> None:
     events = [phase(30, "cloning"), phase(10, "working", "T001"), phase(50, "pushing")]
-    way = spans.fold(events, ("T001",), NOON + 40)
+    way = collect.fold(events, ("T001",), NOON + 40)
     assert [(span.began - NOON, span.ended - NOON) for span in way.spans] == [
         (30, 30),
         (30, 40),
@@ -77,7 +77,7 @@ def test_no_clock_runs_backwards_or_ahead_of_ours() -> None:
 
 
 def test_a_task_that_is_not_its_own_gets_nothing() -> None:
-    way = spans.fold([phase(0, "working", "T999"), usage(1, 5)], ("T001",), LATER)
+    way = collect.fold([phase(0, "working", "T999"), usage(1, 5)], ("T001",), LATER)
     assert way.usage == {"T001": Usage(5, 1, 0)}
 
 
@@ -85,4 +85,4 @@ def test_a_task_that_is_not_its_own_gets_nothing() -> None:
 def test_a_moment_that_is_none_is_passed_over(text: str) -> None:
     assert seconds(text) is None
     strange = Event(EventType.PHASE, text, {"phase": "cloning"}, KEY)
-    assert spans.fold([strange, phase(3, "working")], ("T001",), LATER).began == NOON + 3
+    assert collect.fold([strange, phase(3, "working")], ("T001",), LATER).began == NOON + 3

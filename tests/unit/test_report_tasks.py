@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sdlc_runner.events.types import Outcome
-from sdlc_runner.report import tasks as report_tasks
+from sdlc_runner.report import collect as report_tasks
+from sdlc_runner.report.collect import Merges, Recalled, Track
 from sdlc_runner.report.model import ProblemReport, Span, TaskReport, Usage
-from sdlc_runner.report.spans import Track
-from sdlc_runner.report.tasks import Merges, Recalled
 from sdlc_runner.verify.evidence import WorkCommit
 from sdlc_runner.verify.verdict import Verdict
 from support import plans

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sdlc_runner.git.command import Git
-from sdlc_runner.worker import spec_documents
-from sdlc_runner.worker.git import secret_scan, untrusted_tree
+from sdlc_runner.worker import prompt
+from sdlc_runner.worker.git import index, secret_scan
 from sdlc_runner.worker.masking import Masker
 
 AUTHOR = ("-c", "user.name=A", "-c", "user.email=a@localhost")
@@ -30,25 +30,25 @@ def test_pipes_are_removed_where_git_would_read_them(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         os.mkfifo(tmp_path / name)
     (tmp_path / "away").symlink_to("/")
-    untrusted_tree.remove_pipes(tmp_path)
+    index.remove_pipes(tmp_path)
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_fifo()}
     assert left == {"own", "b/own"}
 
 
 def test_the_head_of_a_repository_is_read_without_its_git(tmp_path: Path) -> None:
     head = repository(tmp_path / "inner")
-    assert untrusted_tree.head_of(tmp_path, "inner") == head
+    assert index.head_of(tmp_path, "inner") == head
     Git(tmp_path / "inner").run("pack-refs", "--all")
-    assert untrusted_tree.head_of(tmp_path, "inner") == head
+    assert index.head_of(tmp_path, "inner") == head
     Git(tmp_path / "inner").run("checkout", "--quiet", "--detach")
-    assert untrusted_tree.head_of(tmp_path, "inner") == head
+    assert index.head_of(tmp_path, "inner") == head
 
 
 def test_the_head_is_found_behind_a_link_to_the_repository(tmp_path: Path) -> None:
     head = repository(tmp_path / "inner")
     (tmp_path / "inner/.git").rename(tmp_path / "module")
     (tmp_path / "inner/.git").write_text("gitdir: ../module\n")
-    assert untrusted_tree.head_of(tmp_path, "inner") == head
+    assert index.head_of(tmp_path, "inner") == head
 
 
 @pytest.mark.parametrize(
@@ -61,21 +61,21 @@ def test_the_head_is_found_behind_a_link_to_the_repository(tmp_path: Path) -> No
 def test_a_head_that_is_none_is_unknown(tmp_path: Path, head: str) -> None:
     (tmp_path / "inner/.git").mkdir(parents=True)
     (tmp_path / "inner/.git/HEAD").write_text(head)
-    assert untrusted_tree.head_of(tmp_path, "inner") == ""
+    assert index.head_of(tmp_path, "inner") == ""
 
 
 def test_a_head_outside_or_in_a_pipe_is_unknown(tmp_path: Path) -> None:
     work = tmp_path / "work"
     (work / "inner/.git").mkdir(parents=True)
     os.mkfifo(work / "inner/.git/HEAD")
-    assert untrusted_tree.head_of(work, "inner") == ""
+    assert index.head_of(work, "inner") == ""
     repository(tmp_path / "outside")
     (work / "other").symlink_to(tmp_path / "outside")
     (work / "inner/.git/HEAD").unlink()
     (work / "inner/.git").rmdir()
     (work / "inner/.git").write_text(f"gitdir: {tmp_path}/outside/.git\n")
-    assert untrusted_tree.head_of(work, "other") == ""
-    assert untrusted_tree.head_of(work, "inner") == ""
+    assert index.head_of(work, "other") == ""
+    assert index.head_of(work, "inner") == ""
 
 
 def test_a_file_that_becomes_a_link_while_it_is_read_gives_nothing_away(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_file_that_becomes_a_link_while_it_is_read_gives_nothing_away(tmp_path
 
     thread = threading.Thread(target=swap)
     thread.start()
-    read = {spec_documents.read(work, "plan.md") for _ in range(5000)}
+    read = {prompt.read(work, "plan.md") for _ in range(5000)}
     done.set()
     thread.join()
     assert read <= {"plan", "", None}
@@ -128,4 +128,4 @@ def test_many_blobs_are_searched_in_order(tmp_path: Path) -> None:
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert spec_documents.read(tmp_path, "pipe") is None
+    assert prompt.read(tmp_path, "pipe") is None

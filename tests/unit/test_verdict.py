@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sdlc_runner.attempt.exit_state import BackendStatus, TerminationCause
 from sdlc_runner.attempt.naming import AttemptRefs
+from sdlc_runner.attempt.spec import BackendStatus, TerminationCause
 from sdlc_runner.events.codec import AttemptKey
 from sdlc_runner.events.types import Outcome
 from sdlc_runner.verify.evidence import Evidence, Start, WorkCommit

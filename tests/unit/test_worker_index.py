@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.git.command import Git
-from sdlc_runner.worker.git.index import Staging, entries
-from sdlc_runner.worker.git.snapshot import LARGEST, Snapshot
+from sdlc_runner.worker.git.index import LARGEST, Snapshot, Staging, entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

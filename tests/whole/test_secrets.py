@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.worker import secret_values
+from sdlc_runner.worker import secrets
 from support.attempt_scenes import (
     BRANCH,
     BUNDLE,
@@ -186,6 +186,6 @@ def test_a_bundle_keeps_what_is_clean(keyed: Harness) -> None:
 
 
 def test_the_password_in_a_remotes_url_is_a_secret() -> None:
-    assert secret_values.in_url("https://bot:tok3n%21x@example.invalid/app.git") == ("tok3n%21x",)
-    assert secret_values.in_url("https://example.invalid/a:b@c.git") == ()
-    assert secret_values.in_url("git@example.invalid:team/app.git") == ()
+    assert secrets.in_url("https://bot:tok3n%21x@example.invalid/app.git") == ("tok3n%21x",)
+    assert secrets.in_url("https://example.invalid/a:b@c.git") == ()
+    assert secrets.in_url("git@example.invalid:team/app.git") == ()

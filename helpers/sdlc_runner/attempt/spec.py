@@ -1,13 +1,9 @@
-"""An attempt as a plain record: all that the worker is given, in one JSON file.
-
-The JSON's keys are a lasting format: a worker of an older image reads it. Settings are flat in it
-(``verify_commands``), but for the agent's limits, which are an object.
-"""
+"""An attempt as a record: what the worker is told, and what a backend knows of its end."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.attempt import naming
@@ -16,7 +12,37 @@ from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.codec import AttemptKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from sdlc_runner.events.types import Outcome
+
+
+@dataclass(frozen=True)
+class TerminationCause:
+    """What ended an attempt from outside, or kept it from beginning, as its backend says.
+
+    It explains that an attempt was interrupted, and its claims of failure with a code in ``also``.
+    """
+
+    outcome: Outcome
+    code: str
+    message: str
+    hint: str = ""
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BackendStatus:
+    """What the backend knows of an attempt; ``claim`` is the ``result`` event in its log."""
+
+    known: bool = False
+    alive: bool = False
+    cancelled: bool = False
+    elsewhere: bool = False  # it began on another machine, of which this backend knows nothing
+    exit_code: int | None = None
+    claim: Mapping[str, Any] = field(default_factory=dict)
+    cause: TerminationCause | None = None
+
 
 _LIMITS = "limits"
 _WRITTEN_LIMITS = frozenset({"run_seconds", "idle_seconds", "tokens", "cost", "grace_seconds"})

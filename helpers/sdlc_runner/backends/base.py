@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from sdlc_runner.attempt.exit_state import BackendStatus
+from sdlc_runner.attempt.spec import BackendStatus
 from sdlc_runner.errors import Code, RunnerError
 
 if TYPE_CHECKING:

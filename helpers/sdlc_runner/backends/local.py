@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner import files, process
 from sdlc_runner.attempt import naming
 from sdlc_runner.attempt import spec as attempt_spec
-from sdlc_runner.attempt.exit_state import BackendStatus
+from sdlc_runner.attempt.spec import BackendStatus
 from sdlc_runner.backends.base import AttemptStatus, TailUpdate, still_running
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError, UsageError, disk_full

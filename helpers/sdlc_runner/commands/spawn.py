@@ -9,7 +9,7 @@ from sdlc_runner.errors import Code, ExitCode, UsageError
 from sdlc_runner.git import managed_clone
 from sdlc_runner.orchestrator import launcher, planning, registry
 from sdlc_runner.orchestrator.follower import Follower, tell_outcome
-from sdlc_runner.orchestrator.restart_policy import RestartPolicy
+from sdlc_runner.orchestrator.runner import RestartPolicy
 from sdlc_runner.plan.planner import Disposition
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from sdlc_runner.events import cursor
 from sdlc_runner.events.codec import client_event
 from sdlc_runner.events.log_reader import LogEntry, Reader, last_words
 from sdlc_runner.events.types import EventBody, OutcomeEvent
-from sdlc_runner.orchestrator import delegation_bridge, registry
+from sdlc_runner.orchestrator import delegation, registry
 from sdlc_runner.verify import evidence
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def tell_outcome(
     recent: Sequence[str] = (),
 ) -> None:
     """Write the witnessed end of one task, also where the fork looks for it."""
-    delegation_bridge.tell_ended(project, known, verdict, output)
+    delegation.tell_ended(project, known, verdict, output)
     result = known.evidence.result or known.ending.claim
     good = verdict.outcome.is_success
     key = type(known.key)(known.key.feature, verdict.task, known.key.number)

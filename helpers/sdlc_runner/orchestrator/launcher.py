@@ -13,7 +13,7 @@ from sdlc_runner.errors import Code, RunnerError, UsageError
 from sdlc_runner.events.codec import AttemptKey
 from sdlc_runner.events.types import AttachedEvent, SpawnedEvent, WarningEvent
 from sdlc_runner.git.remote_url import without_credentials
-from sdlc_runner.orchestrator import delegation_bridge, registry
+from sdlc_runner.orchestrator import delegation, registry
 from sdlc_runner.orchestrator.registry import Attempt
 from sdlc_runner.verify import evidence as verify_evidence
 
@@ -215,7 +215,7 @@ def _emit_place(
     output: Output,
 ) -> None:
     """Say where an attempt runs, and note its start for spec-kit's own scripts."""
-    delegation_bridge.tell_started(project, known, output)
+    delegation.tell_started(project, known, output)
     status = known.status
     place = event(
         backend=status.spec.backend if status else "elsewhere",

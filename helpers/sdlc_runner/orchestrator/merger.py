@@ -16,7 +16,7 @@ from sdlc_runner.events.types import (
 from sdlc_runner.git import protected_paths
 from sdlc_runner.git.command import PushStatus
 from sdlc_runner.git.merge_tree import Conflict, MergeTree, merge_tree, tidy
-from sdlc_runner.orchestrator import delegation_bridge, launcher, registry
+from sdlc_runner.orchestrator import delegation, launcher, registry
 from sdlc_runner.tasks import checkboxes, parser
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
                 for event in done.events:
                     output.write(event)
                 for task, event in done.conflicts.items():
-                    delegation_bridge.tell_conflict(project, task, event.fields["message"], output)
+                    delegation.tell_conflict(project, task, event.fields["message"], output)
                 _fast_forward(project, output)
                 return done
     raise RunnerError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.events.types import ErrorEvent
 from sdlc_runner.plan import planner
-from sdlc_runner.tasks import file_mentions
+from sdlc_runner.tasks import mentions
 from sdlc_runner.tasks.parser import Mode
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def unpublished(
         task.id
         for task in done
         if task.id not in published
-        or any(file_mentions.overlaps(name, path) for name in task.files for path in changed)
+        or any(mentions.overlaps(name, path) for name in task.files for path in changed)
     )
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from sdlc_runner.attempt import naming
-from sdlc_runner.attempt.exit_state import BackendStatus
+from sdlc_runner.attempt.spec import BackendStatus
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.cursor import Position
 from sdlc_runner.events.types import NUMBER_LIMIT
 from sdlc_runner.orchestrator import planning
 from sdlc_runner.plan.planner import Disposition
-from sdlc_runner.tasks import task_ids
+from sdlc_runner.tasks import task_line
 from sdlc_runner.verify import evidence as verify_evidence
 from sdlc_runner.verify import verdict
 
@@ -179,10 +179,10 @@ def latest(attempts: Iterable[Attempt]) -> dict[str, Attempt]:
 
 def canonical(word: str, known: Iterable[str]) -> str:
     """Find a task id however it was typed: ``t003``, ``task-003``, ``3``; else the word itself."""
-    ids = {task_ids.key(task): task for task in known}
+    ids = {task_line.key(task): task for task in known}
     plain = re.sub(r"\Atask[-_]?", "", word, flags=re.IGNORECASE)
     tried = (word, plain, f"T{plain}")
-    return next((ids[key] for key in map(task_ids.key, tried) if key in ids), word)
+    return next((ids[key] for key in map(task_line.key, tried) if key in ids), word)
 
 
 def require(project: Project, newest: Mapping[str, Attempt], word: str) -> Attempt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sdlc_runner.tasks import file_mentions
+from sdlc_runner.tasks import mentions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +53,7 @@ class _Bundle:
             return True
         # Two [P] tasks in one folder may run side by side once the folder's own task is done.
         return not self.tasks[at].parallel and any(
-            file_mentions.overlaps(name, other) for name in names for other in held
+            mentions.overlaps(name, other) for name in names for other in held
         )
 
     def _ready_together(self, at: int) -> bool:

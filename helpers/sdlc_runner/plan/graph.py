@@ -1,19 +1,284 @@
-"""The waiting graph: who waits for whom, by phases, order, files and declared dependencies.
-
-Nodes below ``tasks`` are tasks; those above stand for "all of these", so that a barrier
-between two phases of n tasks costs n edges and not n².
-"""
+"""The waiting graph: who waits for whom, by phases, order, files and declared dependencies."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from sdlc_runner.plan.file_order import FileOrder
+from sdlc_runner.errors import Code
+from sdlc_runner.tasks import mentions
+from sdlc_runner.tasks.mentions import ReferenceKind
+from sdlc_runner.tasks.parser import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from sdlc_runner.tasks.parser import TaskFile
+    from sdlc_runner.tasks.mentions import Reference
+    from sdlc_runner.tasks.parser import Task, TaskFile
+    from sdlc_runner.tasks.scope import TaskIndex
+
+
+def components(waits: Sequence[Sequence[int]]) -> list[int]:
+    """Return each node's component; a node's number is never below those it waits for."""
+    search = _Tarjan(waits)
+    for root in range(len(waits)):
+        if not search.order[root]:
+            search.visit(root)
+    return search.result
+
+
+class _Tarjan:
+    def __init__(self, waits: Sequence[Sequence[int]]) -> None:
+        self.waits = waits
+        self.order = [0] * len(waits)
+        self.low = [0] * len(waits)
+        self.result = [-1] * len(waits)
+        self.path: list[int] = []
+        self.clock = 0
+        self.found = 0
+
+    def visit(self, root: int) -> None:
+        stack = [(root, 0)]
+        while stack:
+            node, at = stack.pop()
+            if at == 0:
+                self._enter(node)
+            else:
+                self.low[node] = min(self.low[node], self.low[self.waits[node][at - 1]])
+            unseen = self._skip_seen(node, at)
+            if unseen < len(self.waits[node]):
+                stack += [(node, unseen + 1), (self.waits[node][unseen], 0)]
+            elif self.low[node] == self.order[node]:
+                self._close(node)
+
+    def _enter(self, node: int) -> None:
+        self.clock += 1
+        self.order[node] = self.low[node] = self.clock
+        self.path.append(node)
+
+    def _skip_seen(self, node: int, at: int) -> int:
+        """Return the position of the next neighbour that was not visited yet."""
+        targets = self.waits[node]
+        while at < len(targets) and self.order[targets[at]]:
+            if self.result[targets[at]] < 0:
+                self.low[node] = min(self.low[node], self.order[targets[at]])
+            at += 1
+        return at
+
+    def _close(self, node: int) -> None:
+        while self.result[node] < 0:
+            self.result[self.path.pop()] = self.found
+        self.found += 1
+
+
+_DEEPEST = 50
+_LONGEST = 1000
+
+
+class FileOrder:
+    """Takes tasks in file order; keeps per name only the last task, which follows the others.
+
+    A pattern is looked for, and kept, in the folder that it begins with.
+    """
+
+    def __init__(self) -> None:
+        """Begin with these."""
+        self._last: dict[str, int] = {}
+        self._folders: dict[str, int] = {}
+        self._inside: defaultdict[str, list[int]] = defaultdict(list)
+        self._names: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        self._globs: defaultdict[str, dict[str, int]] = defaultdict(dict)
+
+    def follow(self, at: int, names: tuple[str, ...]) -> tuple[int, ...]:
+        """Return the earlier tasks that share a file with these names, and note the task."""
+        earlier = {each for name in names for each in self._earlier(name)}
+        for name in names:
+            self._note(at, name)
+        return tuple(sorted(earlier - {at}))
+
+    def _earlier(self, name: str) -> list[int]:
+        above = _ancestors(name)
+        found = [self._last[name]] if name in self._last else []
+        found += [self._folders[folder] for folder in above if folder in self._folders]
+        if name.endswith("/"):
+            found += self._inside.get(name, [])
+        alike = [self._globs[folder] for folder in above if folder in self._globs]
+        if mentions.is_glob(name):
+            alike.append(self._names.get(above[-1], {}))
+        return found + [
+            at for each in alike for other, at in each.items() if mentions.overlaps(name, other)
+        ]
+
+    def _note(self, at: int, name: str) -> None:
+        above = _ancestors(name)
+        self._last[name] = at
+        for folder in above:
+            self._inside[folder].append(at)
+            self._names[folder][name] = at
+        if mentions.is_glob(name):
+            self._globs[above[-1]][name] = at
+        elif name.endswith("/"):
+            self._folders[name] = at
+            self._inside[name] = [at]
+
+
+def _ancestors(name: str) -> list[str]:
+    """Return the root, ``a/`` and ``a/b/`` for ``a/b/c.py``; a folder is its own ancestor."""
+    literal = mentions.literal(name)[:_LONGEST]
+    ends = [at + 1 for at, character in enumerate(literal) if character == "/"]
+    return ["", *(literal[:end] for end in ends[:_DEEPEST])]
+
+
+_NAMED = 8
+
+
+class Declared:
+    """Per task the tasks it needs; ``invalid`` says of a position why it cannot be planned."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Begin with these."""
+        self.needs: list[tuple[int, ...]] = []
+        self.problems = list(problems)
+        self.invalid: dict[int, str] = {}
+
+
+def read(
+    task_file: TaskFile, known: TaskIndex, pending: Sequence[bool], *, parallel_stories: bool
+) -> Declared:
+    """Resolve every reference; what cannot be is a problem, and what was circular is cut."""
+    declared = Declared(task_file.problems)
+    for at, task in enumerate(task_file.tasks):
+        declared.needs.append(_resolve(declared, known, at, task, pending=pending[at]))
+        if pending[at]:
+            _note_duplicate(declared, known, at, task)
+    _cut_circles(declared, task_file, pending, parallel_stories=parallel_stories)
+    return declared
+
+
+def _resolve(
+    declared: Declared, known: TaskIndex, at: int, task: Task, *, pending: bool
+) -> tuple[int, ...]:
+    found: list[tuple[int, ...]] = []
+    for reference in task.depends_on:
+        wanted = known.reference(reference)
+        if wanted is not None:
+            found.append(_without_self(reference, wanted, at))
+        elif pending:
+            missing = _missing(reference, known)
+            message = f"{_where(task)} depends on {missing}, which is nowhere in tasks.md"
+            _invalidate(declared, [at], message, Code.UNKNOWN_DEPENDENCY, [task])
+    # One reference keeps its tuple, which every task that says the same then shares.
+    needs = found[0] if len(found) == 1 else tuple(dict.fromkeys(sum(found, ())))
+    return needs if pending else tuple(each for each in needs if each < at)
+
+
+def _without_self(reference: Reference, wanted: tuple[int, ...], at: int) -> tuple[int, ...]:
+    """Leave a task out of the range, story or phase that it depends on as a whole."""
+    match reference.kind:
+        case ReferenceKind.TASK:
+            return wanted
+        case ReferenceKind.RANGE:
+            return wanted if at not in wanted else tuple(each for each in wanted if each != at)
+        case ReferenceKind.STORY | ReferenceKind.PHASE:
+            return wanted if at not in wanted else tuple(each for each in wanted if each < at)
+
+
+def _missing(reference: Reference, known: TaskIndex) -> str:
+    ends = [end for end in (reference.first, reference.last) if end]
+    if reference.kind is not ReferenceKind.RANGE:
+        return str(reference)
+    return next((end for end in ends if not known.task(end)), str(reference))
+
+
+def _note_duplicate(declared: Declared, known: TaskIndex, at: int, task: Task) -> None:
+    twice = next((each for each in task.ids if len(known.exact(each)) > 1), None)
+    if twice is None:
+        return
+    named = twice.casefold()
+    same = (each for each in declared.problems if each.code is Code.DUPLICATE_TASK)
+    message = next((each.message for each in same if named == each.ids[0].casefold()), twice)
+    declared.invalid.setdefault(at, message)
+
+
+def _cut_circles(
+    declared: Declared, task_file: TaskFile, pending: Sequence[bool], *, parallel_stories: bool
+) -> None:
+    """Only a need of a later task can close a circle: all else points back in the file."""
+    forward = {
+        at: tuple(each for each in needs if each >= at and pending[each])
+        for at, needs in enumerate(declared.needs)
+        if pending[at] and needs and max(needs) >= at
+    }
+    if not forward:
+        return
+    built = build(task_file, pending, declared.needs, parallel_stories=parallel_stories)
+    circles = components(built.waits)
+    closing = {
+        at: tuple(each for each in later if circles[each] == circles[at])
+        for at, later in forward.items()
+    }
+    only_open = [
+        [each for each in needs if pending[each]] if pending[at] else []
+        for at, needs in enumerate(declared.needs)
+    ]
+    mutual = components(only_open)
+    sizes = Counter(mutual)
+    _tell_mutual(declared, task_file, mutual, {m for m, size in sizes.items() if size > 1})
+    for at, later in closing.items():
+        if later:
+            _tell_closing(declared, task_file, at, [e for e in later if mutual[e] != mutual[at]])
+            if at in later:
+                task = task_file.tasks[at]
+                message = f"{_where(task)} depends on itself"
+                _invalidate(declared, [at], message, Code.DEPENDENCY_CYCLE, [task])
+            declared.needs[at] = ()
+
+
+def _tell_mutual(
+    declared: Declared, task_file: TaskFile, mutual: Sequence[int], rings: set[int]
+) -> None:
+    members: dict[int, list[int]] = {}
+    for at, ring in enumerate(mutual):
+        if ring in rings:
+            members.setdefault(ring, []).append(at)
+    for positions in members.values():
+        tasks = [task_file.tasks[at] for at in positions]
+        message = f"{_list(map(_where, tasks))} depend on each other"
+        _invalidate(declared, positions, message, Code.DEPENDENCY_CYCLE, tasks)
+
+
+def _tell_closing(declared: Declared, task_file: TaskFile, at: int, later: list[int]) -> None:
+    if not later:
+        return
+    task, others = task_file.tasks[at], [task_file.tasks[each] for each in later]
+    message = (
+        f"{_list(map(_where, [task, *others]))} depend on each other: "
+        f"{task.id} says so, and by its place in tasks.md {others[0].id} comes after {task.id}"
+    )
+    _invalidate(declared, [at, *later], message, Code.DEPENDENCY_CYCLE, [task, *others])
+
+
+def _invalidate(
+    declared: Declared, positions: list[int], message: str, code: Code, tasks: list[Task]
+) -> None:
+    for at in positions:
+        declared.invalid.setdefault(at, message)
+    ids = tuple(task.id for task in tasks)
+    declared.problems.append(Problem(code, message, tasks[0].line, ids))
+
+
+def _where(task: Task) -> str:
+    return f"{task.id} (line {task.line})"
+
+
+def _list(words: Iterable[str]) -> str:
+    """Write ``a, b and c``, and not more than fits a sentence."""
+    all_words = list(words)
+    shown = all_words[:_NAMED]
+    if len(all_words) > _NAMED:
+        shown.append(f"{len(all_words) - _NAMED} more")
+    return f"{', '.join(shown[:-1])} and {shown[-1]}"
+
 
 _FEW = 8
 

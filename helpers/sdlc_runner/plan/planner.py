@@ -6,17 +6,18 @@ from enum import Enum
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner.plan import batches, blockers, dependencies, graph, reasons
+from sdlc_runner.plan import batches, blockers, graph
+from sdlc_runner.plan import blockers as plan_blockers
+from sdlc_runner.plan import graph as plan_graph
 from sdlc_runner.plan.blockers import Blocker, Standing
-from sdlc_runner.tasks import file_mentions
-from sdlc_runner.tasks.index import TaskIndex
+from sdlc_runner.tasks import mentions
 from sdlc_runner.tasks.parser import Mode
+from sdlc_runner.tasks.scope import TaskIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sdlc_runner.plan.dependencies import Declared
-    from sdlc_runner.plan.graph import Graph
+    from sdlc_runner.plan.graph import Declared, Graph
     from sdlc_runner.tasks.parser import Problem, Task, TaskFile
 
 FALSE_PARALLEL = "false_parallel"
@@ -89,7 +90,7 @@ def build(
     pending = [
         not task.done and not _is_published(task, known, published) for task in task_file.tasks
     ]
-    needs = dependencies.read(task_file, known, pending, parallel_stories=parallel_stories)
+    needs = plan_graph.read(task_file, known, pending, parallel_stories=parallel_stories)
     built = graph.build(task_file, pending, needs.needs, parallel_stories=parallel_stories)
     planner = _Planner(task_file.tasks, pending, needs, built)
     planner.hold_own(scope, failed)
@@ -218,23 +219,23 @@ class _Planner:
     def _verdict(self, at: int) -> tuple[Disposition, str]:
         task = self.tasks[at]
         if not self.pending[at]:
-            return Disposition.DONE, reasons.done(task)
+            return Disposition.DONE, plan_blockers.done(task)
         if at in self.declared.invalid:
             return Disposition.INVALID, self.declared.invalid[at]
         if task.mode is Mode.SYNC:
-            return Disposition.SYNC, reasons.sync(task)
+            return Disposition.SYNC, plan_blockers.sync(task)
         if at in self.manual:
-            return Disposition.MANUAL, reasons.manual()
+            return Disposition.MANUAL, plan_blockers.manual()
         return self._agents_verdict(at, task)
 
     def _agents_verdict(self, at: int, task: Task) -> tuple[Disposition, str]:
         """Return the verdict on an open task that an agent may do."""
         if at in self.failed:
-            return Disposition.BLOCKED, reasons.failed(task)
+            return Disposition.BLOCKED, plan_blockers.failed(task)
         held = self.before[at]
         if held.hold is Blocker.NONE:
             return self._free(at)
-        reason = reasons.held(held, self.tasks, failure=held.origin in self.failed)
+        reason = plan_blockers.held(held, self.tasks, failure=held.origin in self.failed)
         blocked = held.hold is Blocker.INVALID
         return (Disposition.BLOCKED if blocked else Disposition.WAITING), reason
 
@@ -242,8 +243,10 @@ class _Planner:
         members = self.bundle.get(at, (at,))
         earlier = sorted(self.graph.front(members[0]))
         if earlier:
-            return Disposition.WAITING, reasons.waiting([self.tasks[each] for each in earlier])
-        return Disposition.READY, reasons.ready(self.tasks[members[0]], self.tasks[at])
+            return Disposition.WAITING, plan_blockers.waiting(
+                [self.tasks[each] for each in earlier]
+            )
+        return Disposition.READY, plan_blockers.ready(self.tasks[members[0]], self.tasks[at])
 
     def _waits_for(self, at: int) -> tuple[str, ...]:
         if not self.pending[at]:
@@ -268,11 +271,7 @@ class _Planner:
 
 def _false_parallel(task: Task, earlier: Task) -> PlanWarning:
     name = next(
-        (
-            name
-            for name in task.files
-            if any(file_mentions.overlaps(name, own) for own in earlier.files)
-        ),
+        (name for name in task.files if any(mentions.overlaps(name, own) for own in earlier.files)),
         "the same file",
     )
     return PlanWarning(

@@ -4,28 +4,208 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.errors import RunnerError
 from sdlc_runner.events import log_reader
+from sdlc_runner.events.codec import seconds
 from sdlc_runner.events.log_reader import Reader
-from sdlc_runner.events.types import Outcome, WarningEvent
+from sdlc_runner.events.types import EventType, Outcome, PhaseName, WarningEvent
 from sdlc_runner.orchestrator import merger, planning, registry
-from sdlc_runner.report import spans
-from sdlc_runner.report import tasks as report_tasks
-from sdlc_runner.report.model import AttemptReport, Mood, ProblemReport, RunReport, Usage
-from sdlc_runner.report.tasks import Merges, Recalled
+from sdlc_runner.plan.planner import Disposition
+from sdlc_runner.report.model import (
+    AttemptReport,
+    Mood,
+    ProblemReport,
+    RunReport,
+    Span,
+    TaskReport,
+    Usage,
+)
+from sdlc_runner.tasks.parser import Mode
 from sdlc_runner.verify import evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from sdlc_runner.events.codec import Event
     from sdlc_runner.events.log_reader import LogEntry
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
-    from sdlc_runner.verify.evidence import RemoteRefs
+    from sdlc_runner.plan.planner import Plan, PlanItem
+    from sdlc_runner.verify.evidence import RemoteRefs, WorkCommit
     from sdlc_runner.verify.verdict import Verdict
+
+
+_SPAN_LIMIT = 200  # a bundle has a handful for each task
+
+
+class Track(NamedTuple):
+    """One attempt's way; ``usage`` is by task."""
+
+    began: float | None
+    ended: float | None
+    spans: tuple[Span, ...]
+    usage: Mapping[str, Usage]
+
+    @property
+    def total(self) -> Usage:
+        """Tokens and cost of all its tasks."""
+        total = Usage()
+        for used in self.usage.values():
+            total = total.plus(used)
+        return total
+
+    def seconds(self, task: str) -> float:
+        """How long it was at one of its tasks; what came before the first counts for that one."""
+        return sum(span.ended - span.began for span in self.spans if span.task == task)
+
+
+def fold(events: Iterable[Event], tasks: Sequence[str], now: float) -> Track:
+    """Follow an attempt at ``tasks`` through its events, in order; no clock is past ``now``."""
+    current, latest, told = tasks[0], None, Usage()
+    began: float | None = None
+    turns: list[tuple[str, str, float]] = []
+    usage: dict[str, Usage] = {}
+    for event in events:
+        at = seconds(event.time)
+        if at is None:
+            continue
+        at = min(at, now)
+        began = at if began is None else began
+        latest = at if latest is None else max(latest, at)  # clocks may be set back
+        if event.type is EventType.PHASE:
+            phase, task = event.fields["phase"], event.fields.get("detail")
+            if phase == PhaseName.WORKING.value and task in tasks:
+                current = str(task)
+            turns.append((phase, current, latest))
+        elif event.type is EventType.USAGE:
+            used = Usage.of(event.fields)
+            usage[current] = usage.get(current, Usage()).plus(used.beyond(told))
+            told = told.plus(used.beyond(told))
+    return Track(began, latest, tuple(_spans(turns[:_SPAN_LIMIT], latest)), usage)
+
+
+def _spans(turns: Sequence[tuple[str, str, float]], ended: float | None) -> Iterable[Span]:
+    ends = [began for _, _, began in turns[1:]]
+    for (phase, task, began), end in zip(turns, [*ends, ended or 0.0], strict=False):
+        yield Span(phase, task, began, max(began, end))
+
+
+_GONE = "(not in tasks.md any more)"
+_TELLING = frozenset({Disposition.BLOCKED, Disposition.INVALID, Disposition.MANUAL})
+"""Dispositions whose reason somebody has to read."""
+
+
+class Recalled(NamedTuple):
+    """One attempt: its record, its way, how each task ended, and its log's last lines."""
+
+    record: AttemptReport
+    number: int
+    track: Track
+    verdicts: Mapping[str, Verdict]
+    head: str | None = None
+    commits: tuple[WorkCommit, ...] = ()
+    said: tuple[str, ...] = ()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.record.outcome == "running"
+
+
+class Merges(NamedTuple):
+    """Merge commits on the feature branch, by what went in and by the tasks they name.
+
+    ``conflicts`` are tasks that do not go in: what happened, and what to do.
+    """
+
+    by_head: Mapping[str, str]
+    by_task: Mapping[str, str]
+    conflicts: Mapping[str, ProblemReport]
+
+    def of(self, task: str, newest: Recalled | None) -> str:
+        """Return the commit that brought a task's work in; empty if there is none."""
+        if newest is not None and newest.head is not None:
+            return self.by_head.get(newest.head, "")
+        return self.by_task.get(task, "")
+
+
+def tell(plan: Plan, recalled: Sequence[Recalled], merges: Merges) -> Iterator[TaskReport]:
+    """Yield the tasks in file order, then those that only attempts know."""
+    for item in plan.items:
+        mine = [each for each in recalled if item.task.id in each.record.tasks]
+        yield _task(item, mine, merges)
+    listed = {item.task.id for item in plan.items}
+    for task in dict.fromkeys(task for each in recalled for task in each.record.tasks):
+        if task not in listed:
+            mine = [each for each in recalled if task in each.record.tasks]
+            state = _newest(mine).record.outcome
+            yield _spent(TaskReport(task, _GONE, state), mine)
+
+
+def _task(item: PlanItem, mine: Sequence[Recalled], merges: Merges) -> TaskReport:
+    newest = _newest(mine) if mine else None
+    is_done = item.disposition is Disposition.DONE
+    state, trouble = _state(item, newest, merges)
+    task = TaskReport(
+        item.task.id,
+        item.task.title,
+        state,
+        is_sync=item.task.mode is Mode.SYNC and not mine,
+        is_done=is_done,
+        line=item.task.line,
+        merged=merges.of(item.task.id, newest) if is_done else "",
+        trouble=trouble,
+    )
+    return _spent(task, mine)
+
+
+def _newest(mine: Sequence[Recalled]) -> Recalled:
+    return max(mine, key=lambda each: each.number)
+
+
+def _state(
+    item: PlanItem, newest: Recalled | None, merges: Merges
+) -> tuple[str, ProblemReport | None]:
+    task, judged = item.task.id, None if newest is None else newest.verdicts.get(item.task.id)
+    if newest is not None and newest.alive:
+        return "running", None
+    if item.disposition is Disposition.DONE:
+        good = judged is not None and judged.outcome.is_success
+        return (judged.outcome.value if judged and good else "done"), None
+    if newest is None or judged is None:
+        telling = item.disposition in _TELLING
+        return item.disposition.value, ProblemReport(item.reason, "") if telling else None
+    if task in merges.conflicts:
+        return "conflict", merges.conflicts[task]
+    if judged.outcome.is_success:
+        return "not merged", ProblemReport(judged.message, "`sdlc-runner merge`")
+    return judged.outcome.value, ProblemReport(judged.message, judged.hint, newest.said)
+
+
+def _spent(task: TaskReport, mine: Sequence[Recalled]) -> TaskReport:
+    """Add what all attempts at a task took and left."""
+    usage = Usage()
+    for each in mine:
+        usage = usage.plus(each.track.usage.get(task.id, Usage()))
+    commits = [
+        commit.id
+        for each in mine
+        for commit in each.commits
+        if commit.trailers.get("Task") == task.id
+    ]
+    lasted = [each.track.seconds(task.id) for each in mine]
+    return replace(
+        task,
+        attempts=tuple(each.record.name for each in mine),
+        seconds=sum(lasted) if any(lasted) else None,
+        usage=usage,
+        commits=tuple(commits),
+    )
+
 
 _EXCERPT_LINES = 12
 _MERGES = 5000
@@ -41,7 +221,7 @@ def recall(project: Project, output: Output) -> RunReport:
     recalled = [_recall(project, known, refs, now) for known in found]
     plan, _ = planning.make(project, planning.Request(failed=_failed(found)))
     merges = _merges(project, found)
-    tasks = tuple(report_tasks.tell(plan, recalled, merges))
+    tasks = tuple(tell(plan, recalled, merges))
     attempted = tuple(item.record for item in recalled)
     return RunReport(project.feature.name, project.branch, now, tasks, attempted)
 
@@ -76,7 +256,7 @@ def _failed(found: Sequence[Attempt]) -> frozenset[str]:
 def _recall(project: Project, known: Attempt, refs: RemoteRefs, now: float) -> Recalled:
     batch = _sighted(project, known, refs)
     events = (entry.event for entry in batch if entry.event.type not in log_reader.SAID)
-    way = spans.fold(events, known.tasks, now)
+    way = fold(events, known.tasks, now)
     result = known.evidence.result or known.ending.claim
     used = Usage.of(registry.usage_of(result))
     if not way.usage and len(known.tasks) == 1:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sdlc_runner.report import timeline, units
-from sdlc_runner.report.escape import block, code, prose, text
+from sdlc_runner.report import model, timeline
+from sdlc_runner.report.model import block, code, prose, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -47,7 +47,7 @@ def verdict(run: RunReport, *, markup: bool = False) -> str:
     sentence = "; ".join(parts) + "."
     if not markup:
         return sentence
-    return f"Branch {code(run.branch)}, as of {units.moment(run.now)} UTC. {text(sentence, 2000)}"
+    return f"Branch {code(run.branch)}, as of {model.moment(run.now)} UTC. {text(sentence, 2000)}"
 
 
 def _ids(tasks: Sequence[TaskReport], most: int = 8) -> str:
@@ -55,8 +55,8 @@ def _ids(tasks: Sequence[TaskReport], most: int = 8) -> str:
 
 
 def _spent(usage: Usage) -> str:
-    count = units.tokens(usage.tokens)
-    parts = (f"{count} tokens" if count else "", units.cost(usage.cost))
+    count = model.tokens(usage.tokens)
+    parts = (f"{count} tokens" if count else "", model.cost(usage.cost))
     return ", ".join(filter(None, parts))
 
 
@@ -70,9 +70,9 @@ def _task_row(task: TaskReport) -> tuple[str, ...]:
         text(task.title, 100),
         text(task.state),
         str(len(task.attempts) or ""),
-        units.duration(task.seconds),
-        units.tokens(task.usage.tokens),
-        units.cost(task.usage.cost).replace("$", "\\$"),
+        model.duration(task.seconds),
+        model.tokens(task.usage.tokens),
+        model.cost(task.usage.cost).replace("$", "\\$"),
         " ".join(commits) + (" …" if len(task.commits) > _COMMITS else ""),
         code(task.merged[:_COMMIT]),
     )
@@ -118,11 +118,11 @@ def _attempt_row(item: AttemptReport) -> tuple[str, ...]:
         text(item.name),
         text(", ".join(item.tasks)),
         text(item.outcome) + (f" ({code(item.code, 60)})" if known else ""),
-        units.moment(item.began, exact=True) if item.began is not None else "",
-        units.duration(item.seconds),
-        units.tokens(item.usage.input_tokens),
-        units.tokens(item.usage.output_tokens),
-        units.cost(item.usage.cost).replace("$", "\\$"),
+        model.moment(item.began, exact=True) if item.began is not None else "",
+        model.duration(item.seconds),
+        model.tokens(item.usage.input_tokens),
+        model.tokens(item.usage.output_tokens),
+        model.cost(item.usage.cost).replace("$", "\\$"),
         f"{code(item.branch)} ({text(item.backend)})" if item.branch else text(item.backend),
     )
 

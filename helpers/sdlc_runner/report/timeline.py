@@ -1,19 +1,112 @@
-"""The picture of a run: one row an attempt, as an SVG that stands alone and runs nothing."""
+"""The picture of a run: one row for each attempt, as an SVG that stands alone and runs nothing."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.events.types import PhaseName
-from sdlc_runner.report import axis, units
-from sdlc_runner.report.escape import xml
-from sdlc_runner.report.model import Mood
+from sdlc_runner.report import model
+from sdlc_runner.report.model import Mood, xml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from sdlc_runner.report.axis import Axis
     from sdlc_runner.report.model import AttemptReport, RunReport
+
+
+_CUT_SHARE = 0.25  # of the time in which something ran: a longer pause is cut
+_CUT_SECONDS = 60.0
+_CUT_WIDTH = 24.0
+_CUTS_SHARE = 0.3  # of the width, at most, for all cuts
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400)
+_TICKS = 8
+
+
+class Piece(NamedTuple):
+    """A stretch of time without a cut, and where it lies."""
+
+    began: float
+    ended: float
+    left: float
+    right: float
+
+
+class Axis(NamedTuple):
+    """Maps seconds of the epoch to the picture; ``step`` is the time between two ticks."""
+
+    pieces: tuple[Piece, ...]
+    step: int
+
+    def x(self, at: float) -> float:
+        """Return where a moment lies."""
+        found = max(0, bisect_right([piece.began for piece in self.pieces], at) - 1)
+        piece = self.pieces[found]
+        share = (at - piece.began) / (piece.ended - piece.began)
+        return piece.left + (piece.right - piece.left) * min(1.0, max(0.0, share))
+
+    def ticks(self, room: float) -> Iterator[float]:
+        """Yield the moments to mark, none nearer than ``room`` to the one before."""
+        last = float("-inf")
+        for piece in self.pieces:
+            at = -(-piece.began // self.step) * self.step
+            while at <= piece.ended:
+                if self.x(at) - last >= room:
+                    last = self.x(at)
+                    yield at
+                at += self.step
+
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """Return the middle of each cut."""
+        pairs = zip(self.pieces, self.pieces[1:], strict=False)
+        return tuple((one.right + other.left) / 2 for one, other in pairs)
+
+
+def build(intervals: Iterable[tuple[float, float]], left: float, right: float) -> Axis:
+    """Lay out the times in which something ran between ``left`` and ``right``."""
+    busy = _merged(sorted(intervals)) or [(0.0, 1.0)]
+    total = sum(ended - began for began, ended in busy)
+    stretches = _joined(busy, max(_CUT_SECONDS, total * _CUT_SHARE))
+    shown = sum(ended - began for began, ended in stretches)
+    cuts = len(stretches) - 1
+    gap = min(_CUT_WIDTH, _CUTS_SHARE * (right - left) / cuts) if cuts else 0.0
+    scale = (right - left - gap * cuts) / shown
+    pieces, x = [], left
+    for began, ended in stretches:
+        width = (ended - began) * scale
+        pieces.append(Piece(began, ended, x, x + width))
+        x += width + gap
+    step = next((step for step in _STEPS if shown / step <= _TICKS), _day_step(shown))
+    return Axis(tuple(pieces), step)
+
+
+def _day_step(shown: float) -> int:
+    return int(-(-shown // (_TICKS * _STEPS[-1])) * _STEPS[-1])
+
+
+def _merged(intervals: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Unite what overlaps; each lasts a moment at least, so that nothing divides by zero."""
+    found: list[tuple[float, float]] = []
+    for began, ended in intervals:
+        ended = max(ended, began + 0.1)  # noqa: PLW2901
+        if found and began <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], ended))
+        else:
+            found.append((began, ended))
+    return found
+
+
+def _joined(busy: Sequence[tuple[float, float]], pause: float) -> list[tuple[float, float]]:
+    """Unite what is no further apart than ``pause``."""
+    found = [busy[0]]
+    for began, ended in busy[1:]:
+        if began - found[-1][1] <= pause:
+            found[-1] = (found[-1][0], ended)
+        else:
+            found.append((began, ended))
+    return found
+
 
 MARK = "Written by sdlc-runner report"
 _WIDTH, _LEFT, _RIGHT = 960, 120, 750
@@ -51,7 +144,7 @@ def draw(run: RunReport) -> str:
     row = _LARGE if len(run.attempts) <= _FEW else _SMALL
     bottom = _HEAD + row.height * len(run.attempts)
     times = [(item.began, item.ended or run.now) for item in run.attempts if item.began is not None]
-    scale = axis.build(times, _LEFT, _RIGHT)
+    scale = build(times, _LEFT, _RIGHT)
     order = sorted(run.attempts, key=lambda item: (item.began is None, item.began or 0, item.name))
     lines = [
         *_head(run, bottom + _FOOT),
@@ -78,7 +171,7 @@ def _when(run: RunReport) -> str:
     times = [time for item in run.attempts for time in (item.began, item.ended) if time is not None]
     if not times:
         return ""
-    return f"from {units.moment(min(times))} to {units.moment(max(times))} UTC"
+    return f"from {model.moment(min(times))} to {model.moment(max(times))} UTC"
 
 
 def _head(run: RunReport, height: int) -> Iterator[str]:
@@ -102,7 +195,7 @@ def _grid(scale: Axis, bottom: int) -> Iterator[str]:
     exact = scale.step % 60 != 0
     for at in scale.ticks(_TICK_ROOM):
         x = scale.x(at)
-        label = units.moment(at, date=False, exact=exact)
+        label = model.moment(at, date=False, exact=exact)
         yield f'<path class="grid" d="M{x:.1f} {top}V{bottom}"/>'
         yield _text(x, top - 6, label, "dim", 'text-anchor="middle" font-size="11"')
     for x in scale.cuts:
@@ -114,7 +207,7 @@ def _grid(scale: Axis, bottom: int) -> Iterator[str]:
 def _attempt(item: AttemptReport, now: float, scale: Axis, row: _Row, top: int) -> Iterator[str]:
     base, bar = top + row.height * 0.7, top + (row.height - row.bar) / 2
     more = f" +{len(item.tasks) - 1}" if len(item.tasks) > 1 else ""
-    lasted = units.duration(item.seconds)
+    lasted = model.duration(item.seconds)
     said = f"{item.outcome}{f' · {lasted}' if lasted else ''}"
     yield f'<g font-size="{row.font}"><title>{xml(_tooltip(item, said))}</title>'
     yield _text(_LEFT - 10, base, (item.name + more)[:22], "text", _TO_THE_LEFT)
@@ -130,7 +223,7 @@ def _attempt(item: AttemptReport, now: float, scale: Axis, row: _Row, top: int) 
 
 
 def _tooltip(item: AttemptReport, said: str) -> str:
-    began = f", began {units.moment(item.began, exact=True)} UTC" if item.began else ""
+    began = f", began {model.moment(item.began, exact=True)} UTC" if item.began else ""
     return f"{item.name} ({', '.join(item.tasks)}): {said}{began}"
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.tasks import parser
-from sdlc_runner.tasks.index import TaskIndex
+from sdlc_runner.tasks.scope import TaskIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from sdlc_runner.errors import Code
-from sdlc_runner.tasks import dependency_mentions, file_mentions, markdown, task_line
-from sdlc_runner.tasks.dependency_mentions import Reference, ReferenceKind
+from sdlc_runner.tasks import markdown, mentions, task_line
+from sdlc_runner.tasks.mentions import Reference, ReferenceKind
 
 _NO_TASKS_IN = re.compile(
     r"\W{0,8}(?:dependencies|parallel (?:execution )?examples?|implementation strategy"
@@ -135,7 +135,7 @@ class _Draft:
             phase=self.phase,
             title=head.title or self._first_words(),
             text="\n".join([head.rest, rest] if rest else [head.rest]),
-            files=file_mentions.find(prose),
+            files=mentions.find_files(prose),
             depends_on=self._references(prose),
         )
 
@@ -146,7 +146,7 @@ class _Draft:
     def _references(self, prose: str) -> tuple[Reference, ...]:
         own = Reference(ReferenceKind.TASK, self.head.id)
         inherited = [reference for reference in self.inherited if reference != own]
-        return tuple(dict.fromkeys([*dependency_mentions.find(prose, self.head.id), *inherited]))
+        return tuple(dict.fromkeys([*mentions.find_dependencies(prose, self.head.id), *inherited]))
 
 
 def _dedented(lines: list[str]) -> str:
@@ -203,7 +203,7 @@ class _Reader:
         elif level == _PHASE_LEVEL or _PHASE.match(title):
             self._begin_phase(line.number, title)
         else:
-            self.section_needs = dependency_mentions.find(title)
+            self.section_needs = mentions.find_dependencies(title)
 
     def _begin_phase(self, number: int, title: str) -> None:
         named = _NUMBER.search(title)
@@ -217,7 +217,7 @@ class _Reader:
                 f"US{int(story[1])}" if story else None,
             )
         )
-        self.phase_needs = dependency_mentions.find(title)
+        self.phase_needs = mentions.find_dependencies(title)
 
     def _code(self, line: markdown.Line) -> None:
         if line.opens:

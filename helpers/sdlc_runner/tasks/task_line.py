@@ -1,19 +1,60 @@
-"""The grammar of one task line: bullet, checkbox, id and markers in any order, title."""
+"""Task ids as people write them, and the grammar of one task line."""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-from sdlc_runner.tasks import task_ids
 from sdlc_runner.tasks.markdown import BULLET
+
+# Digits are bounded: int() refuses very long ones, and no plan has a billion tasks.
+PATTERN = r"(?:[Tt]|[A-Za-z]{1,15}-)[0-9]{1,9}[A-Za-z]?(?![A-Za-z0-9_])"
+DASH = r"(?:\.{2,3}|[-\u2010-\u2015\u2212\u2026~])"
+RANGE_WORD = r"(?:to|through|thru)"
+
+_PARTS = re.compile(r"([A-Za-z]{1,15}-?)([0-9]{1,9})([A-Za-z]?)\Z")
+
+
+class IdKey(NamedTuple):
+    """How ids are compared: by prefix, then number, then suffix, whatever their case."""
+
+    prefix: str
+    number: int
+    suffix: str
+
+
+def canonical(word: str) -> str:
+    """Return the id with its prefix in upper case and the rest as written."""
+    match = _PARTS.match(word)
+    return match[1].upper() + match[2] + match[3] if match else word
+
+
+def key(task_id: str) -> IdKey:
+    """Return what the id is compared by; a word that is no id sorts by itself."""
+    match = _PARTS.match(task_id)
+    if match is None:
+        return IdKey(task_id.upper(), 0, "")
+    return IdKey(match[1].upper(), int(match[2]), match[3].lower())
+
+
+def spread(first: str, last: str, limit: int = 100) -> tuple[str, ...]:
+    """Name every id from ``first`` to ``last``; only the two where they make no plain range."""
+    low, high = key(first), key(last)
+    plain = low.prefix == high.prefix and not low.suffix and not high.suffix
+    if not plain or not low.number < high.number <= low.number + limit:
+        return (first, last)
+    width = len(first) - len(low.prefix)
+    numbers = range(low.number, high.number + 1)
+    return tuple(f"{low.prefix}{number:0{width}d}" for number in numbers)
+
 
 TITLE_LIMIT = 200
 
 _BOX = re.compile(rf"\s*{BULLET}\s+\[([^\n])\](?=\s)")
 _BULLET = re.compile(rf"\s*{BULLET}\s")
-_STRUCK = re.compile(rf"[*_\s]{{0,8}}~~[*_\s]{{0,8}}({task_ids.PATTERN})")
-_ID = re.compile(task_ids.PATTERN)
-_NEXT_ID = re.compile(rf"\s{{0,3}}(/|{task_ids.DASH})\s{{0,3}}({task_ids.PATTERN})")
+_STRUCK = re.compile(rf"[*_\s]{{0,8}}~~[*_\s]{{0,8}}({PATTERN})")
+_ID = re.compile(PATTERN)
+_NEXT_ID = re.compile(rf"\s{{0,3}}(/|{DASH})\s{{0,3}}({PATTERN})")
 _BRACKET = re.compile(r"\[([^\[\]\n]{1,60})\](?!\()")
 _STORY = re.compile(r"US-?([0-9]{1,4})\Z", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[:.,]?\s*(?:[-\u2013\u2014:]\s)?")
@@ -44,7 +85,7 @@ def parse(line: str) -> Head | None:
     head = Head(match.start(1), match[1], line[match.end() :].strip())
     struck = _STRUCK.match(head.rest)
     if struck is not None:
-        head.id, head.removed = task_ids.canonical(struck[1]), True
+        head.id, head.removed = canonical(struck[1]), True
         return head
     head.title = _read_markers(head)
     head.removed = len(head.title) > 4 and head.title.startswith("~~") and _all_struck(head.title)  # noqa: PLR2004 - two pairs of tildes
@@ -89,13 +130,13 @@ def _take_id(head: Head, rest: str, at: int) -> int:
     match = None if head.id else _ID.match(rest, at)
     if match is None:
         return 0
-    head.id = task_ids.canonical(match[0])
+    head.id = canonical(match[0])
     aliases: list[str] = []
     end = match.end()
     while (following := _NEXT_ID.match(rest, end)) is not None:
-        last = task_ids.canonical(following[2])
+        last = canonical(following[2])
         previous = aliases[-1] if aliases else head.id
-        aliases += [last] if following[1] == "/" else task_ids.spread(previous, last)[1:]
+        aliases += [last] if following[1] == "/" else spread(previous, last)[1:]
         end = following.end()
     head.aliases = tuple(dict.fromkeys(alias for alias in aliases if alias != head.id))
     separator = _SEPARATORS.match(rest, end)
@@ -108,7 +149,7 @@ def _take_bracket(head: Head, rest: str, at: int, unknown: list[str]) -> int:
         return 0
     inner = match[1].strip()
     if not head.id and _ID.fullmatch(inner):
-        head.id = task_ids.canonical(inner)
+        head.id = canonical(inner)
     elif not _mark(head, inner):
         unknown.append(match[0])
     return match.end()

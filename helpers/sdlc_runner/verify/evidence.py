@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner.attempt import naming
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.codec import AttemptKey
-from sdlc_runner.tasks import task_ids
+from sdlc_runner.tasks import task_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -29,7 +29,7 @@ _RESULT_BYTES = 4 << 20
 _TRANSCRIPT_BYTES = 512 << 20  # who can push can push anything; more is no transcript of ours
 _COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
 # What our own starts say; it is told in commands to copy, and given to git.
-_TASK = re.compile(rf"{task_ids.PATTERN}\Z")
+_TASK = re.compile(rf"{task_line.PATTERN}\Z")
 _BRANCH = re.compile(r"\w[\w+@=,%#~./-]*\Z")
 
 

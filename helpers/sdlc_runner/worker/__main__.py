@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sdlc_runner import files
 from sdlc_runner.attempt import spec as attempt_spec
 from sdlc_runner.errors import ExitCode, RunnerError
-from sdlc_runner.worker import masking, secret_values
+from sdlc_runner.worker import masking, secrets
 from sdlc_runner.worker.agents.factory import local_agent
 from sdlc_runner.worker.assembly import Place, assemble, exit_code
 from sdlc_runner.worker.git.credentials import NONE
@@ -50,9 +50,9 @@ def main(folder: Path, where: str) -> int:
 
 def _run(folder: Path, where: str, spec: AttemptSpec, stop: Stop) -> Outcome:
     found = (
-        *secret_values.secrets_from(os.environ, ()),
-        *secret_values.of_user(os.environ),
-        *secret_values.in_url(spec.remote),
+        *secrets.secrets_from(os.environ, ()),
+        *secrets.of_user(os.environ),
+        *secrets.in_url(spec.remote),
     )
     masker = masking.Masker(found)
     work = folder / "work"

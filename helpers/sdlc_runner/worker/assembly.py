@@ -6,8 +6,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.events.types import Outcome
-from sdlc_runner.worker.attempt import AttemptRun
-from sdlc_runner.worker.budget import Budget
+from sdlc_runner.worker.attempt import AttemptRun, Budget
 from sdlc_runner.worker.git.checkpoints import Checkpoints
 from sdlc_runner.worker.git.push import Pusher
 from sdlc_runner.worker.git.workspace import Workspace

@@ -1,36 +1,147 @@
-"""One attempt from clone to result: the order of things, and what each failure means.
-
-Whatever happens, the end is the same: finished tasks are on the branch, unfinished work is in the
-checkpoint, the result is in the transcript, and the last event says so.
-"""
+"""One attempt from clone to result: the order of things, and what each failure means."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.errors import Code, RunnerError
-from sdlc_runner.events.types import Outcome, PhaseEvent, PhaseName, ResultEvent, WarningEvent
+from sdlc_runner.events.types import (
+    Outcome,
+    PhaseEvent,
+    PhaseName,
+    ResultEvent,
+    UsageEvent,
+    WarningEvent,
+)
 from sdlc_runner.git.command import PushStatus
-from sdlc_runner.worker import prompt, task_result
+from sdlc_runner.worker import prompt
 from sdlc_runner.worker.agents import verify_commands
+from sdlc_runner.worker.agents.base import Usage
 from sdlc_runner.worker.git.workspace import message
 from sdlc_runner.worker.shutdown import ShutdownRequested, Stop
-from sdlc_runner.worker.task_result import TaskResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sdlc_runner.attempt.spec import AttemptTask
-    from sdlc_runner.worker.agents.base import Agent, AgentResult
-    from sdlc_runner.worker.budget import Budget
+    from sdlc_runner.config.settings import Limits
+    from sdlc_runner.events.types import EventBody
+    from sdlc_runner.worker.agents.base import Agent, AgentResult, Emit
     from sdlc_runner.worker.git.checkpoints import Checkpoints
     from sdlc_runner.worker.git.push import Pusher
     from sdlc_runner.worker.git.workspace import Staged, Workspace
     from sdlc_runner.worker.journal import Journal
     from sdlc_runner.worker.masking import Masker
+
+
+# Zero means "no limit", so a limit that is used up becomes the smallest there is.
+_USED_UP = 0.001
+
+
+class Budget:
+    """Adds up the use of one task after the other."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Begin to count; the run limit's own clock starts with the first agent."""
+        self._limits = limits
+        self._began = time.monotonic()
+        self._working_since: float | None = None
+        self.used = Usage()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the start."""
+        return round(time.monotonic() - self._began, 3)
+
+    def left(self) -> Limits:
+        """Return the limits for the task that begins now."""
+        limits, now = self._limits, time.monotonic()
+        if self._working_since is None:
+            self._working_since = now
+        worked = now - self._working_since
+        return replace(
+            limits,
+            run_seconds=limits.run_seconds and max(limits.run_seconds - worked, _USED_UP),
+            tokens=limits.tokens and max(limits.tokens - self.used.tokens, 1),
+            cost=limits.cost and max(limits.cost - self.used.cost, _USED_UP),
+        )
+
+    def add(self, usage: Usage) -> None:
+        """Count what a task used."""
+        self.used = self.used.plus(usage)
+
+    def totals(self, emit: Emit) -> Emit:
+        """Wrap ``emit`` so that ``usage`` events count from the attempt's start, not the task's."""
+        before = self.used
+
+        def add_before(body: EventBody) -> None:
+            if isinstance(body, UsageEvent):
+                body = before.plus(Usage.of_event(body)).to_event()
+            emit(body)
+
+        return add_before
+
+
+GOOD = (Outcome.SUCCEEDED, Outcome.NO_CHANGE)
+_NEVER_BEGUN = frozenset(
+    {Code.ALREADY_STARTED, Code.PUSH_REJECTED, Code.FEATURE_MOVED, Code.UNREACHABLE_HOST}
+    | {Code.BAD_CREDENTIALS, Code.NO_KNOWN_HOSTS, Code.HOST_KEY_REFUSED, Code.REMOTE_FORBIDDEN}
+)
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """How one task of the attempt ended."""
+
+    task: str
+    status: Outcome
+    code: str
+    message: str
+    commit: str | None = None
+    hint: str = ""
+
+    def to_record(self) -> dict[str, Any]:
+        """Return its part of the result."""
+        record = {
+            "task": self.task,
+            "status": self.status.value,
+            "code": self.code,
+            "message": self.message,
+            "commit": self.commit,
+            "hint": self.hint,
+        }
+        return {name: value for name, value in record.items() if value}
+
+
+def outcome_of(error: RunnerError) -> Outcome:
+    """Say how an attempt ended that could not go on."""
+    if error.code in _NEVER_BEGUN:
+        return Outcome.REJECTED
+    return Outcome.INTERRUPTED if error.code is Code.PIDS_EXHAUSTED else Outcome.FAILED
+
+
+def of_system(error: OSError) -> RunnerError:
+    """Say what the machine could not do."""
+    text = f"The attempt broke off: {error.strerror or error}."
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return RunnerError(Code.DISK_FULL, text)
+    if error.errno == errno.EAGAIN:
+        text = "There are too many processes: no further one could be started."
+        return RunnerError(Code.PIDS_EXHAUSTED, text, "Allow the pod more processes.")
+    return RunnerError(Code.INTERNAL, text)
+
+
+def checkpoint_reason(status: Outcome) -> str:
+    """Say why unfinished work is saved at this end."""
+    if status in {Outcome.TIMED_OUT, Outcome.IDLE, Outcome.BUDGET_EXCEEDED}:
+        return "limit"
+    return "signal" if status in {Outcome.INTERRUPTED, Outcome.CANCELLED} else "failure"
+
 
 _MOST_NAMES = 10
 
@@ -63,14 +174,14 @@ class AttemptRun:
             self._prepare()
             for number, task in enumerate(spec.tasks):
                 self.ends.append(self._do(task, spec.task_ids[:number]))
-                if self.ends[-1].status not in task_result.GOOD:
+                if self.ends[-1].status not in GOOD:
                     self._skip_rest(self.ends[-1])
                     break
         except ShutdownRequested:
             self._fail(*self._stopped())
         except (RunnerError, OSError) as error:
-            why = error if isinstance(error, RunnerError) else task_result.of_system(error)
-            self._fail(task_result.outcome_of(why), why.code.value, why.message, why.hint)
+            why = error if isinstance(error, RunnerError) else of_system(error)
+            self._fail(outcome_of(why), why.code.value, why.message, why.hint)
         except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the work
             text = f"The worker failed: {type(error).__name__}: {error}"
             self._fail(Outcome.FAILED, Code.INTERNAL.value, text)
@@ -164,10 +275,10 @@ class AttemptRun:
         """Push what there is and tell the result, also when there is no room on the disk."""
         if self.head != self.workspace.spec.base:
             self._push()
-        worst = next((end for end in self.ends if end.status not in task_result.GOOD), None)
+        worst = next((end for end in self.ends if end.status not in GOOD), None)
         if worst is not None and self._locked and worst.code != "secret_in_diff":
             with contextlib.suppress(OSError):
-                self.checkpoints.save(self.head, task_result.checkpoint_reason(worst.status))
+                self.checkpoints.save(self.head, checkpoint_reason(worst.status))
         end = worst or next(
             (end for end in self.ends if end.status is Outcome.SUCCEEDED), self.ends[-1]
         )
@@ -184,7 +295,7 @@ class AttemptRun:
             self._phase(PhaseName.PUSHING, detail=self.workspace.spec.branch)
             result = self.delivery.push_branch(self.head)
         except (RunnerError, OSError) as error:
-            why = error if isinstance(error, RunnerError) else task_result.of_system(error)
+            why = error if isinstance(error, RunnerError) else of_system(error)
             self._not_pushed(why.code.value, why.message)
             return
         away = Code.REMOTE_FORBIDDEN if result.is_shut_out else Code.REMOTE_UNREACHABLE

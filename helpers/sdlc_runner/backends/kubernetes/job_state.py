@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.attempt.exit_state import BackendStatus, TerminationCause
+from sdlc_runner.attempt.spec import BackendStatus, TerminationCause
 from sdlc_runner.backends.kubernetes import reasons
 from sdlc_runner.backends.kubernetes.job_spec import AGENT, CANCELLED, GIVEN_UP, RUNNER
 from sdlc_runner.backends.kubernetes.objects import last_time, newest, one_line

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from sdlc_runner.attempt.exit_state import TerminationCause
+from sdlc_runner.attempt.spec import TerminationCause
 from sdlc_runner.backends.kubernetes.job_spec import AGENT, RUNNER
 from sdlc_runner.backends.kubernetes.objects import last_time, newest, one_line
 from sdlc_runner.events.types import Outcome

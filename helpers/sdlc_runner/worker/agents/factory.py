@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.worker.agents.command import CommandAgent
 from sdlc_runner.worker.agents.opencode import OpenCodeAgent
-from sdlc_runner.worker.preflight.preflight import NOWHERE, Preflight
+from sdlc_runner.worker.preflight import NOWHERE, Preflight
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,21 +1,23 @@
-"""The place of agents that are child processes of the worker."""
+"""The place of agents that are child processes of the worker, followed without ever blocking."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import selectors
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from sdlc_runner import process
 from sdlc_runner.events.types import Outcome, WarningEvent
 from sdlc_runner.worker.agents import opencode_config
 from sdlc_runner.worker.agents.base import STOPPED, AgentResult
-from sdlc_runner.worker.agents.child_io import follow
 from sdlc_runner.worker.agents.limits import Heartbeat, LimitCheck
 from sdlc_runner.worker.agents.opencode_events import Translator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
     from threading import Event as Flag
@@ -23,7 +25,177 @@ if TYPE_CHECKING:
     from sdlc_runner.attempt.spec import AttemptSpec
     from sdlc_runner.config.settings import Limits
     from sdlc_runner.worker.agents.base import AgentVerdict, Emit, OnLine, OnTick
-    from sdlc_runner.worker.masking import Masker
+    from sdlc_runner.worker.masking import Masker, MaskStream
+
+
+LINE_LIMIT = 64 * 1024
+"""A longer line is cut into pieces."""
+JSON_LINE_LIMIT = 1024 * 1024
+"""The same for a line that begins as a JSON object: a tool's output makes these long."""
+_CHUNK = 16 * 1024  # small, so that even a flood lets the limits be checked many times a second
+_TICK = 0.05
+_DRAIN_SECONDS = 1.0
+
+EndT = TypeVar("EndT")
+
+
+class Lines:
+    """Cuts a masked stream of bytes into lines of bounded length."""
+
+    def __init__(self, mask: MaskStream) -> None:
+        self._mask = mask
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> Iterator[str]:
+        """Return the lines that a piece completes."""
+        *whole, self._rest = (self._rest + self._mask.feed(chunk)).split(b"\n")
+        for line in whole:
+            yield _decode(line)
+        while len(self._rest) > _limit(self._rest):
+            cut = _border(self._rest, _limit(self._rest))
+            yield _decode(self._rest[:cut])
+            self._rest = self._rest[cut:]
+
+    def flush(self) -> Iterator[str]:
+        """Return the rest: nothing comes any more."""
+        yield from self.feed(self._mask.flush())
+        rest, self._rest = self._rest, b""
+        if rest:
+            yield _decode(rest)
+
+
+def _limit(rest: bytes) -> int:
+    return JSON_LINE_LIMIT if rest.startswith(b"{") else LINE_LIMIT
+
+
+def _border(text: bytes, limit: int) -> int:
+    """Return a place at or just before ``limit`` where no UTF-8 character is cut in two."""
+    for cut in range(limit, limit - 4, -1):
+        if text[cut] & 0xC0 != 0x80:  # noqa: PLR2004 - 10xxxxxx continues a character
+            return cut
+    return limit
+
+
+def _decode(line: bytes) -> str:
+    return line.rstrip(b"\r").decode("utf-8", "replace")
+
+
+class _Pipes:
+    """The pipes of one child."""
+
+    def __init__(self, child: process.Process[bytes], stdin: bytes, masker: Masker) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._stdin = memoryview(stdin)
+        self._lines: dict[str, Lines] = {}
+        for name, pipe in (
+            ("stdin", child.stdin),
+            ("stdout", child.stdout),
+            ("stderr", child.stderr),
+        ):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                side = selectors.EVENT_WRITE if name == "stdin" else selectors.EVENT_READ
+                self._selector.register(pipe, side, name)
+                self._lines[name] = Lines(masker.stream())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the child, or something it started, can still write."""
+        return any(key.data != "stdin" for key in self._selector.get_map().values())
+
+    def round(self, timeout: float) -> Iterator[tuple[str, str]]:
+        """Wait a little; write what can be written, and return the lines that came."""
+        if not self._selector.get_map():
+            time.sleep(timeout)
+        for key, _ in self._selector.select(timeout):
+            pipe: IO[bytes] = key.fileobj  # type: ignore[assignment]
+            if key.data == "stdin":
+                self._write(pipe)
+            else:
+                yield from self._read(pipe, key.data)
+
+    def _write(self, pipe: IO[bytes]) -> None:
+        with contextlib.suppress(BlockingIOError):
+            try:
+                self._stdin = self._stdin[os.write(pipe.fileno(), self._stdin[:_CHUNK]) :]
+            except BrokenPipeError:
+                self._stdin = self._stdin[:0]
+            if not self._stdin:
+                self._close(pipe)
+
+    def _read(self, pipe: IO[bytes], name: str) -> Iterator[tuple[str, str]]:
+        try:
+            chunk = os.read(pipe.fileno(), _CHUNK)
+        except BlockingIOError:
+            return
+        if not chunk:
+            self._close(pipe)
+        for line in self._lines[name].feed(chunk) if chunk else self._lines[name].flush():
+            yield name, line
+
+    def _close(self, pipe: IO[bytes]) -> None:
+        self._selector.unregister(pipe)
+        pipe.close()
+
+    def close(self) -> Iterator[tuple[str, str]]:
+        """Close what is still open, and return what was held back."""
+        for key in list(self._selector.get_map().values()):
+            pipe: IO[bytes] = key.fileobj  # type: ignore[assignment]
+            self._close(pipe)
+            for line in self._lines[key.data].flush():
+                yield key.data, line
+        self._selector.close()
+
+
+def follow(
+    child: process.Process[bytes],
+    *,
+    stdin: bytes,
+    masker: Masker,
+    on_line: OnLine,
+    check: Callable[[], EndT | None],
+    grace: float,
+) -> EndT | None:
+    """Follow a child until it ends or ``check`` names a cause to end it; nothing of it is left.
+
+    ``on_line`` gets the stream's name and each line. A background child that keeps the pipes
+    open is ended too, or, if it left the group, no longer read.
+    """
+    pipes = _Pipes(child, stdin, masker)
+    try:
+        cause = _until_end(child, pipes, on_line, check)
+        process.end_group(child, grace)
+        deadline = time.monotonic() + _DRAIN_SECONDS
+        while pipes.is_open and time.monotonic() < deadline:
+            _pass_on(pipes.round(_TICK), on_line)
+    except BaseException:
+        process.end_group(child, 0)
+        raise
+    finally:
+        held = list(pipes.close())
+    _pass_on(iter(held), on_line)
+    return cause
+
+
+def _until_end(
+    child: process.Process[bytes],
+    pipes: _Pipes,
+    on_line: OnLine,
+    check: Callable[[], EndT | None],
+) -> EndT | None:
+    while True:
+        ended = child.poll() is not None
+        _pass_on(pipes.round(0 if ended else _TICK), on_line)
+        if ended:
+            return None
+        cause = check()
+        if cause is not None:
+            return cause
+
+
+def _pass_on(lines: Iterator[tuple[str, str]], on_line: OnLine) -> None:
+    for name, line in lines:
+        on_line(name, line)
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdlc_runner import process
+from sdlc_runner.worker import preflight as worker_preflight
 from sdlc_runner.worker.agents import opencode_config
 from sdlc_runner.worker.agents.base import DONE, AgentResult
 from sdlc_runner.worker.agents.command import exit_failure
 from sdlc_runner.worker.agents.local import LocalPlace
 from sdlc_runner.worker.agents.opencode_events import failure, unfinished
-from sdlc_runner.worker.preflight import model_endpoint
-from sdlc_runner.worker.preflight.preflight import NOWHERE, Preflight
+from sdlc_runner.worker.preflight import NOWHERE, Preflight
 from sdlc_runner.worker.untrusted_json import parse_json
 
 if TYPE_CHECKING:
     from sdlc_runner.config.settings import Limits
     from sdlc_runner.worker.agents.base import Emit
-    from sdlc_runner.worker.preflight.endpoints import Way
+    from sdlc_runner.worker.preflight import Way
 
 _ASK_SECONDS = 30.0
 
@@ -51,7 +51,7 @@ class OpenCodeAgent(LocalPlace):
         return AgentResult.of(cause or wrong or DONE, translator, code)
 
     def _way(self, settings: object) -> Way | None:
-        return model_endpoint.way(settings, self.spec.agent.model, self.environ)
+        return worker_preflight.model_way(settings, self.spec.agent.model, self.environ)
 
     def _settings(self) -> object:
         """Ask OpenCode for all of its settings, those in the repository too: it takes seconds."""

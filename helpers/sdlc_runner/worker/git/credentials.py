@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.worker import secret_files
+from sdlc_runner.worker import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Credentials(NamedTuple):
         Raises ``UsageError`` for credentials that lack what is needed, or that ssh could not read.
         """
         web, ssh = _WEB.match(self.remote), _SSH.match(self.remote)
-        if self.folder is None or not secret_files.names(self.folder):
+        if self.folder is None or not secrets.names(self.folder):
             return Access()
         if web:
             return _token(self.folder, web)
@@ -66,7 +66,7 @@ def _token(folder: Path, web: re.Match[str]) -> Access:
 def _require(folder: Path, name: str, by: str) -> None:
     """Raise ``bad_credentials`` where the one file that counts goes by another name."""
     if not (folder / name).exists():
-        there = ", ".join(secret_files.names(folder)[:_MOST_NAMES])
+        there = ", ".join(secrets.names(folder)[:_MOST_NAMES])
         raise UsageError(
             Code.BAD_CREDENTIALS,
             f"The git Secret has no {name}, which {by} needs (it has {there}).",

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.git import protected_paths
 from sdlc_runner.git.command import Git
-from sdlc_runner.worker.git import secret_scan, untrusted_tree
+from sdlc_runner.worker.git import index as git_index
+from sdlc_runner.worker.git import secret_scan
 from sdlc_runner.worker.git.credentials import NONE
 from sdlc_runner.worker.git.index import Staging, entries, lines
 
@@ -172,7 +173,7 @@ class Workspace:
             raise RunnerError(
                 Code.GIT_FAILED, "The work tree was replaced; nothing is read from it."
             )
-        untrusted_tree.remove_pipes(self.work)
+        git_index.remove_pipes(self.work)
         git = self.git.with_env(GIT_INDEX_FILE=str(self.git_dir / index))
         if index != "index":
             shutil.copyfile(self.git_dir / "index", self.git_dir / index)

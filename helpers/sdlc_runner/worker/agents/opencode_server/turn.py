@@ -10,8 +10,7 @@ from sdlc_runner.events.types import Outcome
 from sdlc_runner.worker.agents.base import DONE, AgentVerdict
 from sdlc_runner.worker.agents.opencode_events import REJECTED, failure, unfinished
 from sdlc_runner.worker.agents.opencode_server.client import NOT_FOUND, ServerGone, TooSlow
-from sdlc_runner.worker.agents.opencode_server.session import Session, is_name
-from sdlc_runner.worker.agents.opencode_server.sse import ServerEvents
+from sdlc_runner.worker.agents.opencode_server.session import ServerEvents, Session, is_name
 from sdlc_runner.worker.untrusted_json import as_list, as_mapping, as_text
 
 if TYPE_CHECKING:

@@ -1,14 +1,16 @@
-"""Which texts are secret: values of the environment by their name, and contents of files."""
+"""Which texts are secret: values of the environment, and files that may change meanwhile."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+
 
 _NAME = re.compile(
     r"(?:\A|_|-|API|ACCESS|PRIVATE|SECRET|AUTH)"
@@ -121,3 +123,60 @@ def _in_file(file: Path) -> list[str]:
     for match in _IN_FILES.finditer(text):
         found += [group for group in match.groups() if group]
     return found
+
+
+_FILE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NO_SECRET_FILES = frozenset({"username", "known_hosts"})
+# A cloud's region or a gateway's address stands among model keys, and in many a source file.
+_PUBLIC_FILE = re.compile(r"(?:REGION|ENDPOINT|URL|HOST|PROJECT|LOCATION|VERSION|PROFILE|MODEL)\Z")
+
+State = tuple[tuple[str, int, int, int], ...]
+
+
+class SecretFiles:
+    """Reads the files of folders again when one of them has changed."""
+
+    def __init__(self, *folders: Path) -> None:
+        """Read nothing yet; a folder need not be there."""
+        self._folders = folders
+        self._seen: State = ()
+
+    def news(self) -> tuple[str, ...]:
+        """Return the secrets of all files if any has changed since the last call, else nothing."""
+        state = tuple(self._state())
+        if state == self._seen:
+            return ()
+        self._seen = state
+        return in_files(Path(path) for path, *_ in state)
+
+    def _state(self) -> Iterator[tuple[str, int, int, int]]:
+        for folder in self._folders:
+            for name in names(folder):
+                path = os.path.join(folder, name)  # noqa: PTH118 - asked before every line
+                if name in _NO_SECRET_FILES or _PUBLIC_FILE.search(name):
+                    continue
+                try:
+                    found = os.stat(path)  # noqa: PTH116 - the same
+                except OSError:
+                    continue
+                yield path, found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Return what a folder of files says as environment variables: name and content."""
+    found = {}
+    for name in filter(_FILE_NAME.match, names(folder)):
+        try:
+            text = (folder / name).read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            continue
+        found[name] = text.rstrip("\r\n").replace("\0", "")
+    return found
+
+
+def names(folder: Path) -> list[str]:
+    """List a folder, without the links by which Kubernetes replaces a volume's files at once."""
+    try:
+        return sorted(name for name in os.listdir(folder) if not name.startswith(".."))  # noqa: PTH208
+    except OSError:
+        return []

@@ -1,41 +1,126 @@
-"""The bridge to the spec-kit fork: where it keeps files of delegated tasks, they are kept true.
-
-Nothing is made where none of them is there. Whatever goes wrong here is told and stops nothing.
-"""
+"""The files of the spec-kit fork in which it keeps the state of delegated tasks."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdlc_runner import files
 from sdlc_runner.digest import digest
 from sdlc_runner.events.codec import clean
-from sdlc_runner.events.types import WarningEvent
-from sdlc_runner.orchestrator import delegation_files
-from sdlc_runner.orchestrator.delegation_files import (
-    COMPLETED,
-    ERRORS,
-    META,
-    PROMPTS,
-    STATE,
-    Delegate,
-)
+from sdlc_runner.events.types import Outcome, WarningEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from sdlc_runner.orchestrator.delegation_files import Entry
     from sdlc_runner.orchestrator.project import Project
     from sdlc_runner.orchestrator.registry import Attempt
     from sdlc_runner.output.output import Output
     from sdlc_runner.verify.verdict import Verdict
 
-    Change = Callable[[Entry], Entry | None]
+    Change = Callable[["Entry"], "Entry | None"]
+
+
+META, STATE = "tasks_meta.json", ".async_state"
+PROMPTS, COMPLETED, ERRORS = (f"delegation_{name}" for name in ("prompts", "completed", "errors"))
+AGENT_TYPE = "agentic-sdlc-agent-runner"
+_GATES = ("quality_gate_passed", "quality_gates_passed")
+"""The one that the fork writes, and the one that its trace reads."""
+_OF_AN_END = (
+    *("completed_at", "failure_reason", "result_summary", "quality_gate_at", "macro_reviewed"),
+    *_GATES,
+)
+_NO_END = frozenset({"still_running", "no_result", "already_started"})
+"""Codes of judgements after which the attempt may still be at work."""
+
+_SETTLED = ("completed", "rolled_back")
+
+Entry = dict[str, Any]
+
+
+class Delegate(NamedTuple):
+    """Who works on a task: ``job`` is the attempt's unique name at its backend."""
+
+    job: str
+    title: str
+
+
+def is_end(verdict: Verdict) -> bool:
+    """Whether it says how a task ended, and not only that nobody knows yet."""
+    return verdict.code not in _NO_END
+
+
+def started(entry: Mapping[str, Any], delegate: Delegate, now: float) -> Entry:
+    """Return the entry of a task that is being worked on."""
+    if entry.get("mcp_job_id") == delegate.job and entry.get("status") == "in_progress":
+        return dict(entry)
+    kept = {name: value for name, value in entry.items() if name not in _OF_AN_END}
+    return {
+        "name": delegate.title,
+        "description": delegate.title,
+        "agent_type": AGENT_TYPE,
+        **kept,
+        "execution_mode": "ASYNC",
+        "status": "in_progress",
+        "started_at": _moment(now),
+        "mcp_job_id": delegate.job,
+    }
+
+
+def ended(entry: Mapping[str, Any], verdict: Verdict, work: str, now: float) -> Entry | None:
+    """Return the entry of a task that has ended; ``work`` says where its work is.
+
+    None: somebody has completed by hand, or rolled back, what the attempt failed at.
+    """
+    good = verdict.outcome.is_success
+    settled = entry.get("status") in _SETTLED and verdict.outcome is not Outcome.CONFLICT
+    if settled and not good:
+        return None
+    status, told = ("completed", "result_summary") if good else ("failed", "failure_reason")
+    text = summary(verdict, work)
+    if entry.get("status") == status and entry.get(told) == text:
+        return dict(entry)
+    kept = {name: value for name, value in entry.items() if name not in _OF_AN_END}
+    return {
+        **kept,
+        "status": status,
+        "completed_at": _moment(now),
+        told: text,
+        **dict.fromkeys(_GATES, good),
+        "quality_gate_at": _moment(now),
+        "macro_reviewed": entry.get("macro_reviewed", False),
+    }
+
+
+def summary(verdict: Verdict, work: str) -> str:
+    """Say in one line how a task ended."""
+    if verdict.outcome.is_success:
+        return f"{verdict.message} {work}".strip()
+    return f"{verdict.outcome.value} [{verdict.code}]: {verdict.message}"
+
+
+def conflict(task: str, message: str) -> Verdict:
+    """Make the end of a task whose verified work does not go in."""
+    from sdlc_runner.verify.verdict import Verdict  # noqa: PLC0415 - plans need none
+
+    return Verdict(task, Outcome.CONFLICT, Outcome.CONFLICT.value, message)
+
+
+def prompt(task: str, delegate: Delegate, now: float) -> str:
+    """Write the request as the fork writes it: where there is one, it says "running"."""
+    return (
+        f"# Delegation Request\n\n**Task ID:** {task}\n**Agent Type:** {AGENT_TYPE}\n"
+        f"**Timestamp:** {_moment(now)}\n\n## Description\n\n{delegate.title}\n"
+    )
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(seconds))
+
 
 _TITLE = 200
 
@@ -47,17 +132,17 @@ def tell_started(project: Project, known: Attempt, output: Output) -> None:
     now = time.time()
     for task in known.status.spec.tasks:
         delegate = Delegate(known.status.name, clean(task.title, _TITLE))
-        text = delegation_files.prompt(task.id, delegate, now)
+        text = prompt(task.id, delegate, now)
 
         def change(entry: Entry, delegate: Delegate = delegate) -> Entry:
-            return delegation_files.started(entry, delegate, now)
+            return started(entry, delegate, now)
 
         _keep(project, task.id, change, {PROMPTS: text}, output)
 
 
 def tell_ended(project: Project, known: Attempt, verdict: Verdict, output: Output) -> None:
     """Note how one task ended, once it has."""
-    if known.alive or not delegation_files.is_end(verdict) or not _is_there(project):
+    if known.alive or not is_end(verdict) or not _is_there(project):
         return
     head = known.evidence.branch_head
     work = f"Branch {known.branch} at {head}." if head else ""
@@ -67,17 +152,17 @@ def tell_ended(project: Project, known: Attempt, verdict: Verdict, output: Outpu
 def tell_conflict(project: Project, task: str, message: str, output: Output) -> None:
     """Note that a task's verified work does not go in."""
     if _is_there(project):
-        _end(project, delegation_files.conflict(task, message), "", output)
+        _end(project, conflict(task, message), "", output)
 
 
 def _end(project: Project, verdict: Verdict, work: str, output: Output) -> None:
     now = time.time()
-    text = delegation_files.summary(verdict, work) + "\n"
+    text = summary(verdict, work) + "\n"
     state = {COMPLETED if verdict.outcome.is_success else ERRORS: text}
     _keep(
         project,
         verdict.task,
-        lambda entry: delegation_files.ended(entry, verdict, work, now),
+        lambda entry: ended(entry, verdict, work, now),
         state,
         output,
     )

@@ -1,1 +1,0 @@
-"""Whom the attempt reaches: told before work begins, as a dropped packet tells nobody."""
