@@ -67,7 +67,7 @@ BY_HAND: dict[str, tuple[str, Callable[[Manifest], Patch]]] = {
         lambda _: [at(f"{AGENT}/name", "helper")],
     ),
     "agent beside": (
-        "belongs into initContainers",
+        "belongs in initContainers",
         lambda pod: [
             at("/initContainers", [], "replace"),
             at("/containers/-", without(pod["initContainers"][0], "restartPolicy"), "add"),
@@ -96,11 +96,11 @@ BY_HAND: dict[str, tuple[str, Callable[[Manifest], Patch]]] = {
         ],
     ),
     "command": (
-        "replaces what the image starts in runner by ['sleep', '1000']",
+        "replaces what the image starts in runner with ['sleep', '1000']",
         lambda _: [at(f"{RUNNER}/command", ["sleep", "1000"], "add")],
     ),
     "arguments": (
-        "starts runner with ['agent'] and not with [runner]",
+        "starts runner with ['agent'] instead of [runner]",
         lambda _: [at(f"{RUNNER}/args", ["agent"])],
     ),
     "annotation": (
