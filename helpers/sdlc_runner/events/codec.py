@@ -1,6 +1,6 @@
 """Events: making them, writing them as lines, and reading lines that may be hostile.
 
-``check`` is the hand-written form of ``event.schema.json``; a property test proves them equal.
+``check`` is ``event.schema.json`` as code; a property test proves them equal.
 A line that is not exactly an event of the attempt it came from is a ``log``, never an error.
 """
 
@@ -91,7 +91,7 @@ def now() -> str:
 
 def seconds(time_text: str) -> float | None:
     """Return an event's time in seconds of the epoch; None if there is no such moment."""
-    from datetime import datetime  # noqa: PLC0415 - what only plans need not wait for it
+    from datetime import datetime  # noqa: PLC0415 - keeps it out of start-up
 
     try:
         return datetime.fromisoformat(time_text.replace("Z", "+00:00")).timestamp()
@@ -142,15 +142,8 @@ def parse(line: bytes | str, key: AttemptKey) -> Event | None:
     return Event(_TYPES[record["type"]], record["time"], fields, key, record["seq"])
 
 
-def reread(line: bytes, key: AttemptKey | None) -> Event:
-    """Read a line that is known to be an event."""
-    record = json.loads(line)
-    fields = {name: value for name, value in record.items() if name not in ENVELOPE}
-    return Event(_TYPES[record["type"]], record["time"], fields, key, record.get("seq"))
-
-
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+    raise ValueError(f"{constant} is not JSON")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
@@ -199,7 +192,7 @@ _FROM_ATTEMPT = frozenset(member.value for member in FROM_ATTEMPT)
 
 
 def _compile(fields: Mapping[str, Field]) -> dict[str, Callable[[object], bool]]:
-    """Turn the table into one predicate a name, so that the hot path does one look-up each."""
+    """Return one predicate for each key."""
 
     def predicate(spec: Field) -> Callable[[object], bool]:
         if spec.values:
@@ -215,7 +208,7 @@ _REQUIRED: dict[str, tuple[str, ...]] = {}
 
 
 def _compile_all() -> None:
-    """Fill both when the first line is read: who only writes events need not wait for it."""
+    """Fill both when the first line is read: a process that only writes events needs neither."""
     whole = {body.type.value: {**ENVELOPE, **fields_of(body)} for body in BODIES.values()}
     for type_, fields in whole.items():
         _REQUIRED[type_] = tuple(name for name, spec in fields.items() if spec.required)

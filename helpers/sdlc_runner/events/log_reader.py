@@ -1,6 +1,6 @@
 """Reading an attempt's log exactly: every event once, in order, holes named and refilled.
 
-Pure: bytes in, events out. A stream's end means nothing here; who reads decides when to stop.
+Pure: bytes in, events out. The end of a stream means nothing here; the caller decides when to stop.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sdlc_runner.events.types import LINE_LIMIT, EventType, GapEvent, LogEvent
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-SAID = frozenset({EventType.LOG, EventType.MESSAGE})
-"""The types in which an attempt speaks in words."""
+TEXT_TYPES = frozenset({EventType.LOG, EventType.MESSAGE})
+"""The types that are one line of text."""
 _EXCERPT_LENGTH = 200  # characters of one line
 
 
@@ -34,15 +34,15 @@ class LogEntry(NamedTuple):
 
 def last_words(entries: Sequence[LogEntry], most: int) -> list[str]:
     """Return the last texts of an attempt's log, each short."""
-    spoken = [entry.event for entry in entries if entry.event.type in SAID][-most:]
-    return [event.fields["text"][:_EXCERPT_LENGTH] for event in spoken]
+    lines = [entry.event for entry in entries if entry.event.type in TEXT_TYPES][-most:]
+    return [event.fields["text"][:_EXCERPT_LENGTH] for event in lines]
 
 
 class Reader:
     """Reads one attempt's log from a position on; keeps the position."""
 
     def __init__(self, key: AttemptKey, position: Position | None = None) -> None:
-        """Go on after ``position``; without one, from the first event."""
+        """Continue after ``position``; without one, start at the first event."""
         position = position or Position()
         self.key = key
         self.last = position.last

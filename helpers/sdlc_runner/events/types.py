@@ -29,7 +29,7 @@ TIME_LENGTH = 24  # needed as well, because ``$`` also matches before a last new
 
 
 class EventType(str, Enum):
-    """What an event tells."""
+    """What an event is about; the value is its ``type`` on the wire."""
 
     PHASE = "phase"
     LOG = "log"
@@ -75,7 +75,7 @@ FROM_ATTEMPT = frozenset(
         EventType.RESULT,
     }
 )
-"""The only types a line from an attempt may have; anything else there is a log."""
+"""The only types that a line from an attempt may have; any other line is read as a log line."""
 
 
 class PhaseName(str, Enum):
@@ -92,7 +92,7 @@ class PhaseName(str, Enum):
 
 
 class Outcome(str, Enum):
-    """How an attempt ended; only the git remote makes the first two."""
+    """How an attempt ended; the first two are decided from the git remote alone."""
 
     SUCCEEDED = "succeeded"
     NO_CHANGE = "no_change"
@@ -110,7 +110,7 @@ class Outcome(str, Enum):
 
     @property
     def is_success(self) -> bool:
-        """Whether the task may be ticked and what rests on it may begin."""
+        """Whether the task may be ticked and the tasks that depend on it may start."""
         return self in {Outcome.SUCCEEDED, Outcome.NO_CHANGE}
 
 
@@ -199,14 +199,14 @@ class Envelope(EventBody):
     """The keys of every event."""
 
     v: Annotated[int, "version of this format: 1"]
-    seq: Annotated[int | None, "from 1 without holes within one attempt; absent when client-made"]
+    seq: Annotated[int | None, "from 1 without holes in an attempt; absent on the client's events"]
     time: Annotated[str, "RFC 3339, UTC, milliseconds"]
     feature: Annotated[str | None, "basename of the feature directory"]
     task: Annotated[str | None, "task id; for a batch the id of its first task"]
     attempt: Annotated[int | None, "1, 2, …"]
     type_: Annotated[EventType, "one of the types below"]
-    origin: Annotated[Literal["client"] | None, "`client` on events that no attempt wrote"]
-    refilled: Annotated[bool | None, "came late, from the transcript, into a gap"]
+    origin: Annotated[Literal["client"] | None, "`client` on events that the client made"]
+    refilled: Annotated[bool | None, "true: recovered from the transcript to fill a gap"]
 
 
 ENVELOPE = fields_of(Envelope)
@@ -220,7 +220,7 @@ class PhaseEvent(EventBody):
 
     phase: Annotated[PhaseName, "where the attempt is"]
     detail: Annotated[str | None, "more, for people"] = None
-    context_bytes: Annotated[int | None, "size of the prompt, when it begins to work"] = None
+    context_bytes: Annotated[int | None, "size of the prompt, when the agent starts"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,24 +268,24 @@ class UsageEvent(EventBody):
 
 @dataclass(frozen=True, kw_only=True)
 class HeartbeatEvent(EventBody):
-    """The agent is silent but alive."""
+    """The agent is alive but prints nothing."""
 
     type: ClassVar[EventType] = EventType.HEARTBEAT
 
-    since: Annotated[str, "time of the agent's last sign of life"]
+    since: Annotated[str, "time of the agent's last output"]
     idle: Annotated[float, "seconds since then"]
     last_tool: Annotated[str | None, "tool used last"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class WarningEvent(EventBody):
-    """Something that the user should know and that stops nothing."""
+    """Something the user should know; the work continues."""
 
     type: ClassVar[EventType] = EventType.WARNING
 
     code: Annotated[str, "stable name"]
     message: Annotated[str, "one sentence for people"]
-    hint: Annotated[str | None, "what to do, best of all a command"] = None
+    hint: Annotated[str | None, "what to do, usually a command"] = None
     line: Annotated[int | None, "line in tasks.md"] = None
 
 
@@ -309,7 +309,7 @@ class ResultEvent(EventBody):
     status: Annotated[Outcome, "the attempt's own claim"]
     code: Annotated[str | None, "stable name of what happened"] = None
     message: Annotated[str | None, "one sentence for people"] = None
-    base: Annotated[str | None, "commit it began from"] = None
+    base: Annotated[str | None, "commit it started from"] = None
     head: Annotated[str | None, "commit it says it pushed"] = None
     branch: Annotated[str | None, "branch the attempt pushes"] = None
     tasks: Annotated[
@@ -326,14 +326,14 @@ class ResultEvent(EventBody):
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedEvent(EventBody):
-    """What the plan says of one task."""
+    """What the plan decided for one task."""
 
     type: ClassVar[EventType] = EventType.PLANNED
 
     disposition: Annotated[
         str,
         OneOf("done", "sync", "ready", "waiting", "blocked", "manual", "invalid"),
-        "what the plan says of the task",
+        "what the plan decided for the task",
     ]
     reason: Annotated[str, "why, with line numbers"]
     line: Annotated[int, "line in tasks.md"]
@@ -357,24 +357,24 @@ class SpawnedEvent(EventBody):
     backend: Annotated[str, "where it runs: the kind"]
     where: Annotated[str, "where it runs: the place"]
     branch: Annotated[str | None, "branch the attempt pushes"] = None
-    base: Annotated[str | None, "commit it began from"] = None
+    base: Annotated[str | None, "commit it started from"] = None
     tasks: Annotated[Sequence[str] | None, "ids of all tasks of the attempt, in order"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AttachedEvent(EventBody):
-    """An attempt that was there already is followed."""
+    """An attempt that was already running is followed."""
 
     type: ClassVar[EventType] = EventType.ATTACHED
 
     backend: Annotated[str, "where it runs: the kind"]
     where: Annotated[str, "where it runs: the place"]
     branch: Annotated[str | None, "branch the attempt pushes"] = None
-    base: Annotated[str | None, "commit it began from"] = None
+    base: Annotated[str | None, "commit it started from"] = None
     tasks: Annotated[Sequence[str] | None, "ids of all tasks of the attempt, in order"] = None
-    url: Annotated[str | None, "where the agent's server is reached while the verb runs"] = None
+    url: Annotated[str | None, "address of the agent's server while the command runs"] = None
     session: Annotated[str | None, "the attempt's session there"] = None
-    hint: Annotated[str | None, "what to do, best of all a command"] = None
+    hint: Annotated[str | None, "what to do, usually a command"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -389,7 +389,7 @@ class SentEvent(EventBody):
 
 @dataclass(frozen=True, kw_only=True)
 class QueuedEvent(EventBody):
-    """An attempt waits for something outside of it."""
+    """An attempt waits for something outside it."""
 
     type: ClassVar[EventType] = EventType.QUEUED
 
@@ -416,9 +416,9 @@ class OutcomeEvent(EventBody):
     outcome: Annotated[Outcome, "the verified outcome"]
     code: Annotated[str, "stable name of what decided it"]
     message: Annotated[str, "one sentence for people"]
-    hint: Annotated[str | None, "what to do, best of all a command"] = None
+    hint: Annotated[str | None, "what to do, usually a command"] = None
     branch: Annotated[str | None, "branch the attempt pushes"] = None
-    base: Annotated[str | None, "commit it began from"] = None
+    base: Annotated[str | None, "commit it started from"] = None
     head: Annotated[str | None, "commit that the remote shows"] = None
     bundle: Annotated[str | None, "first task of the batch, when the task is in one"] = None
     checkpoint: Annotated[str | None, "ref that holds unfinished work"] = None
@@ -435,10 +435,10 @@ class ConflictEvent(EventBody):
 
     type: ClassVar[EventType] = EventType.CONFLICT
 
-    branch: Annotated[str, "branch left whole on the remote"]
+    branch: Annotated[str, "branch, unchanged on the remote"]
     files: Annotated[Sequence[str], "files in conflict"]
     message: Annotated[str, "one sentence for people"]
-    hint: Annotated[str | None, "what to do, best of all a command"] = None
+    hint: Annotated[str | None, "what to do, usually a command"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -450,7 +450,7 @@ class MergedEvent(EventBody):
     branch: Annotated[str, "what was merged"]
     into: Annotated[str, "feature branch"]
     commit: Annotated[str, "merge commit on the remote's feature branch"]
-    stripped: Annotated[Sequence[str] | None, "files whose edits were left out"] = None
+    stripped: Annotated[Sequence[str] | None, "files whose changes were not merged"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -480,8 +480,8 @@ class ContinueEvent(EventBody):
 
     type: ClassVar[EventType] = EventType.CONTINUE
 
-    cursor: Annotated[str, "give it to --cursor"]
-    hint: Annotated[str | None, "what to do, best of all a command"] = None
+    cursor: Annotated[str, "value for --cursor"]
+    hint: Annotated[str | None, "what to do, usually a command"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -499,7 +499,7 @@ class RowEvent(EventBody):
     tasks: Annotated[Sequence[str] | None, "ids of all tasks of the attempt, in order"] = None
     phase: Annotated[str | None, "where the attempt is or ended"] = None
     elapsed: Annotated[float | None, "seconds since its first event"] = None
-    last: Annotated[str | None, "newest event, as people's words"] = None
+    last: Annotated[str | None, "newest event, as text for people"] = None
     input_tokens: Annotated[int | None, "so far"] = None
     output_tokens: Annotated[int | None, "so far"] = None
     cost: Annotated[float | None, "so far, US dollars"] = None
@@ -512,7 +512,7 @@ class ReportEvent(EventBody):
     type: ClassVar[EventType] = EventType.REPORT
 
     markdown: Annotated[str, "file with the run as Markdown"]
-    timeline: Annotated[str, "file with its picture (SVG)"]
+    timeline: Annotated[str, "file with its timeline (SVG)"]
     attempts: Annotated[int | None, "attempts in it"] = None
     input_tokens: Annotated[int | None, "of all attempts"] = None
     output_tokens: Annotated[int | None, "of all attempts"] = None
@@ -528,7 +528,7 @@ class CheckEvent(EventBody):
     name: Annotated[str, "name of the check"]
     ok: Annotated[bool, "whether it passed"]
     message: Annotated[str, "one sentence for people"]
-    hint: Annotated[str | None, "what to do, best of all a command"] = None
+    hint: Annotated[str | None, "what to do, usually a command"] = None
     code: Annotated[str | None, "stable name of what happened"] = None
 
 
@@ -581,22 +581,22 @@ class ErrorEvent(EventBody):
 
     code: Annotated[str, "stable name"]
     message: Annotated[str, "one sentence for people"]
-    hint: Annotated[str | None, "what to do, best of all a command"] = None
+    hint: Annotated[str | None, "what to do, usually a command"] = None
     line: Annotated[int | None, "line in the file that is wrong"] = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryEvent(EventBody):
-    """The last line of a verb that does more than one thing."""
+    """The last line of a command that does more than one thing."""
 
     type: ClassVar[EventType] = EventType.SUMMARY
 
-    verb: Annotated[str, "verb that ends"]
+    verb: Annotated[str, "command that ended"]
     verdict: Annotated[str, "one line for people and models"]
-    ok: Annotated[bool, "whether all is well"]
+    ok: Annotated[bool, "whether the command succeeded"]
     exit: Annotated[int, "exit code of the verb"]
     counts: Annotated[object | None, "how many of each: object of integers"] = None
-    next: Annotated[str | None, "command that goes on from here"] = None
+    next: Annotated[str | None, "command to run next"] = None
 
 
 BODIES: Mapping[EventType, type[EventBody]] = {

@@ -1,4 +1,4 @@
-"""Where events go: JSON lines on stdout, or people's words there when it is a terminal."""
+"""Where events go: JSON lines on stdout, or text for people when stdout is a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALWAYS_ON_STDERR = frozenset({EventType.ERROR, EventType.WARNING})
 
 
 class Output:
-    """One verb's output; ``summary`` leaves out an attempt's chatter."""
+    """One command's output; ``summary`` leaves out logs, messages, usage and heartbeats."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Output:
         self.summary = summary
 
     def write(self, *events: Event) -> None:
-        """Write events, all at once."""
+        """Write events in one piece."""
         if self.summary:
             events = tuple(event for event in events if event.type in render.SUMMARY_TYPES)
         if events:
@@ -71,7 +71,7 @@ class Output:
             self.stdout.flush()
 
     def _show(self, events: Sequence[Event]) -> None:
-        """Show people events: on stdout, or on stderr where machines read that."""
+        """Show events to people: on stdout, or on stderr when stdout is JSON."""
         if self.json:
             for event in events:
                 self.note(render.line(event, colour=self.colour))
@@ -81,7 +81,7 @@ class Output:
         self.stdout.flush()
 
     def note(self, text: str) -> None:
-        """Tell people something, if there are any: a terminal may be gone."""
+        """Write a line for people to stderr; a closed terminal is ignored."""
         with contextlib.suppress(OSError, ValueError):
             self.stderr.write(text + "\n")
             self.stderr.flush()
@@ -90,7 +90,7 @@ class Output:
         """Write what was kept for the end, if anything was."""
 
     def continue_file(self, path: Path) -> None:
-        """End the half line of a consumer that was killed, where we append to its very file."""
+        """End a half-written line where stdout appends to the file of a killed consumer."""
         with contextlib.suppress(OSError, ValueError), path.open("rb") as file:
             if not os.path.samestat(os.fstat(file.fileno()), os.fstat(self.stdout.fileno())):
                 return
@@ -99,7 +99,7 @@ class Output:
                 self.stdout.write(b"\n")
 
     def table(self, rows: Sequence[Sequence[str]]) -> None:
-        """Show people a table; machines have the events."""
+        """Show a table to people; machines have the events."""
         if not rows or (self.json and not self.live):
             return
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]

@@ -255,7 +255,7 @@ def _failed(found: Sequence[Attempt]) -> frozenset[str]:
 
 def _recall(project: Project, known: Attempt, refs: RemoteRefs, now: float) -> Recalled:
     batch = _sighted(project, known, refs)
-    events = (entry.event for entry in batch if entry.event.type not in log_reader.SAID)
+    events = (entry.event for entry in batch if entry.event.type not in log_reader.TEXT_TYPES)
     way = fold(events, known.tasks, now)
     result = known.evidence.result or known.ending.claim
     used = Usage.of(registry.usage_of(result))
