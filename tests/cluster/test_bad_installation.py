@@ -63,7 +63,7 @@ BY_HAND: dict[str, tuple[str, Callable[[Manifest], Patch]]] = {
         lambda _: [at(f"{RUNNER}/name", "main")],
     ),
     "agent renamed": (
-        "starts runner with ['runner'] and not with [single]",
+        "starts runner with ['runner'] instead of [single]",
         lambda _: [at(f"{AGENT}/name", "helper")],
     ),
     "agent beside": (
