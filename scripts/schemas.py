@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 from sdlc_runner.config.loader import GREATEST, SCHEMA_KEY
 from sdlc_runner.config.settings import SETTINGS, Setting
 from sdlc_runner.events import types as events_types
-from sdlc_runner.events.types import BODIES, EventType, Field, Kind, fields_of
+from sdlc_runner.events.types import BODIES, EventType, Field, FieldKind, fields_of
 from sdlc_runner.output.opencode_session import LINE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TEXT = {"type": "string", "maxLength": events_types.TEXT_LIMIT}
-KINDS: Mapping[Kind, dict[str, Any]] = {
-    Kind.TEXT: TEXT,
-    Kind.COUNT: {"type": "integer", "minimum": 0, "maximum": events_types.NUMBER_LIMIT},
-    Kind.NUMBER: {"type": "number", "minimum": 0, "maximum": events_types.NUMBER_LIMIT},
-    Kind.FLAG: {"type": "boolean"},
-    Kind.TEXTS: {"type": "array", "items": TEXT},
-    Kind.RECORDS: {"type": "array", "items": {"type": "object"}},
-    Kind.ANY: {},
+KINDS: Mapping[FieldKind, dict[str, Any]] = {
+    FieldKind.TEXT: TEXT,
+    FieldKind.COUNT: {"type": "integer", "minimum": 0, "maximum": events_types.NUMBER_LIMIT},
+    FieldKind.NUMBER: {"type": "number", "minimum": 0, "maximum": events_types.NUMBER_LIMIT},
+    FieldKind.FLAG: {"type": "boolean"},
+    FieldKind.TEXTS: {"type": "array", "items": TEXT},
+    FieldKind.RECORDS: {"type": "array", "items": {"type": "object"}},
+    FieldKind.ANY: {},
 }
 # What the envelope asks for beyond the kinds of its fields.
 ENVELOPE_RULES: Mapping[str, dict[str, Any]] = {

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sdlc_runner.config.settings import Agent as AgentSettings
-from sdlc_runner.config.settings import Verify
+from sdlc_runner.config.settings import AgentSettings, VerifySettings
 from sdlc_runner.events.types import EventType, Outcome
 from sdlc_runner.worker.agents import verify_commands
 from sdlc_runner.worker.agents.factory import local_agent
@@ -73,7 +72,7 @@ class Bench:
         return agent.run(spec.limits, "the prompt", self.heard.emit)
 
     def verify(self, *commands: str, seconds: float = 20) -> list[dict[str, Any]]:
-        spec = replace(self.spec, verify=Verify(commands=commands, seconds=seconds))
+        spec = replace(self.spec, verify=VerifySettings(commands=commands, seconds=seconds))
         agent = self.make(spec)
         return verify_commands.run_all(agent, spec, self.heard.emit, self.stop)
 

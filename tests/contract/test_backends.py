@@ -18,7 +18,7 @@ from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
 from sdlc_runner.backends.kubernetes.backend import KubernetesBackend
 from sdlc_runner.backends.local import LocalBackend
 from sdlc_runner.config import loader
-from sdlc_runner.config.settings import Agent
+from sdlc_runner.config.settings import AgentSettings
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events.codec import AttemptKey
 from support import harness as harnesses
@@ -58,7 +58,7 @@ class Bench:
             feature_branch=feature,
             base=self.base,
             branch=naming.branch("sdlc-runner", key),
-            agent=Agent(command=self.command),
+            agent=AgentSettings(command=self.command),
             backend=self.backend.kind,
             origin=self.remote,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.config.settings import Agent
+from sdlc_runner.config.settings import AgentSettings
 from sdlc_runner.errors import UnreachableError
 from sdlc_runner.worker.agents.opencode import OpenCodeAgent
 from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 
-SPEC = replace(SPEC_HERE, agent=Agent(model="anthropic/claude-sonnet-4-5"))
+SPEC = replace(SPEC_HERE, agent=AgentSettings(model="anthropic/claude-sonnet-4-5"))
 
 
 @pytest.fixture

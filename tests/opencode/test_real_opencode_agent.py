@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.config.settings import Agent, Limits
+from sdlc_runner.config.settings import AgentSettings, Limits
 from sdlc_runner.events.types import EventType, Outcome
 from sdlc_runner.worker.agents.factory import local_agent
 from sdlc_runner.worker.masking import Masker
@@ -67,7 +67,8 @@ def run(
     **limits: float,
 ) -> AgentResult:
     spec = limited(
-        replace(SPEC, agent=Agent(model=model), limits=Limits()), **{"run_seconds": 60, **limits}
+        replace(SPEC, agent=AgentSettings(model=model), limits=Limits()),
+        **{"run_seconds": 60, **limits},
     )
     stop, masker = threading.Event(), Masker([KEY])
     agent = local_agent(spec, work, environ, stop, masker)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from sdlc_runner.config.settings import Verify
+from sdlc_runner.config.settings import VerifySettings
 from sdlc_runner.events.types import EventType
 from sdlc_runner.worker.agents import verify_commands
 from support.agent_fixtures import is_gone, wait_until
@@ -56,7 +56,9 @@ def test_a_child_in_the_background_holds_nothing_up(real: Real) -> None:
 
 
 def test_being_told_to_stop_ends_commands(real: Real) -> None:
-    agent = real.agent(replace(SPEC_HERE, verify=Verify(commands=("sleep 60", "echo never"))))
+    agent = real.agent(
+        replace(SPEC_HERE, verify=VerifySettings(commands=("sleep 60", "echo never")))
+    )
     threading.Timer(1, agent.stop.set).start()
     began = time.monotonic()
     records = verify_commands.run_all(agent, agent.spec, real.heard.emit, agent.stop)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
-from sdlc_runner.config.settings import Agent, Limits, Verify
+from sdlc_runner.config.settings import AgentSettings, Limits, VerifySettings
 from support.agent_fixtures import SPEC
 from support.harness import FEATURE, VALIDATOR, Harness
 from support.kubernetes import local_pod
@@ -31,9 +31,9 @@ def spec_of(harness: Harness) -> AttemptSpec:
         base=harness.git("rev-parse", "HEAD"),
         remote=str(harness.remote),
         limits=Limits(),
-        agent=Agent(model=MODEL),
+        agent=AgentSettings(model=MODEL),
         tasks=(AttemptTask("T001", "One", "T001 One"), AttemptTask("T002", "Two", "T002 Two")),
-        verify=Verify(commands=("ls; test -e one.txt",)),
+        verify=VerifySettings(commands=("ls; test -e one.txt",)),
     )
 
 

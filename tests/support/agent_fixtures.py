@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
-from sdlc_runner.config.settings import Agent, Heartbeat, Limits
+from sdlc_runner.config.settings import AgentSettings, HeartbeatSettings, Limits
 from sdlc_runner.events.codec import AttemptKey, Event, check, now
 from sdlc_runner.events.types import EventBody, EventType
 from sdlc_runner.worker.agents.factory import local_agent
@@ -35,7 +35,7 @@ SPEC = AttemptSpec(
     base="0" * 40,
     branch="sdlc-runner/001-demo/T001-1",
     limits=Limits(run_seconds=30, idle_seconds=30, grace_seconds=5),
-    heartbeat=Heartbeat(seconds=0),
+    heartbeat=HeartbeatSettings(seconds=0),
 )
 
 
@@ -87,7 +87,9 @@ class Stage:
         return local_agent(spec, self.work, self.environ, self.stop, self.masker)
 
     def script(self, text: str, prompt: str = "the prompt", **limits: float) -> base.AgentResult:
-        return self.run(limited(replace(SPEC, agent=Agent(command=python(text))), **limits), prompt)
+        return self.run(
+            limited(replace(SPEC, agent=AgentSettings(command=python(text))), **limits), prompt
+        )
 
     def as_opencode(self, text: str) -> base.AgentResult:
         """Run a script that stands where OpenCode would be found."""

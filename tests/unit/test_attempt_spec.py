@@ -11,12 +11,12 @@ import pytest
 from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask, load
 from sdlc_runner.config.settings import (
     SETTINGS,
-    Agent,
-    Checkpoint,
-    Heartbeat,
+    AgentSettings,
+    CheckpointSettings,
+    HeartbeatSettings,
     Limits,
     Settings,
-    Verify,
+    VerifySettings,
     WorkerSettings,
 )
 from sdlc_runner.errors import Code, ExitCode, UsageError
@@ -38,9 +38,9 @@ SPEC = AttemptSpec(
 FULL = replace(
     SPEC,
     from_checkpoint="refs/sdlc-runner/001-demo/T001/1/checkpoint",
-    agent=Agent(command=("agent", "--quiet", ""), model="provider/model"),
+    agent=AgentSettings(command=("agent", "--quiet", ""), model="provider/model"),
     limits=Limits(run_seconds=1.5, idle_seconds=0, tokens=9, cost=0.25, grace_seconds=1),
-    verify=Verify(commands=("make test",)),
+    verify=VerifySettings(commands=("make test",)),
 )
 
 
@@ -94,15 +94,18 @@ def test_the_keys_of_the_json_are_a_lasting_format() -> None:
     whole = WIRE | OF_SETTINGS
     spec = load(json.dumps(whole))
     assert json.loads(spec.to_json()) == whole
-    assert (spec.agent, spec.verify) == (Agent(("agent", "-x"), "a/b"), Verify(("make",), 9))
-    assert (spec.checkpoint, spec.heartbeat) == (Checkpoint(7), Heartbeat(8))
+    assert (spec.agent, spec.verify) == (
+        AgentSettings(("agent", "-x"), "a/b"),
+        VerifySettings(("make",), 9),
+    )
+    assert (spec.checkpoint, spec.heartbeat) == (CheckpointSettings(7), HeartbeatSettings(8))
 
 
 def test_what_an_older_worker_takes_for_a_key_that_is_left_out_never_changes() -> None:
     spec = load(json.dumps(WIRE))
-    assert spec.agent == Agent((), "")
+    assert spec.agent == AgentSettings((), "")
     assert spec.limits == Limits(7200, 900, 0, 0, 10)
-    assert spec.verify == Verify((), 600)
+    assert spec.verify == VerifySettings((), 600)
     assert (spec.checkpoint.seconds, spec.heartbeat.seconds) == (300, 30)
     assert (spec.connect_seconds, spec.clone_depth) == (30, 1)
 
@@ -111,9 +114,9 @@ def test_the_settings_of_the_worker_are_those_of_the_user() -> None:
     values = {setting.key: setting.default for setting in SETTINGS}
     values |= {"agent.model": "a/b", "limits.tokens": 3, "verify.commands": ("make",)}
     given = replace(SPEC, **Settings.of(values).for_worker())
-    assert given.agent == Agent(model="a/b")
+    assert given.agent == AgentSettings(model="a/b")
     assert given.limits == Limits(tokens=3)
-    assert given.verify == Verify(commands=("make",))
+    assert given.verify == VerifySettings(commands=("make",))
     assert set(json.loads(given.to_json())["limits"]) == set(WIRE["limits"])
 
 

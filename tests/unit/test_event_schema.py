@@ -24,7 +24,7 @@ from sdlc_runner.events.types import (
     TEXT_LIMIT,
     EventType,
     Field,
-    Kind,
+    FieldKind,
     fields_of,
 )
 from support import source_files
@@ -53,14 +53,14 @@ near_misses = anything | st.sampled_from(
         *([""], ["x" * (TEXT_LIMIT + 1)], [1], [{}], [[]], [None], {}),
     ]
 )
-KINDS: dict[Kind, st.SearchStrategy[Any]] = {
-    Kind.TEXT: texts,
-    Kind.COUNT: counts,
-    Kind.NUMBER: counts | fractions,
-    Kind.FLAG: st.booleans(),
-    Kind.TEXTS: st.lists(texts, max_size=3),
-    Kind.RECORDS: records,
-    Kind.ANY: anything,
+KINDS: dict[FieldKind, st.SearchStrategy[Any]] = {
+    FieldKind.TEXT: texts,
+    FieldKind.COUNT: counts,
+    FieldKind.NUMBER: counts | fractions,
+    FieldKind.FLAG: st.booleans(),
+    FieldKind.TEXTS: st.lists(texts, max_size=3),
+    FieldKind.RECORDS: records,
+    FieldKind.ANY: anything,
 }
 
 
@@ -121,14 +121,14 @@ def test_both_say_the_same_of_anything(record: Record) -> None:
     agree(record)
 
 
-EXAMPLES: dict[Kind, Any] = {
-    Kind.TEXT: "text",
-    Kind.COUNT: 1,
-    Kind.NUMBER: 0.5,
-    Kind.FLAG: True,
-    Kind.TEXTS: ["a", "b"],
-    Kind.RECORDS: [{"task": "T001", "exit": 0}],
-    Kind.ANY: {"a": [1]},
+EXAMPLES: dict[FieldKind, Any] = {
+    FieldKind.TEXT: "text",
+    FieldKind.COUNT: 1,
+    FieldKind.NUMBER: 0.5,
+    FieldKind.FLAG: True,
+    FieldKind.TEXTS: ["a", "b"],
+    FieldKind.RECORDS: [{"task": "T001", "exit": 0}],
+    FieldKind.ANY: {"a": [1]},
 }
 
 

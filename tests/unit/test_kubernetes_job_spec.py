@@ -14,7 +14,7 @@ from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
 from sdlc_runner.backends.kubernetes import job_spec
 from sdlc_runner.backends.kubernetes.job_spec import Clocks, build_job, spec_of
 from sdlc_runner.backends.kubernetes.pod_template import parse_template
-from sdlc_runner.config.settings import Limits, Verify
+from sdlc_runner.config.settings import Limits, VerifySettings
 from sdlc_runner.errors import RunnerError, UsageError
 from sdlc_runner.events.codec import AttemptKey
 
@@ -133,7 +133,7 @@ def test_job_and_pod_carry_the_labels_they_are_found_by() -> None:
 
 
 def test_the_specification_comes_back_from_job_and_pod_as_it_was() -> None:
-    attempt = spec(limits=Limits(tokens=5), verify=Verify(commands=("make test",)))
+    attempt = spec(limits=Limits(tokens=5), verify=VerifySettings(commands=("make test",)))
     job = build(attempt)
     assert spec_of(job["metadata"]["annotations"]) == attempt
     assert spec_of(job["spec"]["template"]["metadata"]["annotations"]) == attempt
@@ -174,7 +174,12 @@ def test_another_git_secret_takes_the_place_of_the_templates() -> None:
         (spec(limits=Limits(run_seconds=0)), Clocks(), None, None),
         (spec(), Clocks(start=0), None, None),
         (spec(), Clocks(queue=0), 900 + 7200 + 600, None),
-        (spec(verify=Verify(commands=("x",))), Clocks(queue=0), 900 + 7200 + 600 + 600, None),
+        (
+            spec(verify=VerifySettings(commands=("x",))),
+            Clocks(queue=0),
+            900 + 7200 + 600 + 600,
+            None,
+        ),
         (spec(limits=Limits(run_seconds=0.5)), Clocks(start=0.5, queue=0), 601, None),
         (
             spec(limits=Limits(run_seconds=10**9)),

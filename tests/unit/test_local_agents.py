@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from sdlc_runner.config.settings import Agent, Heartbeat
+from sdlc_runner.config.settings import AgentSettings, HeartbeatSettings
 from sdlc_runner.events.types import EventBody, EventType, Outcome
 from support.agent_fixtures import SLEEP, SPEC, Heard, Stage, is_gone, limited, python
 
@@ -43,7 +43,7 @@ def test_a_signal_from_elsewhere_is_told(stage: Stage) -> None:
 
 
 def test_a_missing_agent_is_told_with_a_remedy(stage: Stage, heard: Heard) -> None:
-    end = stage.run(replace(SPEC, agent=Agent(command=("no-such-agent",))))
+    end = stage.run(replace(SPEC, agent=AgentSettings(command=("no-such-agent",))))
     assert (end.status, end.code, end.exit_code) == (Outcome.FAILED, "agent_not_found", None)
     assert "agent.command" in end.hint
     assert heard.of(EventType.WARNING)[0]["hint"] == end.hint
@@ -79,7 +79,7 @@ def test_being_told_to_stop_ends_it(stage: Stage) -> None:
 def test_a_budget_ends_it(stage: Stage, limit: str, value: float, code: str) -> None:
     part = {**FINISH["part"], "reason": "tool-calls", "cost": 0.2}  # type: ignore[dict-item]
     script = f"print({json.dumps({**FINISH, 'part': part})!r}); {SLEEP}"
-    spec = limited(replace(SPEC, agent=Agent(command=python(script))), **{limit: value})
+    spec = limited(replace(SPEC, agent=AgentSettings(command=python(script))), **{limit: value})
     end = stage.run(spec)
     assert (end.status, end.code) == (Outcome.BUDGET_EXCEEDED, code)
     assert end.usage.tokens == 7
@@ -99,7 +99,11 @@ def test_silence_is_told_by_heartbeats(stage: Stage, heard: Heard) -> None:
     tool = {"type": "tool", "tool": "bash", "state": {"status": "completed"}}
     event = json.dumps({"type": "tool_use", "sessionID": "s", "part": tool})
     command = python(f"import time; print({event!r}); time.sleep(1)")
-    stage.run(replace(SPEC, agent=Agent(command=command), heartbeat=Heartbeat(seconds=0.2)))
+    stage.run(
+        replace(
+            SPEC, agent=AgentSettings(command=command), heartbeat=HeartbeatSettings(seconds=0.2)
+        )
+    )
     beats = heard.of(EventType.HEARTBEAT)
     assert len(beats) >= 2
     assert beats[-1]["last_tool"] == "bash"
@@ -125,7 +129,7 @@ def test_nothing_is_left_when_emit_fails(stage: Stage) -> None:
         raise OSError(28, "disk full")
 
     command = python(f"import os; print(os.getpid()); {SLEEP}")
-    spec = replace(SPEC, agent=Agent(command=command))
+    spec = replace(SPEC, agent=AgentSettings(command=command))
     with pytest.raises(OSError, match="disk full"):
         stage.agent(spec).run(spec.limits, "", emit)
     assert is_gone(pids[0])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdlc_runner.config.settings import Agent
+from sdlc_runner.config.settings import AgentSettings
 from sdlc_runner.worker.agents import opencode_config
 from support.agent_fixtures import SPEC
 
@@ -14,7 +14,7 @@ WORK = Path("/src/tree")
 
 
 def test_opencode_is_called_with_its_prompt_on_stdin() -> None:
-    argv = opencode_config.run_command(replace(SPEC, agent=Agent(model="a/b")), WORK)
+    argv = opencode_config.run_command(replace(SPEC, agent=AgentSettings(model="a/b")), WORK)
     assert argv == (
         *("opencode", "run", "--format", "json", "--title", "001-demo T001-1"),
         *("--dir", "/src/tree", "--model=a/b"),
@@ -33,7 +33,7 @@ def test_permissions_never_ask_and_allow_comes_first() -> None:
 
 def test_only_the_models_own_provider_is_enabled() -> None:
     assert "enabled_providers" not in opencode_config.config(SPEC)
-    named = opencode_config.config(replace(SPEC, agent=Agent(model="a/b/c")))
+    named = opencode_config.config(replace(SPEC, agent=AgentSettings(model="a/b/c")))
     assert named["enabled_providers"] == ["a"]
 
 

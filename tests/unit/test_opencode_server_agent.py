@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sdlc_runner.config.settings import Verify
+from sdlc_runner.config.settings import VerifySettings
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.events.types import EventBody, EventType, Outcome
 from sdlc_runner.worker.agents import verify_commands
@@ -147,7 +147,7 @@ def test_a_command_that_the_server_never_ran_has_no_good_exit(tmp_path: Path, he
     answers = {f"POST /session/{ROOT}/shell": (200, output)}
     with FakeServer([], answers) as fake:
         agent = served(tmp_path, fake.port)
-        agent.spec = replace(SPEC, verify=Verify(commands=("make",)))
+        agent.spec = replace(SPEC, verify=VerifySettings(commands=("make",)))
         [record] = verify_commands.run_all(agent, agent.spec, heard.emit, agent.stop)
     assert record == {"command": "make", "exit": 125, "output": "all well\n0123 0"}
 
@@ -156,7 +156,7 @@ def test_no_server_for_the_verify_commands_is_told(tmp_path: Path, heard: Heard)
     with FakeServer() as fake:
         port = fake.port
     agent = served(tmp_path, port)
-    agent.spec = replace(SPEC, verify=Verify(commands=("make",)))
+    agent.spec = replace(SPEC, verify=VerifySettings(commands=("make",)))
     with pytest.raises(RunnerError) as raised:
         verify_commands.run_all(agent, agent.spec, heard.emit, agent.stop)
     assert raised.value.code is Code.AGENT_SERVER_DIED

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.attempt.spec import AttemptTask
-from sdlc_runner.config.settings import Verify
+from sdlc_runner.config.settings import VerifySettings
 from sdlc_runner.worker import prompt
 from sdlc_runner.worker import prompt as worker_prompt
 from support.agent_fixtures import SPEC
@@ -182,7 +182,7 @@ def test_it_is_told_what_to_leave_alone(work: Path) -> None:
 
 
 def test_it_is_told_what_was_done_and_how_to_end(work: Path) -> None:
-    spec = replace(BUNDLE, verify=Verify(commands=("make test",)))
+    spec = replace(BUNDLE, verify=VerifySettings(commands=("make test",)))
     packet = prompt.build(spec, BUNDLE.tasks[1], work, ("T007",))
     assert "Already done, and in the work tree: T007." in packet.text
     assert "`make test`" in part(packet, "How to end")

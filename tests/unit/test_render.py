@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sdlc_runner.events.codec import AttemptKey, Event, now
-from sdlc_runner.events.types import BODIES, EventType, Field, Kind, fields_of
+from sdlc_runner.events.types import BODIES, EventType, Field, FieldKind, fields_of
 from sdlc_runner.output import render
 
 KEY = AttemptKey("001-demo", "T001", 1)
@@ -16,14 +16,14 @@ KEY = AttemptKey("001-demo", "T001", 1)
 def value(field: Field) -> Any:  # noqa: ANN401
     if field.values:
         return field.values[0]
-    samples: dict[Kind, Any] = {
-        Kind.TEXT: "text",
-        Kind.COUNT: 7,
-        Kind.NUMBER: 1.5,
-        Kind.FLAG: True,
-        Kind.TEXTS: ["one", "two"],
-        Kind.RECORDS: [{}],
-        Kind.ANY: "any",
+    samples: dict[FieldKind, Any] = {
+        FieldKind.TEXT: "text",
+        FieldKind.COUNT: 7,
+        FieldKind.NUMBER: 1.5,
+        FieldKind.FLAG: True,
+        FieldKind.TEXTS: ["one", "two"],
+        FieldKind.RECORDS: [{}],
+        FieldKind.ANY: "any",
     }
     return samples[field.kind]
 

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from sdlc_runner.report import markdown, model
-from sdlc_runner.report.model import Mood, ProblemReport, TaskReport, Usage
+from sdlc_runner.report.model import Mood, ProblemReport, TaskReport, UsageReport
 from support.report_records import NINE, attempt, run
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-USED = Usage(1200, 34, 0.0125)
+USED = UsageReport(1200, 34, 0.0125)
 DONE = TaskReport(
     "T001",
     "Write the model",

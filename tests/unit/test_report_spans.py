@@ -9,7 +9,7 @@ import pytest
 from sdlc_runner.events.codec import AttemptKey, Event, seconds
 from sdlc_runner.events.types import EventType
 from sdlc_runner.report import collect
-from sdlc_runner.report.model import Usage
+from sdlc_runner.report.model import UsageReport
 
 KEY = AttemptKey("001-demo", "T001", 1)
 NOON = 1_767_268_800.0
@@ -53,8 +53,8 @@ def test_a_bundles_tasks_have_their_own_spans_and_usage() -> None:
         ("pushing", "T002", 5),
     ]
     assert (way.seconds("T001"), way.seconds("T002"), way.seconds("T003")) == (11, 14, 0)
-    assert way.usage == {"T001": Usage(150, 1, 0.75), "T002": Usage(250, 0, 0.25)}
-    assert way.total == Usage(400, 1, 1.0)
+    assert way.usage == {"T001": UsageReport(150, 1, 0.75), "T002": UsageReport(250, 0, 0.25)}
+    assert way.total == UsageReport(400, 1, 1.0)
 
 
 def test_without_events_nothing_is_known() -> None:
@@ -63,7 +63,7 @@ def test_without_events_nothing_is_known() -> None:
 
 def test_totals_that_fall_and_rise_again_are_not_counted_twice() -> None:
     way = collect.fold([usage(1, 100), usage(2, 20), usage(3, 110)], ("T001",), LATER)
-    assert way.total == Usage(110, 1, 0)
+    assert way.total == UsageReport(110, 1, 0)
 
 
 def test_no_clock_runs_backwards_or_ahead_of_ours() -> None:
@@ -78,7 +78,7 @@ def test_no_clock_runs_backwards_or_ahead_of_ours() -> None:
 
 def test_a_task_that_is_not_its_own_gets_nothing() -> None:
     way = collect.fold([phase(0, "working", "T999"), usage(1, 5)], ("T001",), LATER)
-    assert way.usage == {"T001": Usage(5, 1, 0)}
+    assert way.usage == {"T001": UsageReport(5, 1, 0)}
 
 
 @pytest.mark.parametrize("text", ["2026-99-99T99:99:99.999Z", "0000-00-00T00:00:00.000Z"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sdlc_runner.events.types import Outcome
 from sdlc_runner.report import collect as report_tasks
 from sdlc_runner.report.collect import Merges, Recalled, Track
-from sdlc_runner.report.model import ProblemReport, Span, TaskReport, Usage
+from sdlc_runner.report.model import ProblemReport, Span, TaskReport, UsageReport
 from sdlc_runner.verify.evidence import WorkCommit
 from sdlc_runner.verify.verdict import Verdict
 from support import plans
@@ -39,7 +39,12 @@ def recalled(
             outcome=ended.value if ended else "running",
         ),
         number,
-        Track(0, 9, tuple(Span("working", task, 0, 3) for task in tasks), {tasks[0]: Usage(5, 1)}),
+        Track(
+            0,
+            9,
+            tuple(Span("working", task, 0, 3) for task in tasks),
+            {tasks[0]: UsageReport(5, 1)},
+        ),
         verdicts,
         head,
         tuple(WorkCommit(f"commit-{task}-{number}", {"Task": task}) for task in tasks),
@@ -96,7 +101,7 @@ def test_the_newest_attempt_decides_and_all_are_counted() -> None:
     task = told(TICKED, [recalled(BAD), recalled(GOOD, 2)])["T001"]
     assert task.state == "succeeded"
     assert task.attempts == ("T001-1", "T001-2")
-    assert (task.seconds, task.usage) == (6, Usage(10, 2))
+    assert (task.seconds, task.usage) == (6, UsageReport(10, 2))
     assert task.commits == ("commit-T001-1", "commit-T001-2")
     again = told(OPEN, [recalled(GOOD, 10), recalled(BAD, 9)])["T001"]
     assert again.state == "not merged"
@@ -131,7 +136,7 @@ def test_a_bundles_tasks_share_the_attempt_and_split_the_rest() -> None:
     tasks = told(text, [recalled(GOOD, tasks=("T001", "T002"))])
     assert tasks["T002"].attempts == ("T001-1",)
     assert tasks["T002"].commits == ("commit-T002-1",)
-    assert (tasks["T001"].usage, tasks["T002"].usage) == (Usage(5, 1), Usage())
+    assert (tasks["T001"].usage, tasks["T002"].usage) == (UsageReport(5, 1), UsageReport())
 
 
 def test_an_attempt_at_what_was_deleted_since_is_still_there() -> None:

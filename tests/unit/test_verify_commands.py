@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sdlc_runner.config.settings import Verify
+from sdlc_runner.config.settings import VerifySettings
 from sdlc_runner.events.types import EventType
 from sdlc_runner.worker.agents import verify_commands
 from sdlc_runner.worker.agents.factory import local_agent
@@ -34,7 +34,7 @@ def collect(
     seconds: float = 30,
     stop: threading.Event | None = None,
 ) -> list[dict[str, Any]]:
-    spec = replace(SPEC, verify=Verify(commands=commands, seconds=seconds))
+    spec = replace(SPEC, verify=VerifySettings(commands=commands, seconds=seconds))
     environ = {"PATH": os.environ["PATH"], "GIT_DIR": "/x"}
     masker = Masker(["top-secret"])
     stop = stop or threading.Event()

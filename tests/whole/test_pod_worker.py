@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sdlc_runner.attempt.spec import AttemptTask
-from sdlc_runner.config.settings import Agent
+from sdlc_runner.config.settings import AgentSettings
 from support.agent_fixtures import python
 from support.harness import FEATURE, VALIDATOR, Harness, until
 from support.kubernetes import local_pod, pod_scenes
@@ -76,7 +76,7 @@ def test_the_agent_starts_before_the_lock_is_taken_only_by_its_health(
 
 def test_one_container_does_the_same(harness: Harness, make: MakePod) -> None:
     script = f"import os; {WRITE}; print(sorted(os.environ), os.environ['HOME'])"
-    pod = make(agent=Agent(command=python(script)))
+    pod = make(agent=AgentSettings(command=python(script)))
     pod.secret("model", "ANTHROPIC_API_KEY", "model-key-of-the-test\n")
     assert pod.run("single", GIT_DIR="/nowhere") == 0
     assert pod.claim["head"] == harness.git("rev-parse", BRANCH, cwd=harness.remote)
@@ -88,7 +88,7 @@ def test_one_container_does_the_same(harness: Harness, make: MakePod) -> None:
 
 
 def test_a_failure_is_claimed_and_exits_with_1(make: MakePod) -> None:
-    pod = make(agent=Agent(command=python("raise SystemExit(3)")))
+    pod = make(agent=AgentSettings(command=python("raise SystemExit(3)")))
     assert pod.run("single") == 1
     assert (pod.claim["status"], pod.claim["code"]) == ("failed", "agent_failed")
 
@@ -183,7 +183,7 @@ def test_a_git_secret_without_the_key_that_counts_is_rejected_with_a_remedy(
 
 def test_the_claim_fits_whatever_the_attempt_was(make: MakePod) -> None:
     many = tuple(AttemptTask(f"T{n:03}", "Write", f"T{n:03} Write") for n in range(1, 90))
-    pod = make(tasks=many, agent=Agent(command=python("raise SystemExit(3)")))
+    pod = make(tasks=many, agent=AgentSettings(command=python("raise SystemExit(3)")))
     assert pod.run("single") == 1
     assert pod.claim["code"] == "agent_failed"
     assert "tasks" not in pod.claim

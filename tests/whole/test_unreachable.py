@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sdlc_runner.config.settings import Agent
+from sdlc_runner.config.settings import AgentSettings
 from support import unreachable_ports
 from support.agent_fixtures import python
 from support.harness import Harness, until
@@ -69,7 +69,7 @@ def test_waiting_for_a_git_host_can_be_broken_off(make: MakePod) -> None:
 
 
 def test_a_served_agents_model_that_drops_what_comes(harness: Harness, make: MakePod) -> None:
-    pod = make(agent=Agent(model="own/m"), connect_seconds=1)
+    pod = make(agent=AgentSettings(model="own/m"), connect_seconds=1)
     with unreachable_ports.silent() as port, FakeServer([works(pod)]) as fake:
         fake.answers["GET /config"] = (200, settings(f"http://127.0.0.1:{port}/v1"))
         pod.port = fake.port
@@ -79,7 +79,7 @@ def test_a_served_agents_model_that_drops_what_comes(harness: Harness, make: Mak
 
 
 def test_a_direct_agents_model_that_drops_what_comes(harness: Harness, make: MakePod) -> None:
-    pod = make(agent=Agent(model="own/m"), connect_seconds=1)
+    pod = make(agent=AgentSettings(model="own/m"), connect_seconds=1)
     with unreachable_ports.silent() as port:
         content = json.dumps(settings(f"http://127.0.0.1:{port}/v1"))
         assert pod.run("single", OPENCODE_CONFIG_CONTENT=content) == 1
@@ -88,7 +88,7 @@ def test_a_direct_agents_model_that_drops_what_comes(harness: Harness, make: Mak
 
 
 def test_a_program_of_the_users_own_has_no_model_to_try(harness: Harness, make: MakePod) -> None:
-    pod = make(agent=Agent(model="own/m", command=python(WRITE)), connect_seconds=1)
+    pod = make(agent=AgentSettings(model="own/m", command=python(WRITE)), connect_seconds=1)
     with unreachable_ports.silent() as port:
         content = json.dumps(settings(f"http://127.0.0.1:{port}/v1"))
         assert pod.run("single", OPENCODE_CONFIG_CONTENT=content) == 0
@@ -108,7 +108,7 @@ def test_a_program_of_the_users_own_has_no_model_to_try(harness: Harness, make: 
     ],
 )
 def test_odd_settings_of_a_server_stop_nothing(make: MakePod, answer: tuple[int, object]) -> None:
-    pod = make(agent=Agent(model="own/m"), connect_seconds=1)
+    pod = make(agent=AgentSettings(model="own/m"), connect_seconds=1)
     with FakeServer([works(pod)]) as fake:
         fake.answers["GET /config"] = answer
         pod.port = fake.port
@@ -116,7 +116,7 @@ def test_odd_settings_of_a_server_stop_nothing(make: MakePod, answer: tuple[int,
 
 
 def test_without_seconds_nothing_is_tried(make: MakePod) -> None:
-    pod = make(agent=Agent(model="own/m"), connect_seconds=0)
+    pod = make(agent=AgentSettings(model="own/m"), connect_seconds=0)
     with unreachable_ports.silent() as port, FakeServer([works(pod)]) as fake:
         fake.answers["GET /config"] = (200, settings(f"http://127.0.0.1:{port}/v1"))
         pod.port = fake.port

@@ -91,7 +91,7 @@ _NAME = r"^(?!.*\.lock(?:/|$))[A-Za-z0-9_][A-Za-z0-9_-]*(?:[./][A-Za-z0-9_-]+)*$
 
 
 @dataclass(frozen=True)
-class Branch:
+class BranchSettings:
     """Where attempts push."""
 
     prefix: str = _setting(
@@ -104,7 +104,7 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Clone:
+class CloneSettings:
     """What attempts clone."""
 
     depth: int = _setting(1, "commits an attempt clones; 0: all", minimum=0)
@@ -116,14 +116,14 @@ class Clone:
 
 
 @dataclass(frozen=True)
-class Batch:
+class BatchSettings:
     """Tasks that share an attempt."""
 
     size: int = _setting(5, "most small tasks in one attempt", minimum=1)
 
 
 @dataclass(frozen=True)
-class Agent:
+class AgentSettings:
     """What does the work."""
 
     command: tuple[str, ...] = _setting(
@@ -174,21 +174,21 @@ class AllLimits(Limits):
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class CheckpointSettings:
     """How often unfinished work is saved on the remote."""
 
     seconds: float = _setting(300.0, "time between two checkpoints of unfinished work", minimum=1)
 
 
 @dataclass(frozen=True)
-class Heartbeat:
+class HeartbeatSettings:
     """How often a silent attempt shows that it is alive."""
 
     seconds: float = _setting(30.0, "silence after which a heartbeat is sent", minimum=1)
 
 
 @dataclass(frozen=True)
-class Verify:
+class VerifySettings:
     """What proves the work."""
 
     commands: tuple[str, ...] = _setting(
@@ -200,7 +200,7 @@ class Verify:
 
 
 @dataclass(frozen=True)
-class Kubernetes:
+class KubernetesSettings:
     """Where and how Jobs run."""
 
     context: str = _setting("", "context of the kubeconfig; empty: its current one")
@@ -225,11 +225,11 @@ class Kubernetes:
 class WorkerSettings:
     """The settings that an attempt's worker goes by; they travel in its specification."""
 
-    agent: Agent = field(default_factory=Agent)
+    agent: AgentSettings = field(default_factory=AgentSettings)
     limits: Limits = field(default_factory=Limits)
-    checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    heartbeat: Heartbeat = field(default_factory=Heartbeat)
-    verify: Verify = field(default_factory=Verify)
+    checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
+    heartbeat: HeartbeatSettings = field(default_factory=HeartbeatSettings)
+    verify: VerifySettings = field(default_factory=VerifySettings)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,15 +245,15 @@ class Settings:
     parallel_stories: bool = _setting(
         default=False, meaning="run user stories side by side instead of one after the other"
     )
-    branch: Branch = field(default_factory=Branch)
-    clone: Clone = field(default_factory=Clone)
-    batch: Batch = field(default_factory=Batch)
-    agent: Agent = field(default_factory=Agent)
+    branch: BranchSettings = field(default_factory=BranchSettings)
+    clone: CloneSettings = field(default_factory=CloneSettings)
+    batch: BatchSettings = field(default_factory=BatchSettings)
+    agent: AgentSettings = field(default_factory=AgentSettings)
     limits: AllLimits = field(default_factory=AllLimits)
-    checkpoint: Checkpoint = field(default_factory=Checkpoint)
-    heartbeat: Heartbeat = field(default_factory=Heartbeat)
-    verify: Verify = field(default_factory=Verify)
-    kubernetes: Kubernetes = field(default_factory=Kubernetes)
+    checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
+    heartbeat: HeartbeatSettings = field(default_factory=HeartbeatSettings)
+    verify: VerifySettings = field(default_factory=VerifySettings)
+    kubernetes: KubernetesSettings = field(default_factory=KubernetesSettings)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Settings:

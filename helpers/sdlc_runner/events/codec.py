@@ -25,7 +25,7 @@ from sdlc_runner.events.types import (
     EventBody,
     EventType,
     Field,
-    Kind,
+    FieldKind,
     fields_of,
 )
 
@@ -178,14 +178,14 @@ def _is_records(value: object) -> bool:
     return type(value) is list and all(type(item) is dict for item in value)
 
 
-_PREDICATES: Mapping[Kind, Callable[[object], bool]] = {
-    Kind.TEXT: _is_text,
-    Kind.COUNT: _is_count,
-    Kind.NUMBER: _is_number,
-    Kind.FLAG: lambda value: type(value) is bool,
-    Kind.TEXTS: _is_texts,
-    Kind.RECORDS: _is_records,
-    Kind.ANY: lambda _: True,
+_PREDICATES: Mapping[FieldKind, Callable[[object], bool]] = {
+    FieldKind.TEXT: _is_text,
+    FieldKind.COUNT: _is_count,
+    FieldKind.NUMBER: _is_number,
+    FieldKind.FLAG: lambda value: type(value) is bool,
+    FieldKind.TEXTS: _is_texts,
+    FieldKind.RECORDS: _is_records,
+    FieldKind.ANY: lambda _: True,
 }
 _TYPES = {member.value: member for member in EventType}
 _FROM_ATTEMPT = frozenset(member.value for member in FROM_ATTEMPT)

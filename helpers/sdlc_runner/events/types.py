@@ -114,7 +114,7 @@ class Outcome(str, Enum):
         return self in {Outcome.SUCCEEDED, Outcome.NO_CHANGE}
 
 
-class Kind(str, Enum):
+class FieldKind(str, Enum):
     """What a field holds."""
 
     TEXT = "text"
@@ -130,7 +130,7 @@ class Field(NamedTuple):
     """One field as the schema and the documents need it; ``name`` is its key on the wire."""
 
     name: str
-    kind: Kind
+    kind: FieldKind
     meaning: str
     required: bool
     values: tuple[str, ...] = ()
@@ -187,11 +187,16 @@ def _values(held: Any) -> tuple[str, ...]:  # noqa: ANN401
     return tuple(str(member.value) for member in held) if is_enum else ()
 
 
-def _kind(held: Any) -> Kind:  # noqa: ANN401
+def _kind(held: Any) -> FieldKind:  # noqa: ANN401
     if get_origin(held) is Sequence:
-        return Kind.TEXTS if get_args(held) == (str,) else Kind.RECORDS
-    kinds = {bool: Kind.FLAG, int: Kind.COUNT, float: Kind.NUMBER, object: Kind.ANY}
-    return kinds.get(held, Kind.TEXT)
+        return FieldKind.TEXTS if get_args(held) == (str,) else FieldKind.RECORDS
+    kinds = {
+        bool: FieldKind.FLAG,
+        int: FieldKind.COUNT,
+        float: FieldKind.NUMBER,
+        object: FieldKind.ANY,
+    }
+    return kinds.get(held, FieldKind.TEXT)
 
 
 @dataclass(frozen=True, kw_only=True)

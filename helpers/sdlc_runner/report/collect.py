@@ -21,7 +21,7 @@ from sdlc_runner.report.model import (
     RunReport,
     Span,
     TaskReport,
-    Usage,
+    UsageReport,
 )
 from sdlc_runner.tasks.parser import Mode
 from sdlc_runner.verify import evidence
@@ -48,12 +48,12 @@ class Track(NamedTuple):
     began: float | None
     ended: float | None
     spans: tuple[Span, ...]
-    usage: Mapping[str, Usage]
+    usage: Mapping[str, UsageReport]
 
     @property
-    def total(self) -> Usage:
+    def total(self) -> UsageReport:
         """Tokens and cost of all its tasks."""
-        total = Usage()
+        total = UsageReport()
         for used in self.usage.values():
             total = total.plus(used)
         return total
@@ -65,10 +65,10 @@ class Track(NamedTuple):
 
 def fold(events: Iterable[Event], tasks: Sequence[str], now: float) -> Track:
     """Follow an attempt at ``tasks`` through its events, in order; no clock is past ``now``."""
-    current, latest, told = tasks[0], None, Usage()
+    current, latest, told = tasks[0], None, UsageReport()
     began: float | None = None
     turns: list[tuple[str, str, float]] = []
-    usage: dict[str, Usage] = {}
+    usage: dict[str, UsageReport] = {}
     for event in events:
         at = seconds(event.time)
         if at is None:
@@ -82,8 +82,8 @@ def fold(events: Iterable[Event], tasks: Sequence[str], now: float) -> Track:
                 current = str(task)
             turns.append((phase, current, latest))
         elif event.type is EventType.USAGE:
-            used = Usage.of(event.fields)
-            usage[current] = usage.get(current, Usage()).plus(used.beyond(told))
+            used = UsageReport.of(event.fields)
+            usage[current] = usage.get(current, UsageReport()).plus(used.beyond(told))
             told = told.plus(used.beyond(told))
     return Track(began, latest, tuple(_spans(turns[:_SPAN_LIMIT], latest)), usage)
 
@@ -188,9 +188,9 @@ def _state(
 
 def _spent(task: TaskReport, mine: Sequence[Recalled]) -> TaskReport:
     """Add what all attempts at a task took and left."""
-    usage = Usage()
+    usage = UsageReport()
     for each in mine:
-        usage = usage.plus(each.track.usage.get(task.id, Usage()))
+        usage = usage.plus(each.track.usage.get(task.id, UsageReport()))
     commits = [
         commit.id
         for each in mine
@@ -258,7 +258,7 @@ def _recall(project: Project, known: Attempt, refs: RemoteRefs, now: float) -> R
     events = (entry.event for entry in batch if entry.event.type not in log_reader.TEXT_TYPES)
     way = fold(events, known.tasks, now)
     result = known.evidence.result or known.ending.claim
-    used = Usage.of(registry.usage_of(result))
+    used = UsageReport.of(registry.usage_of(result))
     if not way.usage and len(known.tasks) == 1:
         way = way._replace(usage={known.key.task: used})
     verdicts = known.decide()

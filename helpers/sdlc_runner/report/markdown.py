@@ -11,7 +11,7 @@ from sdlc_runner.report.model import block, code, prose, text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from sdlc_runner.report.model import AttemptReport, RunReport, TaskReport, Usage
+    from sdlc_runner.report.model import AttemptReport, RunReport, TaskReport, UsageReport
 
 MARK = f"<!-- {timeline.MARK} -->"
 _COMMIT = 10  # characters that name a commit to people
@@ -54,7 +54,7 @@ def _ids(tasks: Sequence[TaskReport], most: int = 8) -> str:
     return ", ".join(task.id for task in tasks[:most]) + (", …" if len(tasks) > most else "")
 
 
-def _spent(usage: Usage) -> str:
+def _spent(usage: UsageReport) -> str:
     count = model.tokens(usage.tokens)
     parts = (f"{count} tokens" if count else "", model.cost(usage.cost))
     return ", ".join(filter(None, parts))

@@ -107,7 +107,7 @@ def _plain(value: str, limit: int) -> str:
     return clean(value, limit).strip()
 
 
-class Usage(NamedTuple):
+class UsageReport(NamedTuple):
     """Tokens, and US dollars as the provider's price list says."""
 
     input_tokens: int = 0
@@ -120,7 +120,7 @@ class Usage(NamedTuple):
         return self.input_tokens + self.output_tokens
 
     @classmethod
-    def of(cls, fields: Mapping[str, Any]) -> Usage:
+    def of(cls, fields: Mapping[str, Any]) -> UsageReport:
         """Take it from an event's fields; what is absent or None is nothing."""
         return cls(
             fields.get("input_tokens") or 0,
@@ -128,17 +128,17 @@ class Usage(NamedTuple):
             fields.get("cost") or 0.0,
         )
 
-    def plus(self, other: Usage) -> Usage:
+    def plus(self, other: UsageReport) -> UsageReport:
         """Return both together."""
-        return Usage(
+        return UsageReport(
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             self.cost + other.cost,
         )
 
-    def beyond(self, former: Usage) -> Usage:
+    def beyond(self, former: UsageReport) -> UsageReport:
         """Return what came after ``former``; what is told never shrinks."""
-        return Usage(
+        return UsageReport(
             max(0, self.input_tokens - former.input_tokens),
             max(0, self.output_tokens - former.output_tokens),
             max(0.0, self.cost - former.cost),
@@ -175,7 +175,7 @@ class AttemptReport:
     began: float | None = None
     ended: float | None = None
     spans: tuple[Span, ...] = ()
-    usage: Usage = field(default_factory=Usage)
+    usage: UsageReport = field(default_factory=UsageReport)
     branch: str = ""
     backend: str = ""
 
@@ -207,7 +207,7 @@ class TaskReport:
     line: int | None = None
     attempts: tuple[str, ...] = ()
     seconds: float | None = None
-    usage: Usage = field(default_factory=Usage)
+    usage: UsageReport = field(default_factory=UsageReport)
     commits: tuple[str, ...] = ()
     merged: str = ""
     trouble: ProblemReport | None = None
@@ -224,9 +224,9 @@ class RunReport:
     attempts: tuple[AttemptReport, ...]
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> UsageReport:
         """Tokens and cost of all attempts."""
-        total = Usage()
+        total = UsageReport()
         for attempt in self.attempts:
             total = total.plus(attempt.usage)
         return total

@@ -18,7 +18,7 @@ _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]+(.*))?\Z")
 _TICKS = re.compile(r"`+")
 
 
-class Kind(str, Enum):
+class LineKind(str, Enum):
     """What a line is to a reader of tasks."""
 
     BLANK = "blank"
@@ -35,7 +35,7 @@ class Line(NamedTuple):
     offset: int
     text: str
     visible: str
-    kind: Kind
+    kind: LineKind
     indent: int
     opens: bool = False
 
@@ -60,13 +60,13 @@ def scan(text: str) -> Iterator[Line]:
         if fence is not None and _dedented(line, indent, fence):
             fence = None
         if fence is not None:
-            kind, visible = Kind.CODE, ""
+            kind, visible = LineKind.CODE, ""
             fence = None if _closes(line, fence) else fence
         elif in_comment:
-            kind, visible = Kind.COMMENT, ""
+            kind, visible = LineKind.COMMENT, ""
             in_comment = "-->" not in line
         elif (fence := _opening(line, indent)) is not None:
-            kind, visible, opens = Kind.CODE, "", True
+            kind, visible, opens = LineKind.CODE, "", True
         else:
             visible, in_comment = _uncomment(line, closes_later=closers[number - 1])
             kind = _kind(line, visible)
@@ -96,12 +96,12 @@ def _indent(line: str) -> int:
     return column
 
 
-def _kind(line: str, visible: str) -> Kind:
+def _kind(line: str, visible: str) -> LineKind:
     if not line.strip():
-        return Kind.BLANK
+        return LineKind.BLANK
     if not visible.strip():
-        return Kind.COMMENT
-    return Kind.TEXT if heading(visible) is None else Kind.HEADING
+        return LineKind.COMMENT
+    return LineKind.TEXT if heading(visible) is None else LineKind.HEADING
 
 
 def _opening(line: str, indent: int) -> _Fence | None:

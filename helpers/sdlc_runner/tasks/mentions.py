@@ -228,7 +228,7 @@ class Reference(NamedTuple):
         return f"{self.first}-{self.last}" if self.last else self.first
 
 
-class _Reader:
+class _ReferenceReader:
     """Walks the tokens once; ``span`` is the phrase being read, None between phrases."""
 
     def __init__(self, text: str, subject: str) -> None:
@@ -285,7 +285,7 @@ def find_dependencies(text: str, subject: str = "") -> tuple[Reference, ...]:
     lowered = text.casefold()
     if not any(word in lowered for word in _TRIGGERS):
         return ()
-    return _Reader(text.replace("\u00a0", " "), subject).read()
+    return _ReferenceReader(text.replace("\u00a0", " "), subject).read()
 
 
 def _references(match: re.Match[str]) -> list[Reference]:

@@ -90,7 +90,7 @@ class TaskFile(NamedTuple):
 
 def parse(text: str) -> TaskFile:
     """Read any text; what is no task is skipped, and nothing is raised."""
-    reader = _Reader()
+    reader = _TaskReader()
     for line in markdown.scan(text):
         reader.take(line)
     stories = _phase_stories(reader.phases, reader.drafts)
@@ -163,7 +163,7 @@ class _PhaseDraft:
         self.story = story
 
 
-class _Reader:
+class _TaskReader:
     """Takes the lines one after the other; ``open`` are the nested tasks still growing."""
 
     def __init__(self) -> None:
@@ -178,15 +178,15 @@ class _Reader:
 
     def take(self, line: markdown.Line) -> None:
         match line.kind:
-            case markdown.Kind.BLANK:
+            case markdown.LineKind.BLANK:
                 self.blanks += 1
-            case markdown.Kind.HEADING:
+            case markdown.LineKind.HEADING:
                 self._heading(line)
-            case markdown.Kind.CODE:
+            case markdown.LineKind.CODE:
                 self._code(line)
-            case markdown.Kind.COMMENT:
+            case markdown.LineKind.COMMENT:
                 pass
-            case markdown.Kind.TEXT:
+            case markdown.LineKind.TEXT:
                 self._text(line)
 
     def _heading(self, line: markdown.Line) -> None:

@@ -162,7 +162,7 @@ def parse(words: Sequence[str], task_file: TaskFile) -> ScopeResult:
     every = frozenset(task.id for task in task_file.tasks)
     if not text.strip():
         return ScopeResult(every)
-    reader = _Reader(text, task_file, TaskIndex(task_file))
+    reader = _ScopeReader(text, task_file, TaskIndex(task_file))
     reader.read()
     if reader.wanted is None and not reader.unwanted:
         raise UsageError(Code.BAD_SCOPE, f"“{_short(text)}” names no task.", _EXAMPLES)
@@ -172,7 +172,7 @@ def parse(words: Sequence[str], task_file: TaskFile) -> ScopeResult:
 
 
 @dataclass(slots=True)
-class _Reader:
+class _ScopeReader:
     """Walks the tokens once; after "except" what is named is taken away."""
 
     text: str

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sdlc_runner.config.settings import Agent, Limits, Verify
+from sdlc_runner.config.settings import AgentSettings, Limits, VerifySettings
 from sdlc_runner.worker.agents import verify_commands
 from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sdlc_runner.worker.agents.base import AgentResult
 
 
-SPEC_HERE = replace(SPEC, agent=Agent(model=MODEL), limits=Limits(), backend="kubernetes")
+SPEC_HERE = replace(SPEC, agent=AgentSettings(model=MODEL), limits=Limits(), backend="kubernetes")
 LONG = "echo begun > begun; sleep 100; echo never > never"
 
 
@@ -42,14 +42,16 @@ class Real:
     def run(self, *turns: Any, model: str = MODEL, **limits: float) -> AgentResult:  # noqa: ANN401
         self.model.rules = [Rule("task T001", turns)]
         spec = limited(
-            replace(SPEC_HERE, agent=Agent(model=model)), **{"run_seconds": 100, **limits}
+            replace(SPEC_HERE, agent=AgentSettings(model=model)), **{"run_seconds": 100, **limits}
         )
         agent = self.agent(spec)
         with agent.turn():
             return agent.run(spec.limits, "Do task T001", self.heard.emit)
 
     def verify(self, *commands: str, seconds: float = 30) -> list[dict[str, Any]]:
-        agent = self.agent(replace(SPEC_HERE, verify=Verify(commands=commands, seconds=seconds)))
+        agent = self.agent(
+            replace(SPEC_HERE, verify=VerifySettings(commands=commands, seconds=seconds))
+        )
         with agent.turn():
             return verify_commands.run_all(agent, agent.spec, self.heard.emit, agent.stop)
 

@@ -81,7 +81,7 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE})
 
 
-class Batch(NamedTuple):
+class CopyBatch(NamedTuple):
     """Some of the files, below a folder that nobody else can change."""
 
     folder: Path
@@ -97,17 +97,17 @@ class Snapshot:
     gone: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
-    def batches(self, names: Iterable[str]) -> Iterator[Batch]:
+    def batches(self, names: Iterable[str]) -> Iterator[CopyBatch]:
         """Copy files and links, as many at once as cost little room; raises ``OSError`` if full."""
         waiting = deque(sorted(set(names), key=_order))
         while waiting:
             with tempfile.TemporaryDirectory(dir=self.scratch) as folder:
-                batch, size = Batch(Path(folder), {}), 0
+                batch, size = CopyBatch(Path(folder), {}), 0
                 while waiting and size < _BYTES_AT_ONCE and len(batch.names) < _FILES_AT_ONCE:
                     size += self._take(waiting.popleft(), batch)
                 yield batch
 
-    def _take(self, name: str, batch: Batch) -> int:
+    def _take(self, name: str, batch: CopyBatch) -> int:
         """Copy one file; returns its size."""
         if any(parent in batch.names for parent in _above(name)):
             self.gone.append(name)  # what was a folder is a file or link by now
@@ -248,7 +248,7 @@ class Staging:
         found = inside.run("ls-files", "--others", "--exclude-standard", "-z")
         return self._files(f"{folder}/{name}" for name in entries(found))
 
-    def _record(self, batch: Batch) -> list[str]:
+    def _record(self, batch: CopyBatch) -> list[str]:
         """Record copies; as they are, if an attribute of the agent's would lose one of them."""
         inside = self.git._replace(options=(*self.git.options, f"--work-tree={batch.folder}"))
         words = ("update-index", "--add", "--replace", "-z", "--stdin")
