@@ -146,7 +146,7 @@ def test_a_cli_that_does_not_know_the_command_leaves_it_to_us(kit: Harness) -> N
 
 
 def test_a_preset_that_was_added_by_hand_is_taken_over(kit: Harness) -> None:
-    preset = source_files.ROOT / "presets/speckit"
+    preset = source_files.ROOT / "helpers/sdlc_runner/bundle/presets/speckit"
     spec_kit_layouts.specify(kit, "preset", "add", "--dev", str(preset), "--priority", "5")
     done = kit.run("install")
     assert done.code == 0

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from support.harness import Harness
 
-BUNDLE = source_files.ROOT / "presets/bundle"
-PRESET = source_files.ROOT / "presets/speckit"
+BUNDLE = source_files.ROOT / "helpers/sdlc_runner/bundle/presets/bundle"
+PRESET = source_files.ROOT / "helpers/sdlc_runner/bundle/presets/speckit"
 COMMAND = ".opencode/commands/speckit.implement.md"
 MARK = "<!-- sdlc-runner:"
 

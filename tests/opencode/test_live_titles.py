@@ -201,7 +201,7 @@ console.log(JSON.stringify(sent))
 def played(folder: Path, script: str, *, fails: bool = False, slow: bool = False) -> list[Any]:
     """Play events to the plugin in OpenCode's own JavaScript; return the states it sent."""
     file = folder / "play.mjs"
-    plugin = json.dumps(str(source_files.ROOT / "plugin/live-titles.js"))
+    plugin = json.dumps(str(source_files.ROOT / "helpers/sdlc_runner/bundle/plugin/live-titles.js"))
     words = {"fails": json.dumps(fails), "slow": json.dumps(slow)}
     file.write_text(
         BENCH.format(plugin=plugin, script=script, folder=json.dumps(str(folder)), **words)

@@ -55,14 +55,15 @@ def test_the_rules_allow_what_the_commands_call() -> None:
 
 
 def test_the_bundle_lists_every_file_there_is() -> None:
-    places = (".opencode/", "presets/fork/", "presets/speckit/")
+    presets = "helpers/sdlc_runner/bundle/presets/"
+    places = (".opencode/", f"{presets}fork/", f"{presets}speckit/")
     ours = {name for name in source_files.names() if name.startswith(places)}
     listed = {f".opencode/{name}" for name in (*bundle_files._FILES, bundle_files.IMPLEMENT)}  # noqa: SLF001
-    assert ours == listed | {f"presets/{name}" for name in bundle_files._PRESETS}  # noqa: SLF001
+    assert ours == listed | {f"{presets}{name}" for name in bundle_files._PRESETS}  # noqa: SLF001
 
 
 def test_presets_have_the_version_of_the_package() -> None:
-    for path in source_files.ROOT.glob("presets/*/preset.yml"):
+    for path in source_files.HELPERS.glob("sdlc_runner/bundle/presets/*/preset.yml"):
         preset = yaml.safe_load(path.read_text())["preset"]
         assert (preset["version"], preset["id"]) == (__version__, bundle_files.PRESET)
 

@@ -80,7 +80,7 @@ def preset(variant: SpecKitVariant) -> dict[str, bytes]:
     return {name: _read("presets", f"{folder}/{name}") for name in inside}
 
 
-def wrapper() -> str:
+def wrapped_implement() -> str:
     """Return the implement command as both presets have it."""
     return command_wrapper.as_wrapper(implement())
 
