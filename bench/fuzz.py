@@ -228,7 +228,7 @@ def _folder() -> str:
 
 
 def _own(call: Callable[[], object]) -> object:
-    """Call; an error of ours is a fine answer."""
+    """Call; a RunnerError is a fine answer."""
     try:
         return call()
     except RunnerError as error:
@@ -257,7 +257,7 @@ def _hunt(target: Target, seconds: float, seed: int) -> bool:
         signal.alarm(_SLOWEST)
         try:
             target.feed(data, rng)
-        except Exception as error:  # noqa: BLE001 - to tell of it is what this is for
+        except Exception as error:  # noqa: BLE001 - reporting it is what this is for
             signal.alarm(0)
             return _tell(target, data, "".join(traceback.format_exception(error)[-3:]))
         signal.alarm(0)

@@ -50,7 +50,7 @@ def measure() -> bool:
             _ROUNDS,
         )
     figures.show("attempt", {"runner, start to exit": mine, "by hand, start to exit": by_hand}, "s")
-    # The API tells whole seconds, so only sums over all rounds say more.
+    # The API reports whole seconds, so only sums over all rounds say more.
     ratio = statistics.fmean(mine) / statistics.fmean(by_hand)
     said = f"{ratio:.2f} times by hand, at most {_PROMISE} (means of {_ROUNDS})"
     return figures.verdict("attempt", said, kept=ratio <= _PROMISE)

@@ -42,25 +42,25 @@ def measure() -> bool:
 def _delay(made: ClusterRig, task: str) -> float:
     speakers.spawn(made, [task])
     child = speakers.follow(made, task)
-    told: list[float] = []
-    reader = threading.Thread(target=_read, args=(child, told))
+    reported: list[float] = []
+    reader = threading.Thread(target=_read, args=(child, reported))
     reader.start()
     terminated = _Terminated(made, task)
     made.model.open(task)
     reader.join(60)
     terminated.join(60)
     child.wait()
-    return told[0] - terminated.at
+    return reported[0] - terminated.at
 
 
-def _read(child: subprocess.Popen[bytes], told: list[float]) -> None:
+def _read(child: subprocess.Popen[bytes], reported: list[float]) -> None:
     assert child.stdout is not None
     with child.stdout as output:
         for line in output:
             event = json.loads(line)
             if event["type"] == "outcome":
                 assert event["outcome"] == "succeeded"
-                told.append(time.perf_counter())
+                reported.append(time.perf_counter())
 
 
 class _Terminated(threading.Thread):

@@ -55,7 +55,7 @@ def measure() -> bool:
 
 
 def _ours(made: ClusterRig) -> tuple[float, int | None]:
-    """Return the seconds, and how many requests the API server counted (None: nobody knows)."""
+    """Return the seconds, and how many requests the API server counted (None: unknown)."""
     argv = [sys.executable, "-m", "sdlc_runner", "spawn"]
     argv += [f"T{number:03}" for number in range(1, _TASKS + 1)]
     seconds = figures.wall(argv, made.checkout, made.env)

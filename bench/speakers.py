@@ -1,4 +1,4 @@
-"""Attempts whose runner only speaks: lines or events, as many as wanted, once it is told to."""
+"""Attempts whose runner only speaks: lines or events, as many as wanted, once it is asked to."""
 
 from __future__ import annotations
 

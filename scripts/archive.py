@@ -4,7 +4,7 @@
 usage: scripts/archive.py [FOLDER]
 
 Writes FOLDER/sdlc-runner-VERSION.tar.gz (FOLDER: dist); the same commit makes the same bytes.
-Whoever unpacks it needs Python 3.10 and git, and has no command twice: nothing in it lies where
+To use it you need Python 3.10 and git, and has no command twice: nothing in it lies where
 OpenCode looks.
 """
 
@@ -62,7 +62,7 @@ def contents() -> dict[str, bytes]:
 
 
 def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
-    """Add one file, of nobody and of no time."""
+    """Add one file, with no owner and no time, so that the bytes are reproducible."""
     member = tarfile.TarInfo(f"{NAME}/{name}")
     member.size = len(content)
     member.mode = 0o755 if content.startswith(b"#!") else 0o644

@@ -9,7 +9,7 @@
 #
 #   example: scripts/spawn-pod.sh task-001 specs/feature/task-001-async https://example.org/team/app
 #
-# Prints JSON lines; exit codes as sdlc-runner --help tells them.
+# Prints JSON lines; exit codes as in sdlc-runner --help.
 set -euo pipefail
 
 case ${1-} in

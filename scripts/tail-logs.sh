@@ -8,7 +8,7 @@
 #
 #   example: scripts/tail-logs.sh sdlc-001-todo-app-t001-1-f935d1d952-x7k2p
 #
-# Prints JSON lines; exit codes as sdlc-runner --help tells them.
+# Prints JSON lines; exit codes as in sdlc-runner --help.
 set -euo pipefail
 
 case ${1-} in

@@ -109,7 +109,7 @@ def test_a_chart_that_does_not_render_changes_nothing_and_says_why(
     application.source.change("dev", {"pod": {"image": {"tag": "latest"}}})
     (condition,) = application.look()["status"]["conditions"]
     assert condition["type"] == "ComparisonError"
-    assert "pod.image.tag is latest: nobody could say later what" in condition["message"]
+    assert "pod.image.tag is latest: no one could say later what" in condition["message"]
     assert versions(application) == before
     application.source.git("revert", "--no-edit", "HEAD")
     application.wait_synced(application.source.git("rev-parse", "HEAD"))

@@ -63,7 +63,7 @@ def test_they_say_in_one_line_that_uninstalling_may_be_refused() -> None:
         ("secrets.model.existingSecret=", "no model Secret is named"),
         ("pod.image.repository=registry.example.com/x", "placeholder"),
         ("networkPolicy.enabled=false", "reaches whatever the cluster reaches"),
-        ("spawner.users=null", "Nobody but administrators"),
+        ("spawner.users=null", "Only administrators"),
     ],
 )
 def test_they_say_what_is_not_well(setting: str, said: str) -> None:

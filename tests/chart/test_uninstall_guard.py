@@ -162,7 +162,7 @@ def test_without_an_answer_it_refuses_in_a_sentence(account: Path, api: Api) -> 
     done = ask(account, api)
     assert done.code == 1
     first, second, _, third, fourth = done.text.splitlines()
-    assert first.startswith("REFUSED: nobody could say whether attempts run in namespace agents: ")
+    assert first.startswith("REFUSED: cannot find out whether attempts run in namespace agents: ")
     assert first.endswith("403 no ?[31m rights")
     assert "kubectl -n agents get jobs -l" in second
     assert "helm rollback sdlc 3" in third

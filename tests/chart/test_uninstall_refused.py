@@ -163,7 +163,7 @@ def test_without_its_rights_it_refuses_and_says_why(agents: Kubectl) -> None:
     agents.create(account, job)
     agents.run("wait", "--for=condition=Failed", f"job/{GUARD}", "--timeout=90s")
     log = agents.run("logs", f"job/{GUARD}")
-    assert "REFUSED: nobody could say whether attempts run" in log
+    assert "REFUSED: cannot find out whether attempts run" in log
     assert 'cannot list resource "jobs"' in log
     assert call(agents, 4, "uninstall", NAME, "--wait").ok, "what was left is made anew"
     assert not there(agents)

@@ -1,4 +1,4 @@
-"""The table of outcomes, row by row, with literals; and that an earlier row wins."""
+"""The table of outcomes, row by row, with literals. Also: an earlier row wins."""
 
 from __future__ import annotations
 
@@ -39,74 +39,126 @@ def pushed(*commits: WorkCommit, **fields: Any) -> Evidence:  # noqa: ANN401
 
 CLAIM = BackendStatus(known=True, exit_code=1)
 SUCCESS = result("succeeded", head=HEAD)
-# The index of the row, what the remote shows, what the backend says.
+# The row's code, what the remote shows, what the backend says.
 EVICTED = TerminationCause(Outcome.INTERRUPTED, "caused", "It was evicted.")
 OOM = replace(EVICTED, also=("agent_failed",))
-CASES: list[tuple[int, Evidence, BackendStatus]] = [
-    (0, pushed(descends=False), BackendStatus()),
-    (0, pushed(descends=False, result=SUCCESS), BackendStatus(known=True, exit_code=0)),
-    (0, pushed(descends=False, branch_head=OTHER, result=SUCCESS), BackendStatus()),
-    (1, pushed(branch_head=OTHER, result=SUCCESS), BackendStatus()),
-    (1, pushed(branch_head=OTHER), replace(CLAIM, claim=SUCCESS)),
-    (1, pushed(commit(Task="T009"), branch_head=OTHER, result=SUCCESS), BackendStatus()),
-    (1, pushed(result={**SUCCESS, "head": 5}), BackendStatus()),
-    (2, pushed(commit(Task="T009")), BackendStatus()),
-    (2, pushed(commit(Feature="002-x")), BackendStatus()),
-    (2, pushed(commit(Attempt="2")), BackendStatus()),
-    (2, pushed(commit(), WorkCommit(OTHER, {}), result=SUCCESS), BackendStatus()),
-    (2, pushed(commits=()), BackendStatus()),
-    (3, pushed(result=SUCCESS), BackendStatus()),
-    (3, pushed(), BackendStatus(known=True, claim=SUCCESS)),
-    (3, pushed(result=result("push_failed", head=HEAD)), CLAIM),
+CASES: list[tuple[str, Evidence, BackendStatus]] = [
+    ("history_rewritten", pushed(descends=False), BackendStatus()),
     (
-        3,
+        "history_rewritten",
+        pushed(descends=False, result=SUCCESS),
+        BackendStatus(known=True, exit_code=0),
+    ),
+    (
+        "history_rewritten",
+        pushed(descends=False, branch_head=OTHER, result=SUCCESS),
+        BackendStatus(),
+    ),
+    ("head_mismatch", pushed(branch_head=OTHER, result=SUCCESS), BackendStatus()),
+    ("head_mismatch", pushed(branch_head=OTHER), replace(CLAIM, claim=SUCCESS)),
+    (
+        "head_mismatch",
+        pushed(commit(Task="T009"), branch_head=OTHER, result=SUCCESS),
+        BackendStatus(),
+    ),
+    ("head_mismatch", pushed(result={**SUCCESS, "head": 5}), BackendStatus()),
+    ("foreign_commits", pushed(commit(Task="T009")), BackendStatus()),
+    ("foreign_commits", pushed(commit(Feature="002-x")), BackendStatus()),
+    ("foreign_commits", pushed(commit(Attempt="2")), BackendStatus()),
+    ("foreign_commits", pushed(commit(), WorkCommit(OTHER, {}), result=SUCCESS), BackendStatus()),
+    ("foreign_commits", pushed(commits=()), BackendStatus()),
+    ("verified", pushed(result=SUCCESS), BackendStatus()),
+    ("verified", pushed(), BackendStatus(known=True, claim=SUCCESS)),
+    ("verified", pushed(result=result("push_failed", head=HEAD)), CLAIM),
+    (
+        "verified",
         pushed(result=result("interrupted", head=HEAD)),
         BackendStatus(cancelled=True, exit_code=143),
     ),
-    (3, pushed(), replace(CLAIM, claim=result("rejected", code="already_started", head=BASE))),
-    (4, pushed(), BackendStatus()),
-    (4, pushed(), BackendStatus(known=True, cancelled=True)),
-    (4, pushed(), BackendStatus(alive=True)),
-    (5, replace(BEGUN, result=result("no_change", head=BASE)), BackendStatus()),
-    (5, replace(BEGUN, result=result("no_change")), BackendStatus(alive=True, cancelled=True)),
-    (6, replace(BEGUN, result=result("no_change", evidence=[])), BackendStatus()),
-    (6, replace(BEGUN, result=result("no_change", evidence="all well")), BackendStatus()),
-    (6, replace(BEGUN, result=result("no_change", evidence=[{"task": "T002"}])), BackendStatus()),
-    (6, replace(BEGUN, result=result("no_change", base=OTHER)), BackendStatus()),
-    (6, BEGUN, BackendStatus(known=True, exit_code=0, claim=result("no_change"))),
-    (7, replace(BEGUN, result=SUCCESS), BackendStatus(known=True, exit_code=0)),
-    (7, BEGUN, BackendStatus(cancelled=True, claim=SUCCESS)),
-    (7, pushed(commit(**{"Agent-Status": "failed"}), result=SUCCESS), BackendStatus()),
-    (8, BEGUN, BackendStatus(known=True, cancelled=True)),
-    (8, replace(BEGUN, result=result("interrupted")), BackendStatus(cancelled=True, exit_code=0)),
-    (8, NOTHING, BackendStatus(known=True, cancelled=True)),
-    (9, NOTHING, replace(CLAIM, claim=result("rejected", code="already_started"))),
-    (10, BEGUN, BackendStatus(known=True, cause=EVICTED)),
-    (10, NOTHING, BackendStatus(known=True, exit_code=0, cause=EVICTED)),
-    (10, replace(BEGUN, result=result("interrupted")), BackendStatus(known=True, cause=EVICTED)),
-    (10, BEGUN, replace(CLAIM, claim=result("failed", code="agent_failed"), cause=OOM)),
-    (11, BEGUN, replace(CLAIM, claim=result("failed", code="failed_code"), cause=OOM)),
-    (11, BEGUN, replace(CLAIM, claim=result("push_failed"), cause=EVICTED)),
-    (11, replace(BEGUN, result=result("interrupted")), BackendStatus(alive=True, cause=EVICTED)),
-    (11, replace(BEGUN, result=result("failed")), BackendStatus(known=True, exit_code=0)),
-    (11, replace(BEGUN, result=result("timed_out")), BackendStatus(cancelled=True)),
-    (11, replace(BEGUN, result=result("interrupted")), BackendStatus(cancelled=True, alive=True)),
-    (11, BEGUN, replace(CLAIM, claim=result("push_failed"))),
-    (11, NOTHING, replace(CLAIM, claim=result("rejected"))),
-    (12, BEGUN, BackendStatus(known=True, alive=True)),
-    (12, NOTHING, BackendStatus(known=True, alive=True, cancelled=True)),
-    (12, BEGUN, BackendStatus(alive=True, exit_code=0, claim={"status": "splendid"})),
-    (12, BEGUN, BackendStatus(alive=True, cause=EVICTED)),
-    (13, BEGUN, BackendStatus(known=True, exit_code=0)),
-    (13, NOTHING, BackendStatus(exit_code=0, claim={"status": ["succeeded"]})),
-    (14, NOTHING, BackendStatus(known=True)),
-    (14, NOTHING, BackendStatus()),
-    (15, BEGUN, BackendStatus(known=True)),
-    (15, BEGUN, BackendStatus(known=True, exit_code=143)),
-    (16, BEGUN, BackendStatus(elsewhere=True)),
-    (17, BEGUN, BackendStatus()),
     (
-        17,
+        "verified",
+        pushed(),
+        replace(CLAIM, claim=result("rejected", code="already_started", head=BASE)),
+    ),
+    ("verified_without_result", pushed(), BackendStatus()),
+    ("verified_without_result", pushed(), BackendStatus(known=True, cancelled=True)),
+    ("verified_without_result", pushed(), BackendStatus(alive=True)),
+    ("no_change", replace(BEGUN, result=result("no_change", head=BASE)), BackendStatus()),
+    (
+        "no_change",
+        replace(BEGUN, result=result("no_change")),
+        BackendStatus(alive=True, cancelled=True),
+    ),
+    ("no_evidence", replace(BEGUN, result=result("no_change", evidence=[])), BackendStatus()),
+    (
+        "no_evidence",
+        replace(BEGUN, result=result("no_change", evidence="all well")),
+        BackendStatus(),
+    ),
+    (
+        "no_evidence",
+        replace(BEGUN, result=result("no_change", evidence=[{"task": "T002"}])),
+        BackendStatus(),
+    ),
+    ("no_evidence", replace(BEGUN, result=result("no_change", base=OTHER)), BackendStatus()),
+    ("no_evidence", BEGUN, BackendStatus(known=True, exit_code=0, claim=result("no_change"))),
+    ("nothing_pushed", replace(BEGUN, result=SUCCESS), BackendStatus(known=True, exit_code=0)),
+    ("nothing_pushed", BEGUN, BackendStatus(cancelled=True, claim=SUCCESS)),
+    (
+        "nothing_pushed",
+        pushed(commit(**{"Agent-Status": "failed"}), result=SUCCESS),
+        BackendStatus(),
+    ),
+    ("cancelled", BEGUN, BackendStatus(known=True, cancelled=True)),
+    (
+        "cancelled",
+        replace(BEGUN, result=result("interrupted")),
+        BackendStatus(cancelled=True, exit_code=0),
+    ),
+    ("cancelled", NOTHING, BackendStatus(known=True, cancelled=True)),
+    ("already_started", NOTHING, replace(CLAIM, claim=result("rejected", code="already_started"))),
+    ("caused", BEGUN, BackendStatus(known=True, cause=EVICTED)),
+    ("caused", NOTHING, BackendStatus(known=True, exit_code=0, cause=EVICTED)),
+    (
+        "caused",
+        replace(BEGUN, result=result("interrupted")),
+        BackendStatus(known=True, cause=EVICTED),
+    ),
+    ("caused", BEGUN, replace(CLAIM, claim=result("failed", code="agent_failed"), cause=OOM)),
+    ("claimed", BEGUN, replace(CLAIM, claim=result("failed", code="failed_code"), cause=OOM)),
+    ("claimed", BEGUN, replace(CLAIM, claim=result("push_failed"), cause=EVICTED)),
+    (
+        "claimed",
+        replace(BEGUN, result=result("interrupted")),
+        BackendStatus(alive=True, cause=EVICTED),
+    ),
+    ("claimed", replace(BEGUN, result=result("failed")), BackendStatus(known=True, exit_code=0)),
+    ("claimed", replace(BEGUN, result=result("timed_out")), BackendStatus(cancelled=True)),
+    (
+        "claimed",
+        replace(BEGUN, result=result("interrupted")),
+        BackendStatus(cancelled=True, alive=True),
+    ),
+    ("claimed", BEGUN, replace(CLAIM, claim=result("push_failed"))),
+    ("claimed", NOTHING, replace(CLAIM, claim=result("rejected"))),
+    ("still_running", BEGUN, BackendStatus(known=True, alive=True)),
+    ("still_running", NOTHING, BackendStatus(known=True, alive=True, cancelled=True)),
+    ("still_running", BEGUN, BackendStatus(alive=True, exit_code=0, claim={"status": "splendid"})),
+    ("still_running", BEGUN, BackendStatus(alive=True, cause=EVICTED)),
+    ("nothing_pushed, exit code 0", BEGUN, BackendStatus(known=True, exit_code=0)),
+    (
+        "nothing_pushed, exit code 0",
+        NOTHING,
+        BackendStatus(exit_code=0, claim={"status": ["succeeded"]}),
+    ),
+    ("ended_before_start", NOTHING, BackendStatus(known=True)),
+    ("ended_before_start", NOTHING, BackendStatus()),
+    ("killed", BEGUN, BackendStatus(known=True)),
+    ("killed", BEGUN, BackendStatus(known=True, exit_code=143)),
+    ("no_result", BEGUN, BackendStatus(elsewhere=True)),
+    ("no_trace", BEGUN, BackendStatus()),
+    (
+        "no_trace",
         replace(BEGUN, result={"tasks": [{"task": "T002", "status": "succeeded"}]}),
         BackendStatus(),
     ),
@@ -131,6 +183,10 @@ CODES = [
     ("no_result", "unverified"),
     ("no_trace", "lost"),
 ]
+# A second row has the code of an earlier one: an agent that ended well and pushed nothing.
+NAMES = [code for code, _ in CODES]
+NAMES[NAMES.index("still_running") + 1] += ", exit code 0"
+ROWS = dict(zip(NAMES, TABLE, strict=True))
 
 
 def fixed(evidence: Evidence, ending: BackendStatus) -> tuple[Evidence, BackendStatus]:
@@ -143,21 +199,21 @@ def fixed(evidence: Evidence, ending: BackendStatus) -> tuple[Evidence, BackendS
 
 
 @pytest.mark.parametrize(("row", "evidence", "ending"), CASES)
-def test_row(row: int, evidence: Evidence, ending: BackendStatus) -> None:
-    judged = decide("T001", *fixed(evidence, ending))
-    expected: Row = TABLE[row]
+def test_row(row: str, evidence: Evidence, ending: BackendStatus) -> None:
+    verdict = decide("T001", *fixed(evidence, ending))
+    expected: Row = ROWS[row]
     if expected.code != "claimed":
-        assert (judged.code, judged.outcome) == (expected.code, expected.outcome)
-        assert judged.message.startswith(expected.message or "It was evicted.")
+        assert (verdict.code, verdict.outcome) == (expected.code, expected.outcome)
+        assert verdict.message.startswith(expected.message or "It was evicted.")
         return
     claim = evidence.result or ending.claim
-    assert judged.outcome is Outcome(claim["status"])
-    assert judged.code == f"{claim['status']}_code"
-    assert judged.message == "Words."
+    assert verdict.outcome is Outcome(claim["status"])
+    assert verdict.code == f"{claim['status']}_code"
+    assert verdict.message == "Words."
 
 
 def test_every_row_has_a_case_and_its_name_is_stable() -> None:
-    assert {row for row, _, _ in CASES} == set(range(len(TABLE)))
+    assert {row for row, _, _ in CASES} == set(ROWS)
     assert [(row.code, row.outcome.value) for row in TABLE] == CODES
 
 
@@ -227,6 +283,6 @@ def test_a_claims_own_hint_comes_first() -> None:
 )
 def test_a_hostile_result_raises_nothing(hostile: dict[str, Any]) -> None:
     for evidence in (replace(BEGUN, result=hostile), pushed(result=hostile)):
-        judged = decide("T001", evidence, BackendStatus(known=True, claim=hostile))
-        assert isinstance(judged.message, str)
-        assert isinstance(judged.hint, str)
+        verdict = decide("T001", evidence, BackendStatus(known=True, claim=hostile))
+        assert isinstance(verdict.message, str)
+        assert isinstance(verdict.hint, str)

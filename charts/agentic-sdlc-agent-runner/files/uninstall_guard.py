@@ -4,7 +4,7 @@
 usage: uninstall_guard.py NAMESPACE RELEASE REVISION RELEASE_NAMESPACE
 
 An attempt is a Job with the runner's label that has neither completed nor failed. Without an
-answer of the API server nobody knows, so that counts as "one is".
+answer from the API server no one knows, so that counts as "one is".
 """
 
 import http.client
@@ -63,8 +63,8 @@ def ended(job: dict) -> bool:
     )
 
 
-def patiently(namespace: str) -> "list[dict]":
-    """Ask again for as long as the cause may pass by itself."""
+def running_with_retries(namespace: str) -> "list[dict]":
+    """Ask again while the cause may be temporary."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -85,24 +85,24 @@ def line(job: dict) -> str:
 def main(namespace: str, release: str, revision: str, home: str) -> int:
     """Say whether the release may go, and if not, what to do."""
     ways = (
-        "Helm takes the release for half uninstalled now, and would upgrade it no more.",
+        "Helm now counts the release as half uninstalled and will not upgrade it.",
         f"To keep it: helm rollback {release} {revision} -n {home}",
-        f"To uninstall all the same: helm uninstall {release} -n {home} --no-hooks",
+        f"To uninstall anyway: helm uninstall {release} -n {home} --no-hooks",
     )
     try:
-        jobs = patiently(namespace)
+        jobs = running_with_retries(namespace)
     except NoAnswerError as error:
         look = f"kubectl -n {namespace} get jobs -l {SELECTOR}"
-        tell(
-            f"REFUSED: nobody could say whether attempts run in namespace {namespace}: {error}",
-            f"Mend that and uninstall again, or look yourself: {look}",
+        report(
+            f"REFUSED: cannot find out whether attempts run in namespace {namespace}: {error}",
+            f"Fix that and uninstall again, or check with: {look}",
             *ways,
         )
         return 1
     if jobs:
-        tell(*refusal(jobs), *ways)
+        report(*refusal(jobs), *ways)
         return 1
-    tell(f"No attempt runs in namespace {namespace}.")
+    report(f"No attempt runs in namespace {namespace}.")
     return 0
 
 
@@ -118,7 +118,7 @@ def refusal(jobs: "list[dict]") -> "list[str]":
     ]
 
 
-def tell(*lines: str) -> None:
+def report(*lines: str) -> None:
     """Print lines, with no character that a terminal would act on."""
     sys.stdout.writelines(
         "".join(each if each.isprintable() else "?" for each in text) + "\n" for text in lines

@@ -19,7 +19,7 @@
 {{- fail (printf "agent.form is sidecar and the cluster is %s: native sidecars begin with 1.29; set agent.form to auto or single." $version) -}}
 {{- end -}}
 {{- if and (eq .Values.pod.image.tag "latest") (not .Values.pod.image.digest) -}}
-{{- fail "pod.image.tag is latest: nobody could say later what an attempt ran; name a version, or set pod.image.digest." -}}
+{{- fail "pod.image.tag is latest: no one could say later what an attempt ran; name a version, or set pod.image.digest." -}}
 {{- end -}}
 {{- $reserved := tuple "HOME" "TMPDIR" "OPENCODE_CONFIG_CONTENT" "OPENCODE_SERVER_PASSWORD" -}}
 {{- range $side := tuple "agent" "runner" -}}

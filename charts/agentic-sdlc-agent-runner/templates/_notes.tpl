@@ -45,7 +45,7 @@ WARNING: pod.image.repository is a placeholder: no node can pull it.
 {{- end }}
 {{- if not (include "agentic-sdlc-agent-runner.spawners" . | fromJsonArray) }}
 
-Nobody but administrators may start attempts: name them in spawner.users, .groups or .serviceAccounts.
+Only administrators may start attempts. Name others in spawner.users, .groups or .serviceAccounts.
 {{- end }}
 {{- if .Values.networkPolicy.enabled }}
 

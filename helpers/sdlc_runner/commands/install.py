@@ -19,7 +19,7 @@ from sdlc_runner.install import (
 from sdlc_runner.install.desired_files import DesiredFile
 from sdlc_runner.install.manifest import Manifest
 from sdlc_runner.install.spec_kit_variant import SpecKitVariant
-from sdlc_runner.install.worktree import Target, sha256
+from sdlc_runner.install.worktree import Worktree, sha256
 from sdlc_runner.output.render import counted
 
 if TYPE_CHECKING:
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
     from sdlc_runner.commands.call import Call
     from sdlc_runner.install.desired_files import DesiredFiles
-    from sdlc_runner.install.spec_kit_variant import Found
+    from sdlc_runner.install.spec_kit_variant import SpecKitLayout
     from sdlc_runner.output.output import Output
 
 
 class Job(NamedTuple):
     """What one call works on."""
 
-    target: Target
+    target: Worktree
     known: Manifest
-    found: Found
+    found: SpecKitLayout
     environ: Mapping[str, str]
 
 
@@ -50,7 +50,7 @@ def run(call: Call) -> ExitCode:
             f"{root} is the repository of the bundle itself.",
             "Name your own repository.",
         )
-    target = Target(root)
+    target = Worktree(root)
     titles = titles or live_titles.is_there(target)
     if titles:
         live_titles.check(target)
@@ -72,7 +72,7 @@ def run(call: Call) -> ExitCode:
     return _summarize(job, wanted, output, new_preset=new_preset, dry_run=dry_run, more=more)
 
 
-def _own(target: Target, known: Manifest) -> frozenset[str]:
+def _own(target: Worktree, known: Manifest) -> frozenset[str]:
     """Return the files that were not there before and are still as we wrote them."""
     return frozenset(
         name
@@ -97,7 +97,7 @@ def _suits_preset(job: Job) -> bool:
 def _register(job: Job) -> bool:
     """Have the CLI compose the commands; False, with all as it was, where it cannot."""
     if job.known.preset or spec_kit_preset.is_registered(job.target):
-        uninstall.take_out_preset(job.target, job.known, job.environ)
+        uninstall.remove_preset(job.target, job.known, job.environ)
     before = {
         name: job.target.read(name) or b""
         for name in spec_kit_preset.commands(job.target, job.found)

@@ -15,21 +15,21 @@ from sdlc_runner.install import (
     permissions,
     spec_kit_preset,
 )
-from sdlc_runner.install.worktree import Target, sha256
+from sdlc_runner.install.worktree import Worktree, sha256
 from sdlc_runner.output.render import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sdlc_runner.commands.call import Call
-    from sdlc_runner.install.manifest import Entry, Manifest
+    from sdlc_runner.install.manifest import Manifest, ManifestEntry
     from sdlc_runner.output.output import Output
 
 
 def run(call: Call) -> ExitCode:
     """Remove the files that still have the hash of installation, and restore what they replaced."""
     environ, output, dry_run = call.environ, call.output, call.args.dry_run
-    target = Target(call.target)
+    target = Worktree(call.target)
     known = manifest.read(target.root)
     if known == manifest.EMPTY:
         raise UsageError(
@@ -37,9 +37,9 @@ def run(call: Call) -> ExitCode:
             f"The bundle is not installed in {target.root}.",
             "There is nothing to remove.",
         )
-    live_titles.take_out(target, output, dry_run=dry_run)
+    live_titles.remove(target, output, dry_run=dry_run)
     if not dry_run:
-        _take_out(target, known, environ, output)
+        _remove_all(target, known, environ, output)
     count = emit_files(output, RemovedEvent, known.files, dry_run=dry_run)
     if known.preset:
         output.emit(RemovedEvent(what="preset", name=bundle_files.PRESET, dry_run=dry_run or None))
@@ -59,7 +59,7 @@ def run(call: Call) -> ExitCode:
 def emit_files(
     output: Output,
     event: type[InstalledEvent | RemovedEvent],
-    files: Mapping[str, Entry],
+    files: Mapping[str, ManifestEntry],
     *,
     dry_run: bool,
 ) -> int:
@@ -74,9 +74,11 @@ def emit_files(
     return len(files)
 
 
-def _take_out(target: Target, known: Manifest, environ: Mapping[str, str], output: Output) -> None:
+def _remove_all(
+    target: Worktree, known: Manifest, environ: Mapping[str, str], output: Output
+) -> None:
     if known.preset:
-        take_out_preset(target, known, environ)
+        remove_preset(target, known, environ)
     for name, entry in known.files.items():
         of_preset = known.preset and entry.before and entry.what == "command"
         if of_preset or undo(target, name, entry, output):
@@ -85,14 +87,14 @@ def _take_out(target: Target, known: Manifest, environ: Mapping[str, str], outpu
     target.prune([*known.folders, *_folders(known)])
 
 
-def take_out_preset(target: Target, known: Manifest, environ: Mapping[str, str]) -> None:
+def remove_preset(target: Worktree, known: Manifest, environ: Mapping[str, str]) -> None:
     """Unregister the preset; its commands become what they were."""
     names = (name for name, entry in known.files.items() if entry.what == "command")
     stood = ((name, target.read(f"{manifest.BEFORE}/{name}")) for name in names)
     spec_kit_preset.remove(target, {name: content for name, content in stood if content}, environ)
 
 
-def undo(target: Target, name: str, entry: Entry, output: Output) -> bool:
+def undo(target: Worktree, name: str, entry: ManifestEntry, output: Output) -> bool:
     """Restore one file; False if the user changed it."""
     current = target.read(name)
     before = target.read(f"{manifest.BEFORE}/{name}") if entry.before else None
@@ -116,7 +118,7 @@ def undo(target: Target, name: str, entry: Entry, output: Output) -> bool:
     return False
 
 
-def _undo_in_part(target: Target, name: str, entry: Entry, text: str) -> bool:
+def _undo_in_part(target: Worktree, name: str, entry: ManifestEntry, text: str) -> bool:
     """Remove from a changed file what is certainly the bundle's; whether all of it is gone."""
     if entry.what == "command":
         return entry.before and not command_wrapper.is_ours(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.install import command_wrapper, manifest, spec_kit_variant
-from sdlc_runner.install.worktree import Target, sha256
+from sdlc_runner.install.worktree import Worktree, sha256
 from sdlc_runner.output.render import counted
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def is_installed(root: Path) -> bool:
 
 def whole(root: Path) -> CheckResult:
     """Check the files of the bundle, and that the one active implement command is the bundle's."""
-    target = Target(root)
+    target = Worktree(root)
     known = manifest.read(root)
     command = _command(target)
     now = {name: target.read(name) for name in known.files}
@@ -56,7 +56,7 @@ def _changed(known: Manifest, now: dict[str, bytes | None]) -> list[str]:
     ]
 
 
-def _command(target: Target) -> str:
+def _command(target: Worktree) -> str:
     live = list(spec_kit_variant.implement_commands(target.root))
     names = {PurePosixPath(name).stem for name in live}
     if len({spec_kit_variant.NAMES[name] for name in names}) > 1:

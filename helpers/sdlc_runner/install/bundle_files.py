@@ -82,7 +82,7 @@ def preset(variant: SpecKitVariant) -> dict[str, bytes]:
 
 def wrapped_implement() -> str:
     """Return the implement command as both presets have it."""
-    return command_wrapper.as_wrapper(implement())
+    return command_wrapper.with_core_placeholder(implement())
 
 
 def _read(part: str, name: str) -> bytes:

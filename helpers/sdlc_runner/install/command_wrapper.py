@@ -11,7 +11,7 @@ _FRONT = re.compile(r"\A---\r?\n.*?\r?\n---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _SOURCE = re.compile(r"^<!-- Source: .* -->$", re.MULTILINE)
 
 
-def as_wrapper(ours: str) -> str:
+def with_core_placeholder(ours: str) -> str:
     """Return our command with a place for the stock text instead of steps of its own."""
     return _OWN_CORE.sub(CORE, ours)
 
@@ -19,7 +19,7 @@ def as_wrapper(ours: str) -> str:
 def around(stock: str, ours: str) -> str:
     """Return a stock command, under its own frontmatter, with our text around it."""
     front = _FRONT.match(stock)
-    before, _, after = _body(as_wrapper(ours)).partition(CORE)
+    before, _, after = _body(with_core_placeholder(ours)).partition(CORE)
     head = front[0] if front else ""
     return f"{head}{before}{_body(stock)}{after}"
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.install import bundle_files, command_wrapper, permissions
-from sdlc_runner.install.manifest import BEFORE, Entry
+from sdlc_runner.install.manifest import BEFORE, ManifestEntry
 from sdlc_runner.install.spec_kit_variant import PLAIN
 from sdlc_runner.install.worktree import sha256
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from sdlc_runner.install.manifest import Manifest
     from sdlc_runner.install.permissions import Rules
-    from sdlc_runner.install.spec_kit_variant import Found
-    from sdlc_runner.install.worktree import Target
+    from sdlc_runner.install.spec_kit_variant import SpecKitLayout
+    from sdlc_runner.install.worktree import Worktree
 
 
 class DesiredFile(NamedTuple):
@@ -28,15 +28,17 @@ class DesiredFile(NamedTuple):
     inserted: tuple[str, ...] = ()
 
     @property
-    def entry(self) -> Entry:
-        """What the ledger says of it."""
-        return Entry(self.what, sha256(self.content), self.before is not None, self.inserted)
+    def entry(self) -> ManifestEntry:
+        """What the manifest says of it."""
+        return ManifestEntry(
+            self.what, sha256(self.content), self.before is not None, self.inserted
+        )
 
 
 class DesiredFiles(NamedTuple):
     """All of them, those to write, what stood there before, and what a person changed and keeps."""
 
-    entries: dict[str, Entry]
+    entries: dict[str, ManifestEntry]
     writes: dict[str, DesiredFile]
     before: dict[str, bytes]
     kept: list[str]
@@ -49,7 +51,7 @@ class DesiredFiles(NamedTuple):
         if current != piece.content:
             self.writes[name] = piece
 
-    def keep(self, name: str, entry: Entry | None) -> None:
+    def keep(self, name: str, entry: ManifestEntry | None) -> None:
         """Leave a file as a person changed it."""
         self.kept.append(name)
         if entry is not None:
@@ -57,7 +59,7 @@ class DesiredFiles(NamedTuple):
 
 
 def collect(
-    target: Target, known: Manifest, found: Found, rules: Rules, *, in_place: bool
+    target: Worktree, known: Manifest, found: SpecKitLayout, rules: Rules, *, in_place: bool
 ) -> DesiredFiles:
     """Look at every file; raises ``not_ours`` where a stranger's is in the way."""
     pieces = DesiredFiles({}, {}, {}, [])
@@ -74,7 +76,7 @@ def collect(
 
 
 def _file(
-    target: Target, known: Manifest, pieces: DesiredFiles, name: str, piece: DesiredFile
+    target: Worktree, known: Manifest, pieces: DesiredFiles, name: str, piece: DesiredFile
 ) -> None:
     current, entry = target.read(name), known.files.get(name)
     ours = entry is not None and current is not None and sha256(current) == entry.sha256
@@ -85,12 +87,12 @@ def _file(
     else:
         raise UsageError(
             Code.NOT_OURS,
-            f"{name} is there already, and is not of this bundle.",
-            "Rename it or move it away, then install again.",
+            f"{name} already exists and is not part of this bundle.",
+            "Rename it or move it away, then run `sdlc-runner install` again.",
         )
 
 
-def _wrapped(target: Target, found: Found) -> Iterator[tuple[str, str]]:
+def _wrapped(target: Worktree, found: SpecKitLayout) -> Iterator[tuple[str, str]]:
     for name in found.commands:
         yield name, bundle_files.implement()
     for name in found.tasks_commands:
@@ -98,8 +100,8 @@ def _wrapped(target: Target, found: Found) -> Iterator[tuple[str, str]]:
             yield name, bundle_files.tasks()
 
 
-def _command(target: Target, known: Manifest, pieces: DesiredFiles, name: str, ours: str) -> None:
-    """Put our text around a stock command: what it was before is kept beside the ledger."""
+def _command(target: Worktree, known: Manifest, pieces: DesiredFiles, name: str, ours: str) -> None:
+    """Put our text around a stock command: what it was before is kept beside the manifest."""
     current, entry = target.read(name) or b"", known.files.get(name)
     base = current
     if command_wrapper.is_ours(current.decode("utf-8", "replace")):
@@ -112,8 +114,8 @@ def _command(target: Target, known: Manifest, pieces: DesiredFiles, name: str, o
     pieces.add(name, DesiredFile("command", content, base), current)
 
 
-def _is_untouched(current: bytes, before: bytes, entry: Entry | None, ours: str) -> bool:
-    """Whether a wrapped command is as we wrote it, also where the ledger was not written any more.
+def _is_untouched(current: bytes, before: bytes, entry: ManifestEntry | None, ours: str) -> bool:
+    """Whether a wrapped command is as we wrote it, also where the manifest was never written.
 
     That is so after an installation that was killed.
     """
@@ -122,7 +124,7 @@ def _is_untouched(current: bytes, before: bytes, entry: Entry | None, ours: str)
     return current == command_wrapper.around(before.decode("utf-8", "replace"), ours).encode()
 
 
-def _permissions(target: Target, known: Manifest, pieces: DesiredFiles, rules: Rules) -> None:
+def _permissions(target: Worktree, known: Manifest, pieces: DesiredFiles, rules: Rules) -> None:
     for name in permissions.FILES:
         current = target.read(name)
         if current is None:
@@ -132,7 +134,9 @@ def _permissions(target: Target, known: Manifest, pieces: DesiredFiles, rules: R
             merged, inserted = permissions.merge(_text(base, name), rules)
         except ValueError as error:
             raise UsageError(
-                Code.BAD_CONFIG, f"{name}: {error}.", "Mend it, then install again."
+                Code.BAD_CONFIG,
+                f"{name}: {error}.",
+                f"Fix {name}, then run `sdlc-runner install` again.",
             ) from None
         if inserted:
             piece = DesiredFile("permissions", merged.encode(), base, inserted)
@@ -140,7 +144,7 @@ def _permissions(target: Target, known: Manifest, pieces: DesiredFiles, rules: R
             return
 
 
-def _without_ours(target: Target, known: Manifest, name: str, current: bytes) -> bytes:
+def _without_ours(target: Worktree, known: Manifest, name: str, current: bytes) -> bytes:
     """Return a configuration as it would be had we never touched it."""
     entry = known.files.get(name)
     if entry is None:

@@ -14,13 +14,13 @@ from sdlc_runner import files
 from sdlc_runner.errors import Code, UsageError
 from sdlc_runner.events.types import InstalledEvent, RemovedEvent, WarningEvent
 from sdlc_runner.install import bundle_files, manifest
-from sdlc_runner.install.manifest import Entry, Manifest
+from sdlc_runner.install.manifest import Manifest, ManifestEntry
 from sdlc_runner.install.worktree import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from sdlc_runner.install.worktree import Target
+    from sdlc_runner.install.worktree import Worktree
     from sdlc_runner.output.output import Output
 
 PLUGIN = ".opencode/plugins/sdlc-runner-live-titles.js"
@@ -41,12 +41,12 @@ _FOLDERS = (f".opencode/{_MODULES}", ".opencode/plugins")
 _OTHERS = ("plugin", "plugins", "tool", "tools")
 
 
-def is_there(target: Target) -> bool:
+def is_there(target: Worktree) -> bool:
     """Whether this checkout has them."""
     return target.read(FILE) is not None
 
 
-def check(target: Target) -> None:
+def check(target: Worktree) -> None:
     """Raise ``not_ours`` where a stranger's file has the plugin's name."""
     known = manifest.read(target.root, FILE)
     if not _is_ours(target, known, PLUGIN) and PLUGIN not in known.files:
@@ -55,24 +55,25 @@ def check(target: Target) -> None:
         )
 
 
-def put(target: Target, environ: Mapping[str, str], output: Output, *, dry_run: bool) -> int:
+def put(target: Worktree, environ: Mapping[str, str], output: Output, *, dry_run: bool) -> int:
     """Put the plugin into a checkout, and say what it would wait for; return how many files."""
     known = manifest.read(target.root, FILE)
     wanted = dict(_wanted(target, known))
-    entries = {name: Entry("file", sha256(content)) for name, content in wanted.items()}
+    entries = {name: ManifestEntry("file", sha256(content)) for name, content in wanted.items()}
     writes = [name for name, content in wanted.items() if target.read(name) != content]
     new = Manifest({**known.files, **entries}, _folders(target, known))
     if new != known and not dry_run:
-        target.write(FILE, manifest.to_bytes(new))  # first: who is killed then knows what is theirs
+        # First, so that an install that is killed can be undone.
+        target.write(FILE, manifest.to_bytes(new))
     for name in writes:
         if not dry_run:
             target.write(name, wanted[name])
         output.emit(InstalledEvent(what="file", name=name, dry_run=dry_run or None))
-    _tell_of_the_wait(target, wanted, environ, output)
+    _warn_of_slow_start(target, wanted, environ, output)
     return len(writes)
 
 
-def take_out(target: Target, output: Output, *, dry_run: bool) -> None:
+def remove(target: Worktree, output: Output, *, dry_run: bool) -> None:
     """Remove what is as we wrote it."""
     known = manifest.read(target.root, FILE)
     for name, entry in known.files.items():
@@ -93,20 +94,20 @@ def take_out(target: Target, output: Output, *, dry_run: bool) -> None:
         target.prune(known.folders)
 
 
-def _folders(target: Target, known: Manifest) -> tuple[str, ...]:
+def _folders(target: Worktree, known: Manifest) -> tuple[str, ...]:
     """Return the folders that are there only for us."""
     new = (name for name in _FOLDERS if not (target.root / name).is_dir())
     return tuple(sorted({*known.folders, *new}))
 
 
-def _wanted(target: Target, known: Manifest) -> Iterator[tuple[str, bytes]]:
+def _wanted(target: Worktree, known: Manifest) -> Iterator[tuple[str, bytes]]:
     """Yield what is ours to write: nothing that somebody else has there."""
     for name, content in _pieces(target, known):
         if _is_ours(target, known, name):
             yield name, content
 
 
-def _pieces(target: Target, known: Manifest) -> Iterator[tuple[str, bytes]]:
+def _pieces(target: Worktree, known: Manifest) -> Iterator[tuple[str, bytes]]:
     yield PLUGIN, bundle_files.live_titles()
     yield ".opencode/plugins/.gitignore", _IGNORED.encode()
     yield ".opencode/.gitignore", _IGNORED_BY_OPENCODE.encode()
@@ -116,12 +117,12 @@ def _pieces(target: Target, known: Manifest) -> Iterator[tuple[str, bytes]]:
         yield modules, b"*\n"
 
 
-def _is_ours(target: Target, known: Manifest, name: str) -> bool:
+def _is_ours(target: Worktree, known: Manifest, name: str) -> bool:
     current, entry = target.read(name), known.files.get(name)
     return current is None or (entry is not None and entry.sha256 == sha256(current))
 
 
-def _is_used(target: Target) -> bool:
+def _is_used(target: Worktree) -> bool:
     """Whether packages are there already, or other plugins and tools that may import some."""
     folder = target.root / ".opencode"
     if any((folder / name).exists() for name in (_MODULES, _LOCK, "package.json")):
@@ -130,8 +131,8 @@ def _is_used(target: Target) -> bool:
     return any(path != target.root / PLUGIN for path in found)
 
 
-def _tell_of_the_wait(
-    target: Target, wanted: Mapping[str, bytes], environ: Mapping[str, str], output: Output
+def _warn_of_slow_start(
+    target: Worktree, wanted: Mapping[str, bytes], environ: Mapping[str, str], output: Output
 ) -> None:
     """Name the folders that OpenCode still has to fill; outside of the checkout none is ours."""
     folders = list(_user_folders(environ))

@@ -21,7 +21,7 @@ BEFORE = f"{HOME}/before"
 _SCHEMA = 1
 
 
-class Entry(NamedTuple):
+class ManifestEntry(NamedTuple):
     """One file: its kind, the hash of what we wrote, and what went in among what was there."""
 
     what: str
@@ -33,7 +33,7 @@ class Entry(NamedTuple):
 class Manifest(NamedTuple):
     """Every file, the folders that were made for them, and whether a preset was registered."""
 
-    files: Mapping[str, Entry]
+    files: Mapping[str, ManifestEntry]
     folders: tuple[str, ...] = ()
     preset: bool = False
 
@@ -52,7 +52,9 @@ def read(root: Path, file: str = FILE) -> Manifest:
     try:
         found = files.read_json(path)
         entries = {
-            name: Entry(item["what"], item["sha256"], item["before"], tuple(item["inserted"]))
+            name: ManifestEntry(
+                item["what"], item["sha256"], item["before"], tuple(item["inserted"])
+            )
             for name, item in found["files"].items()
         }
         return Manifest(entries, tuple(found["folders"]), bool(found["preset"]))

@@ -16,8 +16,8 @@ from sdlc_runner.install.worktree import sha256
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from sdlc_runner.install.spec_kit_variant import Found
-    from sdlc_runner.install.worktree import Target
+    from sdlc_runner.install.spec_kit_variant import SpecKitLayout
+    from sdlc_runner.install.worktree import Worktree
 
 PROGRAM = "specify"
 _FOLDER = f".specify/presets/{bundle_files.PRESET}"
@@ -32,18 +32,18 @@ def is_there(environ: Mapping[str, str]) -> bool:
     return shutil.which(PROGRAM, path=environ.get("PATH")) is not None
 
 
-def is_registered(target: Target) -> bool:
-    """Whether the CLI has the preset, whoever gave it to it."""
+def is_registered(target: Worktree) -> bool:
+    """Whether the CLI has the preset, no matter who registered it."""
     return target.read(f"{_FOLDER}/preset.yml") is not None
 
 
-def commands(target: Target, found: Found) -> tuple[str, ...]:
+def commands(target: Worktree, found: SpecKitLayout) -> tuple[str, ...]:
     """Return the commands that the preset changes in a repository."""
     written = (name for name in found.tasks_commands if target.read(name) is not None)
     return (*found.commands, *written)
 
 
-def is_current(target: Target, found: Found) -> bool:
+def is_current(target: Worktree, found: SpecKitLayout) -> bool:
     """Whether this very preset is registered and in force."""
     same = all(
         target.read(f"{_FOLDER}/{name}") == content
@@ -52,12 +52,12 @@ def is_current(target: Target, found: Found) -> bool:
     return same and _in_force(target, found)
 
 
-def _in_force(target: Target, found: Found) -> bool:
+def _in_force(target: Worktree, found: SpecKitLayout) -> bool:
     texts = (target.read(name) or b"" for name in commands(target, found))
     return all(command_wrapper.is_ours(text.decode("utf-8", "replace")) for text in texts)
 
 
-def add(target: Target, found: Found, environ: Mapping[str, str]) -> bool:
+def add(target: Worktree, found: SpecKitLayout, environ: Mapping[str, str]) -> bool:
     """Register the preset; False where the CLI on PATH is not the one this repository is of."""
     with tempfile.TemporaryDirectory() as folder:
         for name, content in bundle_files.preset(found.variant).items():
@@ -68,10 +68,10 @@ def add(target: Target, found: Found, environ: Mapping[str, str]) -> bool:
     return done.ok and _in_force(target, found)
 
 
-def remove(target: Target, before: Mapping[str, bytes], environ: Mapping[str, str]) -> None:
+def remove(target: Worktree, before: Mapping[str, bytes], environ: Mapping[str, str]) -> None:
     """Take the preset out again; what was there before comes back byte for byte.
 
-    The CLI writes the stock command anew, with other margins: where it still says the same, the
+    The CLI rewrites the stock command, with other margins: where it still says the same, the
     former bytes are better, and its record of them is put right.
     """
     if not is_there(environ):
@@ -93,13 +93,13 @@ def remove(target: Target, before: Mapping[str, bytes], environ: Mapping[str, st
     _drop_empty_registry(target)
 
 
-def _correct_record(target: Target, ours: str, former: str) -> None:
+def _correct_record(target: Worktree, ours: str, former: str) -> None:
     record = target.read(_RECORD)
     if record and ours.encode() in record:
         target.write(_RECORD, record.replace(ours.encode(), former.encode()))
 
 
-def _drop_empty_registry(target: Target) -> None:
+def _drop_empty_registry(target: Worktree) -> None:
     registry = target.read(_REGISTRY)
     try:
         empty = registry is not None and not json.loads(registry).get("presets")
@@ -110,7 +110,7 @@ def _drop_empty_registry(target: Target) -> None:
         target.prune([".specify/presets"])
 
 
-def _specify(target: Target, environ: Mapping[str, str], *argv: str) -> process.Completed:
+def _specify(target: Worktree, environ: Mapping[str, str], *argv: str) -> process.Completed:
     return process.run(
         _argv(argv), cwd=target.root, env={**environ, "NO_COLOR": "1"}, timeout=_SECONDS
     )

@@ -38,7 +38,7 @@ NAMES = {
 }
 
 
-class Found(NamedTuple):
+class SpecKitLayout(NamedTuple):
     """A variant and the files of its implement command: several where folders or names are."""
 
     variant: SpecKitVariant
@@ -57,7 +57,7 @@ class Found(NamedTuple):
         return tuple(name.replace("implement.md", "tasks.md") for name in self.commands)
 
 
-def find(root: Path, own: frozenset[str] = frozenset()) -> Found:
+def find(root: Path, own: frozenset[str] = frozenset()) -> SpecKitLayout:
     """Find the implement command, leaving out files of our own; two different ones are an error."""
     live = list(implement_commands(root, own))
     variants = {NAMES[PurePosixPath(name).stem] for name in live}
@@ -70,7 +70,7 @@ def find(root: Path, own: frozenset[str] = frozenset()) -> Found:
     found = variants.pop() if variants else SpecKitVariant.NONE
     if found is SpecKitVariant.OLD and not (root / _SPEC_KIT).is_dir():
         found = SpecKitVariant.OWN
-    return Found(found, tuple(live))
+    return SpecKitLayout(found, tuple(live))
 
 
 def implement_commands(root: Path, own: frozenset[str] = frozenset()) -> Iterator[str]:
@@ -85,7 +85,7 @@ def implement_commands(root: Path, own: frozenset[str] = frozenset()) -> Iterato
 def is_as_installed(root: Path, commands: tuple[str, ...]) -> bool:
     """Whether spec-kit's own record says that it wrote these very files.
 
-    Only then may its CLI write them anew: it would lose what a person changed.
+    Only then may its CLI rewrite them: otherwise it would lose what a person changed.
     """
     try:
         hashes = files.read_json(root / _INTEGRATION)["files"]

@@ -23,7 +23,7 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-class Target:
+class Worktree:
     """A work tree; no path leads out of it."""
 
     def __init__(self, root: Path) -> None:
