@@ -1,1 +1,1 @@
-"""One attempt: what it is told, what it is called, and how it exited."""
+"""One attempt: its specification, its names, and how it exited."""

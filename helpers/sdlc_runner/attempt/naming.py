@@ -87,7 +87,7 @@ class AttemptRefs:
 
     @property
     def start(self) -> str:
-        """The lock, and the witness that the agent had begun."""
+        """The lock, and the proof that the agent had begun."""
         return self._ref("start")
 
     @property

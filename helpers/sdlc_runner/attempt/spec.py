@@ -1,4 +1,4 @@
-"""An attempt as a record: what the worker is told, and what a backend knows of its end."""
+"""An attempt as a record: its specification, and what a backend knows of its end."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def follow_all(
     limits: FollowLimits,
     positions: registry.Positions | None = None,
 ) -> ExitCode:
-    """Follow attempts to their outcomes; a ``continue`` event when patience ends first."""
+    """Follow attempts to their outcomes; a ``continue`` event when a limit is reached first."""
     follower = Follower(project, output, positions, limits)
     return to_the_end(project, follower, lambda _: [], known, output)
 

@@ -57,7 +57,7 @@ def watch(
         if time.monotonic() - looked >= _LOOK_SECONDS:
             looked = time.monotonic()
             _add_new(project, follower, named - settled)
-        if follower.tired:
+        if follower.is_over_limit:
             break
         ran, moved = follower.running, follower.step()
         if ran:

@@ -121,7 +121,7 @@ def failure(done: process.Completed) -> RunnerError:
     if done.code == process.NOT_FOUND and not Path(done.argv[0]).exists() and "git" in said:
         return UsageError(Code.NO_GIT, "git is not installed.", "Install git 2.34 or newer.")
     if done.code == process.TIMED_OUT:
-        return _endless(_verb(done))
+        return _timed_out(_verb(done))
     if re.search(_DISK, done.error_text, re.IGNORECASE):
         return disk_full(said)
     if re.search(_CROWDED, done.error_text, re.IGNORECASE):
@@ -135,7 +135,7 @@ def _crowded(said: str) -> RunnerError:
 
 
 def _remote_failure(text: str) -> RunnerError | None:
-    """Say why the remote was not reached, or who does not trust whom, if it was that."""
+    """Say why the remote was not reached, or which side refused the other, if it was that."""
     if re.search(_STRANGER, text, re.IGNORECASE):
         return UnreachableError(
             Code.HOST_KEY_REFUSED,
@@ -158,11 +158,11 @@ def _remote_failure(text: str) -> RunnerError | None:
     return None
 
 
-def _endless(verb: str) -> RunnerError:
-    text = f"git did not come to an end: {verb}."
+def _timed_out(verb: str) -> RunnerError:
+    text = f"`git {verb}` timed out after {_SECONDS.get(verb, 0):g} s."
     if verb not in _REMOTE:
         return RunnerError(Code.GIT_FAILED, text)
-    return UnreachableError(Code.REMOTE_UNREACHABLE, text, "Look at the network, then do it again.")
+    return UnreachableError(Code.REMOTE_UNREACHABLE, text, "Check the network, then try again.")
 
 
 def _verb(done: process.Completed) -> str:

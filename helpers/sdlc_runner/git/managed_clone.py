@@ -51,7 +51,7 @@ def prepare(state: Path, wanted: Wanted) -> Path:
 
 
 def _update(folder: Path, wanted: Wanted) -> None:
-    """Bring the checkout up to date; one that was begun and not finished is made anew."""
+    """Bring the checkout up to date; one that was not finished is made again."""
     git = Git(folder, (f"--git-dir={folder}/.git", f"--work-tree={folder}"))
     if not git.try_run("rev-parse", "--verify", "--quiet", "HEAD").ok:
         shutil.rmtree(folder, ignore_errors=True)

@@ -39,7 +39,7 @@ class Repo(NamedTuple):
             raise UsageError(
                 Code.NO_REMOTE,
                 f"This repository has no remote named {self.remote}.",
-                f"`git remote add {self.remote} URL`; without a remote nothing can be witnessed.",
+                f"`git remote add {self.remote} URL`; without a remote nothing can be verified.",
             )
         return self._absolute(done.text)
 

@@ -35,7 +35,7 @@ _OF_AN_END = (
     *_GATES,
 )
 _NO_END = frozenset({"still_running", "no_result", "already_started"})
-"""Codes of judgements after which the attempt may still be at work."""
+"""Codes of verdicts after which the attempt may still be at work."""
 
 _SETTLED = ("completed", "rolled_back")
 
@@ -50,7 +50,7 @@ class Delegate(NamedTuple):
 
 
 def is_end(verdict: Verdict) -> bool:
-    """Whether it says how a task ended, and not only that nobody knows yet."""
+    """Whether it says how a task ended, and not only that this is not known yet."""
     return verdict.code not in _NO_END
 
 
@@ -188,7 +188,7 @@ def _keep(
             WarningEvent(
                 code="bridge_failed",
                 message=f"The fork's files of {task} were left as they are: {error}",
-                hint=f"`sdlc-runner verify {task}` writes them once that is mended.",
+                hint=f"`sdlc-runner verify {task}` writes them once that is fixed.",
             )
         )
 

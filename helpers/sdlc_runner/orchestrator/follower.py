@@ -1,6 +1,6 @@
-"""``follow``: streams what attempts do until each has ended and the remote has told how.
+"""``follow``: streams what attempts do until each has ended and its outcome is verified.
 
-Whoever follows only looks: a signal or a closed pipe detaches, and the attempts go on.
+Following only reads: a signal or a closed pipe detaches, and the attempts go on.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class _Followed:
 
 
 class Follower:
-    """Follows attempts side by side; ``judgements`` grows as they end."""
+    """Follows attempts side by side; ``verdicts`` grows as they end."""
 
     def __init__(
         self,
@@ -100,11 +100,11 @@ class Follower:
         positions: Mapping[str, Position] | None = None,
         limits: FollowLimits = _ENDLESS,
     ) -> None:
-        """Prepare to go on from ``positions``; the clock of ``patience`` starts now."""
+        """Prepare to go on from ``positions``; the clock of ``limits`` starts now."""
         self._project = project
         self._output = output
         self._positions = dict(positions or {})
-        self._patience = limits
+        self._limits = limits
         self._began = time.monotonic()
         self._followed: list[_Followed] = []
         self._lines = 0
@@ -128,28 +128,28 @@ class Follower:
         return [item.known for item in self._followed]
 
     @property
-    def tired(self) -> bool:
-        """Whether patience is at its end."""
-        seconds = self._patience.seconds
+    def is_over_limit(self) -> bool:
+        """Whether a limit of the consumer is reached."""
+        seconds = self._limits.seconds
         late = 0 < seconds <= time.monotonic() - self._began
         return late or self._left() == 0
 
     def _left(self) -> int | None:
         """How many more events the consumer wants; None: all."""
-        return max(0, self._patience.lines - self._lines) if self._patience.lines else None
+        return max(0, self._limits.lines - self._lines) if self._limits.lines else None
 
     def cursor(self, *, ended: bool = True) -> str:
-        """Where everything stands; without those that have ``ended`` where nobody asks again."""
+        """Return the cursor of all attempts, or only of those that run."""
         items = [item for item in self._followed if ended or not item.ended]
         current = {str(item.known.key): item.reader.position for item in items}
         return cursor.render({**(self._positions if ended else {}), **current})
 
     def run(self) -> bool:
-        """Follow until all have ended (True) or patience is at its end (False)."""
+        """Follow until all have ended (True) or a limit is reached (False)."""
         pause = _SHORTEST_PAUSE
         while self.running:
             moved = self.step()
-            if self.running and self.tired:
+            if self.running and self.is_over_limit:
                 self.close()
                 return False
             pause = _SHORTEST_PAUSE if moved else min(pause * 1.5, _LONGEST_PAUSE)
@@ -176,13 +176,13 @@ class Follower:
             if item.ended:
                 ended.append(item)
         if ended:
-            self._judge(ended)
+            self._decide(ended)
         return moved
 
     def _pass_on(self, batch: list[LogEntry]) -> None:
         self._lines += self._output.pass_on(batch)
 
-    def _judge(self, ended: Sequence[_Followed]) -> None:
+    def _decide(self, ended: Sequence[_Followed]) -> None:
         """Ask the remote how they ended; it alone knows."""
         refs, renewed = registry.refresh(self._project, [item.known for item in ended])
         for item, known in zip(ended, renewed, strict=True):
@@ -226,7 +226,7 @@ def tell_outcome(
     output: Output,
     recent: Sequence[str] = (),
 ) -> None:
-    """Write the witnessed end of one task, also where the fork looks for it."""
+    """Write the verified outcome of one task, also where the spec-kit fork looks for it."""
     delegation.tell_ended(project, known, verdict, output)
     result = known.evidence.result or known.ending.claim
     good = verdict.outcome.is_success

@@ -1,4 +1,4 @@
-"""Starting attempts: what must be true before, what the attempt is told, and never twice."""
+"""Starting attempts: what must be true before, its specification, and never twice."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _exists(project: Project, name: str) -> bool:
 def start(
     project: Project, context: LaunchContext, tasks: Sequence[Task], output: Output
 ) -> Attempt:
-    """Start an attempt at the tasks, or return the one there is; tells where it runs."""
+    """Start an attempt at the tasks, or return the existing one; reports where it runs."""
     newest = registry.latest(context.known)
     existing = next((newest[task.id] for task in tasks if task.id in newest), None)
     if existing is not None:
@@ -124,7 +124,7 @@ def _warn_of_changes(
             WarningEvent(
                 code="task_changed",
                 message=f"{task.id} was edited after this attempt began; it works on the old text.",
-                hint=f"To begin anew: {again}.",
+                hint=f"To start again: {again}.",
                 line=task.line,
             ),
             known.key,
@@ -135,7 +135,7 @@ def _warn_of_changes(
             WarningEvent(
                 code="template_moved",
                 message=moved,
-                hint=f"It goes on with the old one. To begin anew: {again}.",
+                hint=f"It goes on with the old one. To start again: {again}.",
             ),
             known.key,
         )

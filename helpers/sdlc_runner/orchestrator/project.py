@@ -36,7 +36,7 @@ class Project:
         home: Path,
         head: str | None,
     ) -> None:
-        """Begin with what opening the repository told; ``head`` is its branch, if it has one."""
+        """Begin with what opening the repository showed; ``head`` is its branch, if it has one."""
         self.repo = repo
         self.configuration = configuration
         self.environ = environ

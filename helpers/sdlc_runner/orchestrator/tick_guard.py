@@ -1,4 +1,4 @@
-"""Boxes of [ASYNC] tasks that were ticked here, though no agent has come to an end with them."""
+"""Boxes of [ASYNC] tasks that were ticked here, though no agent has finished them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def refuse(project: Project) -> None:
-    """Refuse them: whoever ticks what nobody did would have it left out for good.
+    """Refuse them: a task that is ticked without being done is left out for good.
 
     One whose agent failed may have been done here in its place.
     """
@@ -37,7 +37,7 @@ def _new(project: Project) -> list[Task]:
     """Return the [ASYNC] tasks that are ticked here and, as last fetched, not on the remote."""
     read = project.load_tasks()
     published = project.published(read)
-    if published is None:  # a branch that nobody has seen: it may have a past of its own
+    if published is None:  # an unpublished branch: it may have a past of its own
         return []
     return [
         task

@@ -1,1 +1,1 @@
-"""Planning: who waits for whom, what may run together, and why the rest may not."""
+"""Planning: what waits for what, what may run together, and why the rest may not."""

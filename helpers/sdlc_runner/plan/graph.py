@@ -1,4 +1,4 @@
-"""The waiting graph: who waits for whom, by phases, order, files and declared dependencies."""
+"""The waiting graph: what waits for what, by phases, order, files and declared dependencies."""
 
 from __future__ import annotations
 

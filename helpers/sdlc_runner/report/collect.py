@@ -214,7 +214,7 @@ _FROM_OUTSIDE = frozenset({Outcome.CANCELLED, Outcome.INTERRUPTED, Outcome.REJEC
 
 
 def recall(project: Project, output: Output) -> RunReport:
-    """Read all there is; a backend that cannot be asked is told, and not needed."""
+    """Read all there is; a backend that cannot be asked is reported, and not needed."""
     refs, found = _find(project, output)
     project.repo.fetch_feature(project.branch)
     now = time.time()

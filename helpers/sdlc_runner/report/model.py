@@ -137,7 +137,7 @@ class UsageReport(NamedTuple):
         )
 
     def beyond(self, former: UsageReport) -> UsageReport:
-        """Return what came after ``former``; what is told never shrinks."""
+        """Return what came after ``former``; what is reported never shrinks."""
         return UsageReport(
             max(0, self.input_tokens - former.input_tokens),
             max(0, self.output_tokens - former.output_tokens),

@@ -151,7 +151,7 @@ def _remedy(example: str) -> str:
 
 
 def _fix() -> str:
-    return f'Mend it, e.g. {{"feature_directory": "specs/001-demo"}}, or set {VARIABLE}=specs/…'
+    return f'Fix it, e.g. {{"feature_directory": "specs/001-demo"}}, or set {VARIABLE}=specs/…'
 
 
 def _short(text: str) -> str:

@@ -111,7 +111,7 @@ class TaskIndex:
                 return self.phase(reference.first)
 
     def _harmless(self, task_id: str) -> tuple[int, ...] | None:
-        # A struck-through task holds nobody up, and ISO-8601 is no task.
+        # A struck-through task holds nothing up, and ISO-8601 is no task.
         unknown = not self.is_removed(task_id) and self.has_prefix(task_id)
         return None if unknown else ()
 

@@ -1,4 +1,4 @@
-"""What the git remote shows: the only witness the runner believes.
+"""What the git remote shows: the only evidence of success.
 
 One ``ls-remote`` gives the names; one ``fetch`` gives the commits behind those of interest.
 """
@@ -28,7 +28,7 @@ _META = re.compile(
 _RESULT_BYTES = 4 << 20
 _TRANSCRIPT_BYTES = 512 << 20  # who can push can push anything; more is no transcript of ours
 _COMMIT = re.compile(r"[0-9a-f]{40,64}\Z")
-# What our own starts say; it is told in commands to copy, and given to git.
+# What `start` refs of the runner hold; it is shown in commands to copy, and given to git.
 _TASK = re.compile(rf"{task_line.PATTERN}\Z")
 _BRANCH = re.compile(r"\w[\w+@=,%#~./-]*\Z")
 

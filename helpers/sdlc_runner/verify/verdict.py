@@ -112,7 +112,7 @@ def _record(result: Mapping[str, Any], task: str) -> Mapping[str, Any]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The witnessed end of one task of an attempt."""
+    """The verified outcome of one task of an attempt."""
 
     task: str
     outcome: Outcome
@@ -134,7 +134,7 @@ class Row:
 
 _STOPPED = (None, Outcome.INTERRUPTED, Outcome.CANCELLED)
 _LOOK = "`sdlc-runner logs {task}` shows what happened; `sdlc-runner retry {task}` tries again."
-_RESUME = "`sdlc-runner retry {task} --from-checkpoint` goes on; without the flag it begins anew."
+_RESUME = "`sdlc-runner retry {task} --from-checkpoint` goes on; without the flag it starts again."
 
 TABLE: tuple[Row, ...] = (
     Row(
@@ -201,8 +201,8 @@ TABLE: tuple[Row, ...] = (
         "already_started",
         Outcome.REJECTED,
         lambda case: case.refused,
-        "It was started elsewhere at the same time; here nothing was done.",
-        "`sdlc-runner verify {task}` tells how it ended.",
+        "It was started elsewhere at the same time; nothing was done here.",
+        "`sdlc-runner verify {task}` shows how it ended.",
     ),
     Row(
         "caused",
@@ -229,7 +229,7 @@ TABLE: tuple[Row, ...] = (
         "nothing_pushed",
         Outcome.UNVERIFIED,
         lambda case: case.ending.exit_code == 0,
-        "It ended well by its exit code, but the remote shows nothing of it.",
+        "Its exit code is 0, but the remote shows nothing of it.",
         _LOOK,
     ),
     Row(
@@ -251,7 +251,7 @@ TABLE: tuple[Row, ...] = (
         Outcome.UNVERIFIED,
         lambda case: case.ending.elsewhere,
         "It began on another machine, and the remote has no result of it yet.",
-        "Ask there, or again later; if that machine is gone: `sdlc-runner retry {task} --force`.",
+        "Run this on that machine, or later; if it is gone: `sdlc-runner retry {task} --force`.",
     ),
     Row(
         "no_trace",
@@ -261,7 +261,7 @@ TABLE: tuple[Row, ...] = (
         "`sdlc-runner retry {task}` tries again.",
     ),
 )
-"""Order matters: what the remote shows comes before what anybody says."""
+"""Order matters: what the remote shows comes before what anyone reports."""
 
 
 def decide(task: str, evidence: Evidence, ending: BackendStatus) -> Verdict:

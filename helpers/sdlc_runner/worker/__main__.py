@@ -1,7 +1,7 @@
 """``python -m sdlc_runner.worker FOLDER``: one attempt, in a folder that holds ``spec.json``.
 
 The folder gets ``events.jsonl`` (the journal), ``git`` and ``work`` (the clone), and at the very
-end ``exit.json``. Exit: 0 a good claim, 1 a bad one, 143 told to stop, 2 no specification.
+end ``exit.json``. Exit: 0 a good claim, 1 a bad one, 143 asked to stop, 2 no specification.
 """
 
 from __future__ import annotations

@@ -359,7 +359,7 @@ class AttemptRun:
     def _stopped(self) -> tuple[Outcome, str, str]:
         if self.is_cancelled():
             return Outcome.CANCELLED, "cancelled", "Cancelled by the user."
-        return Outcome.INTERRUPTED, "signal", "The attempt was told to stop before it was done."
+        return Outcome.INTERRUPTED, "signal", "The attempt was asked to stop before it was done."
 
     def _phase(self, phase: PhaseName, **fields: Any) -> None:  # noqa: ANN401
         self.journal.emit(PhaseEvent(phase=phase, **fields))

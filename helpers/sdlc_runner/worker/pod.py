@@ -56,7 +56,7 @@ class PodPaths(NamedTuple):
 
     @property
     def workspace(self) -> Path:
-        """The work tree: a mount point, so that nobody can put a link in its place."""
+        """The work tree: a mount point, so that no link can be put in its place."""
         return self.root / "workspace"
 
     @property
@@ -207,7 +207,7 @@ def _assemble(places: PodPaths, spec: AttemptSpec, stop: Stop, make_agent: MakeA
     place = Place(own / "events.jsonl", own / "git", places.workspace, places.where)
     agent = make_agent(places, spec, stop, masker)
     given = Credentials(places.git_secrets, spec.remote)
-    # Who cancels tells it to Kubernetes; in here it is a request to stop like any other.
+    # A cancellation is noted on the Job; in here it is a request to stop like any other.
     run = assemble(place, spec, agent, masker, stop, lambda: False, given, sys.stdout)
 
     def look_ahead() -> None:

@@ -213,7 +213,7 @@ VARIABLES = (
 
 
 def url(settings: object, model: str | None, environ: Mapping[str, str]) -> str:
-    """Return the address of the attempt's model; empty where it cannot be told."""
+    """Return the address of the attempt's model; empty where it is unknown."""
     told = as_mapping(settings)
     name, _, rest = (model or as_text(told.get("model"))).partition("/")
     provider = as_mapping(as_mapping(told.get("provider")).get(name))
@@ -227,7 +227,7 @@ def url(settings: object, model: str | None, environ: Mapping[str, str]) -> str:
 
 
 def model_way(settings: object, model: str | None, environ: Mapping[str, str]) -> Way | None:
-    """Return the way to the attempt's model, for whoever has this environment."""
+    """Return the route to the attempt's model from this environment."""
     return way(url(settings, model, environ), environ)
 
 

@@ -216,7 +216,7 @@ def build(spec: AttemptSpec, task: AttemptTask, work: Path, done: Sequence[str] 
 def _task(spec: AttemptSpec, task: AttemptTask, done: Sequence[str]) -> str:
     lines = [
         f"Implement task {task.id} of the feature {spec.key.feature}: all of it, and nothing else.",
-        "You work alone here and nobody answers questions: decide, and say what you decided.",
+        "You work alone here and no one answers questions: decide, and say what you decided.",
         "Keep to the plan, the contracts and the constitution below, and to the style of the code.",
         "",
         cut(task.text.strip() or task.title, _TASK_LIMIT, f"{spec.feature_dir}/tasks.md"),
@@ -301,7 +301,7 @@ def _leave_alone(spec: AttemptSpec, task: AttemptTask) -> str:
 
 
 def _ending(spec: AttemptSpec) -> str:
-    lines = ["Check your work: run the tests and checks that concern it, and mend what fails."]
+    lines = ["Check your work: run the tests and checks that concern it, and fix what fails."]
     if spec.verify.commands:
         commands = ", ".join(f"`{command}`" for command in spec.verify.commands)
         lines.append(f"Then these are run, and must pass: {commands}.")

@@ -1,1 +1,1 @@
-"""The side with the model key and the work tree: what the agent is told, and when it must end."""
+"""The side with the model key and the work tree: which agents there are, and when one must end."""

@@ -32,7 +32,7 @@ NEVER_RAN = 125
 """The exit code of a command that the agent's side did not run."""
 _HINTS = {
     "agent_not_found": "install OpenCode (npm i -g opencode-ai@1.18.33) or set agent.command",
-    "permission_rejected": "let OpenCode's permissions allow or deny; nobody answers an ask",
+    "permission_rejected": "let OpenCode's permissions allow or deny; no one can answer an ask",
     "agent_incomplete": "read the log; sdlc-runner retry TASK tries again",
     "run_limit": "raise limits.run_seconds, or make the task smaller",
     "idle_limit": "raise limits.idle_seconds if the agent's commands are silent for that long",
@@ -88,7 +88,7 @@ class Usage:
 
 
 class Progress(Protocol):
-    """What an agent has reported so far, as its language tells it."""
+    """What an agent has reported so far."""
 
     usage: Usage
     last_message: str
@@ -153,7 +153,7 @@ class Agent(Protocol):
         """Return a block at whose end nothing runs any more that was started in it."""
 
     def run(self, limits: Limits, prompt: str, emit: Emit) -> AgentResult:
-        """Run the agent once, on one prompt, to its end, to a limit, or until told to stop."""
+        """Run the agent once, on one prompt, to its end, to a limit, or until asked to stop."""
 
     def shell(self, command: str, seconds: float, on_line: OnLine, on_tick: OnTick) -> int:
         """Run a shell command where the agent runs, for at most so many seconds (may be inf).

@@ -61,7 +61,7 @@ class LimitCheck:
         """Return why the agent has to end now, or None; a heartbeat is sent if one is due."""
         self.heartbeat.beat(self.progress.last_tool)
         if self.stop.is_set():
-            return AgentVerdict(Outcome.INTERRUPTED, "signal", "the attempt was told to stop")
+            return AgentVerdict(Outcome.INTERRUPTED, "signal", "the attempt was asked to stop")
         return self._over_time() or self._over_budget() or self._going_round()
 
     def _over_time(self) -> AgentVerdict | None:

@@ -74,7 +74,7 @@ def config(spec: AttemptSpec, given: str = "") -> dict[str, Any]:
 
 def _permission(spec: AttemptSpec) -> dict[str, Any]:
     return {
-        # the last rule that matches wins; an "ask" would end the session, since nobody answers
+        # the last rule that matches wins; an "ask" would end the session, since no one answers
         "*": "allow",
         "external_directory": "deny" if spec.backend == "local" else "allow",
         "doom_loop": "deny",

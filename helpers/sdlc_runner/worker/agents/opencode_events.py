@@ -159,7 +159,7 @@ class Translator:
         return "." if path in self._roots else path
 
     def _is_new(self, part: Mapping[str, Any], status: str) -> bool:
-        """Whether this state of a part was not yet told: the server repeats parts as they grow."""
+        """Whether this state of a part was not yet reported: the server repeats growing parts."""
         identity = _text(part.get("id"))
         if (identity, status) in self._seen:
             return False
@@ -241,15 +241,12 @@ def _number(value: object) -> float:
 REJECTED = AgentVerdict(
     Outcome.FAILED,
     "permission_rejected",
-    "OpenCode asked for a permission, which nobody could give, and stopped",
+    "OpenCode asked for a permission, which no one was there to give, and stopped",
 )
 
 
 def failure(translator: Translator) -> AgentVerdict | None:
-    """Return what OpenCode told that is no success; it ended by itself, which alone proves nothing.
-
-    None if all it told is well.
-    """
+    """Return the failure that OpenCode reported, if any; that it exited proves nothing."""
     if translator.error is not None:
         error = translator.error
         if error.code == "agent_aborted":

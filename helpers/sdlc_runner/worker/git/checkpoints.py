@@ -92,7 +92,7 @@ class Checkpoints:
 
         def repeat() -> None:
             while not done.wait(self._workspace.spec.checkpoint.seconds):
-                with contextlib.suppress(OSError):  # a full disk; the agent's own end tells it
+                with contextlib.suppress(OSError):  # a full disk; the agent's own result reports it
                     self.save(head, "interval")
                     self._save_transcript()
 

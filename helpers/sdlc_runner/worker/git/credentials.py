@@ -1,4 +1,4 @@
-"""Credentials for git, from files that are read anew whenever git asks: never in argv or a URL."""
+"""Credentials for git, from files that are read again whenever git asks: never in argv or a URL."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _key(folder: Path) -> Access:
     if not hosts.exists():
         raise UsageError(
             Code.NO_KNOWN_HOSTS,
-            "There is an SSH key, but no known_hosts: nobody could tell who answers.",
+            "There is an SSH key but no known_hosts, so the host cannot be verified.",
             "Put the output of `ssh-keyscan HOST`, compared with what the host publishes, into"
             " the git Secret as known_hosts.",
         )

@@ -82,7 +82,7 @@ _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno
 
 
 class CopyBatch(NamedTuple):
-    """Some of the files, below a folder that nobody else can change."""
+    """Some of the files, below a folder that no other process can change."""
 
     folder: Path
     names: dict[str, None]
@@ -263,7 +263,7 @@ class Staging:
     def _links(self) -> tuple[list[str], list[str]]:
         """Return the submodules: those as they were, and those in which the agent committed.
 
-        A link to such a commit would lose it, since nobody pushes it.
+        A link to such a commit would lose it, since it is pushed nowhere.
         """
         held: list[str] = []
         moved: list[str] = []

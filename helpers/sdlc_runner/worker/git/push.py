@@ -44,7 +44,7 @@ class Pusher:
         """Push ``start`` for every task of the attempt, all or none; raises ``already_started``.
 
         Who holds it is asked of the remote: a push can fail though it arrived, and how a host
-        words that another one was faster is no reason to try where nobody looks.
+        words that another push was faster is no reason to try where no one looks.
         """
         commit = self._start_commit()
         for self.root in (naming.META_REFS, naming.META_BRANCHES):
@@ -57,7 +57,7 @@ class Pusher:
                 raise RunnerError(
                     Code.ALREADY_STARTED,
                     f"Attempt {self.spec.key} has been started elsewhere.",
-                    f"`sdlc-runner verify {self.spec.key.task}` tells how it ended.",
+                    f"`sdlc-runner verify {self.spec.key.task}` shows how it ended.",
                 )
         raise RunnerError(
             Code.PUSH_REJECTED,

@@ -114,7 +114,7 @@ class Workspace:
     def _untouched(self) -> Path:
         """Files that git calls changed before anybody touched them, and what was in them.
 
-        Their line ends contradict .gitattributes; only who changes such a file shall commit it.
+        Their line ends contradict .gitattributes; only a change to such a file is committed.
         """
         return self.git_dir / "untouched.json"
 

@@ -34,7 +34,7 @@ NOT_FOUND = 404
 _REFUSED = frozenset({401, 403})
 
 
-class ServerGone(Exception):  # noqa: N818 - it is a state of the server, told by its own words
+class ServerGone(Exception):  # noqa: N818 - a state of the server, in its own words
     """The server cannot be reached, or what it says is no HTTP."""
 
 

@@ -145,7 +145,7 @@ class Session:
         return [WarningEvent(code="permission_rejected", message=message)]
 
     def catch_up(self, name: str, messages: object) -> Iterator[EventBody]:
-        """Translate a session's messages; what was heard before is not told again."""
+        """Translate a session's messages; what was translated before is left out."""
         for message in map(as_mapping, as_list(messages)):
             for part in as_list(message.get("parts")):
                 yield from self._sent(part) if name == self.root else []

@@ -191,11 +191,11 @@ class Turn:
         except TooSlow:
             return hung()
         except ServerGone:
-            return gone("nobody answers at its address")
+            return gone("nothing answers at its address")
         return None
 
     def _catch_up(self) -> None:
-        """Read what happened while nobody listened."""
+        """Read what happened while the stream was closed."""
         root = self._session.root
         self._ask("GET", f"/session/{root}")
         for child in as_list(self._ask("GET", f"/session/{root}/children")):
