@@ -16,7 +16,7 @@ from support.harness import FEATURE
 from support.model.server import MODEL, Rule, calls, says, write
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 _ROUNDS = 8
 _PROMISE = 1.5
@@ -56,14 +56,14 @@ def measure() -> bool:
     return figures.verdict("attempt", said, kept=ratio <= _PROMISE)
 
 
-def _ours(made: ClusterRig, task: str) -> float:
+def _ours(made: ClusterHarness, task: str) -> float:
     argv = [sys.executable, "-m", "sdlc_runner", "spawn", task, "--follow"]
     figures.wall(argv, made.checkout, made.env)
     (job,) = (item for item in made.namespace.jobs() if f"-{task.lower()}-" in _name(item))
     return _seconds(made.namespace.finished_pod(_name(job)))
 
 
-def _theirs(made: ClusterRig, task: str) -> float:
+def _theirs(made: ClusterHarness, task: str) -> float:
     script = plain_job.GIT_BY_HTTP + _BY_HAND.format(
         feature=FEATURE, url=made.repository.pod_url_http, task=task, model=MODEL, key=_key(made)
     )
@@ -77,7 +77,7 @@ def _theirs(made: ClusterRig, task: str) -> float:
     return _seconds(pod)
 
 
-def _key(made: ClusterRig) -> str:
+def _key(made: ClusterHarness) -> str:
     (name,) = made.namespace.kubectl.get("secret", "model-keys")["data"]
     return str(name)
 

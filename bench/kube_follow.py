@@ -18,7 +18,7 @@ from bench import figures, on_cluster, speakers
 if TYPE_CHECKING:
     import subprocess
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 _LINES = 500_000
 _ROUNDS = 6
@@ -62,7 +62,7 @@ def _compare(what: str, script: str) -> bool:
     return figures.verdict("follow", said, kept=ratio <= _PROMISE)
 
 
-def _seconds(made: ClusterRig, task: str, *, ours: bool) -> float:
+def _seconds(made: ClusterHarness, task: str, *, ours: bool) -> float:
     pod = speakers.spawn(made, [task])[task]
     child = speakers.follow(made, task) if ours else speakers.kubectl_logs(made, pod)
     try:
@@ -76,7 +76,7 @@ def _seconds(made: ClusterRig, task: str, *, ours: bool) -> float:
         made.namespace.kubectl.run("delete", "pod", pod, "--wait=false")
 
 
-def _flood(made: ClusterRig, pod: str, child: subprocess.Popen[bytes]) -> float:
+def _flood(made: ClusterHarness, pod: str, child: subprocess.Popen[bytes]) -> float:
     with child.stdout or contextlib.nullcontext() as output:
         assert output is not None
         speakers.read_until(output, lambda piece: speakers.READY in piece)

@@ -16,7 +16,7 @@ from bench import figures, on_cluster, speakers
 if TYPE_CHECKING:
     import subprocess
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 _ROUNDS = 12
 _PROMISE = 0.3
@@ -39,7 +39,7 @@ def measure() -> bool:
     return figures.verdict("end", said, kept=median < _PROMISE and most < _MOST)
 
 
-def _delay(made: ClusterRig, task: str) -> float:
+def _delay(made: ClusterHarness, task: str) -> float:
     speakers.spawn(made, [task])
     child = speakers.follow(made, task)
     reported: list[float] = []
@@ -66,7 +66,7 @@ def _read(child: subprocess.Popen[bytes], reported: list[float]) -> None:
 class _Terminated(threading.Thread):
     """Watches a task's pod; ``at`` is when its runner was said to have terminated."""
 
-    def __init__(self, made: ClusterRig, task: str) -> None:
+    def __init__(self, made: ClusterHarness, task: str) -> None:
         super().__init__()
         selector = f"--selector=sdlc-runner/task={task.lower()}"
         argv = [*made.namespace.kubectl.argv, "get", "pods", selector, "--watch"]

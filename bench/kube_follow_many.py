@@ -19,7 +19,7 @@ from bench import figures, on_cluster, speakers
 if TYPE_CHECKING:
     import subprocess
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 _PODS = 100
 _SECONDS = 20.0
@@ -61,7 +61,7 @@ def measure() -> bool:
     return figures.verdict("follow", said, kept=p99 < _LAG) and memory
 
 
-def _ours(made: ClusterRig) -> tuple[float, list[float]]:
+def _ours(made: ClusterHarness) -> tuple[float, list[float]]:
     """Return the follower's memory in MB, and the lags once it has settled."""
     child = speakers.follow(made)
     lags: list[float] = []
@@ -81,7 +81,7 @@ def _ours(made: ClusterRig) -> tuple[float, list[float]]:
         child.communicate()
 
 
-def _theirs(made: ClusterRig, pods: list[str]) -> float:
+def _theirs(made: ClusterHarness, pods: list[str]) -> float:
     """Return the memory in MB of one kubectl for each pod."""
     children = [speakers.kubectl_logs(made, pod) for pod in pods]
     try:

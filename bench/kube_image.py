@@ -17,7 +17,7 @@ from support.model.server import Rule, Turn
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 _ROUNDS = 6
 _ARCHIVE = Path(__file__).parents[1] / ".cache" / "image" / "agent.tar"
@@ -73,7 +73,7 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def _first_event(made: ClusterRig, task: str) -> float:
+def _first_event(made: ClusterHarness, task: str) -> float:
     made.run("spawn", task)
     (job,) = made.namespace.jobs(f"sdlc-runner/task={task.lower()}")
     (pod,) = wait_for(lambda: made.namespace.pods(f"job-name={job['metadata']['name']}"))

@@ -17,7 +17,7 @@ from bench import figures, on_cluster
 from support.cluster.pod_template import Form, pod_template
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 _TASKS = 100
 _FASTER = 10
@@ -54,7 +54,7 @@ def measure() -> bool:
     return figures.verdict("spawn", said, kept=calls / _TASKS <= _MOST_CALLS) and kept
 
 
-def _ours(made: ClusterRig) -> tuple[float, int | None]:
+def _ours(made: ClusterHarness) -> tuple[float, int | None]:
     """Return the seconds, and how many requests the API server counted (None: unknown)."""
     argv = [sys.executable, "-m", "sdlc_runner", "spawn"]
     argv += [f"T{number:03}" for number in range(1, _TASKS + 1)]
@@ -79,7 +79,7 @@ def _requests(namespace: str) -> int | None:
     )
 
 
-def _theirs(made: ClusterRig, spec: dict[str, object]) -> float:
+def _theirs(made: ClusterHarness, spec: dict[str, object]) -> float:
     """Return the seconds for a chart of one pod, rendered and applied task by task."""
     chart = made.folder / "chart"
     (chart / "templates").mkdir(parents=True)

@@ -17,7 +17,7 @@ from support.cluster.pod_template import Form
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 _IMAGES = Path(__file__).parents[1] / "tests" / "cluster" / "images"
 
@@ -31,7 +31,7 @@ def is_there() -> bool:
 
 
 @contextlib.contextmanager
-def rigged(form: Form = Form.ONE) -> Iterator[ClusterRig]:
+def rigged(form: Form = Form.ONE) -> Iterator[ClusterHarness]:
     """Yield a checkout whose attempts run in a namespace of its own."""
     cluster = kubectl.Kubectl(str(kubectl.config_file()))
     shared = locks.folder(cluster.server())

@@ -15,7 +15,7 @@ from support.cluster.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 READY = b"ready to speak"
 _GATE = "/tmp/go"  # noqa: S108 - in the pod
@@ -37,7 +37,7 @@ while not os.path.exists({_GATE!r}):
 """
 
 
-def template(made: ClusterRig, script: str) -> None:
+def template(made: ClusterHarness, script: str) -> None:
     """Have the attempts of a namespace run a script in place of the worker.
 
     ``event(seq, text)`` writes one event of theirs to the buffered file ``out``.
@@ -58,14 +58,14 @@ def gated(script: str) -> str:
     return f"{ready}\n{_WAIT}\n{script}\nout.flush()\ntime.sleep(900)\n"
 
 
-def spawn(made: ClusterRig, tasks: list[str]) -> dict[str, str]:
+def spawn(made: ClusterHarness, tasks: list[str]) -> dict[str, str]:
     """Start attempts; return the names of their pods once all run."""
     argv = [sys.executable, "-m", "sdlc_runner", "spawn", *tasks]
     subprocess.run(argv, cwd=made.checkout, env=made.env, check=True, capture_output=True)
     return wait_for(lambda: _running(made, tasks), 180, f"{len(tasks)} running pods", every=0.5)
 
 
-def _running(made: ClusterRig, tasks: list[str]) -> dict[str, str]:
+def _running(made: ClusterHarness, tasks: list[str]) -> dict[str, str]:
     pods = [pod for pod in made.namespace.pods() if pod["status"]["phase"] == "Running"]
     found = {pod["metadata"]["labels"]["sdlc-runner/task"]: pod for pod in pods}
     names = {
@@ -76,22 +76,22 @@ def _running(made: ClusterRig, tasks: list[str]) -> dict[str, str]:
     return names if len(names) == len(tasks) else {}
 
 
-def open_gate(made: ClusterRig, pod: str) -> None:
+def open_gate(made: ClusterHarness, pod: str) -> None:
     made.namespace.kubectl.run("exec", pod, "--", "touch", _GATE)
 
 
-def follow(made: ClusterRig, *tasks: str) -> subprocess.Popen[bytes]:
+def follow(made: ClusterHarness, *tasks: str) -> subprocess.Popen[bytes]:
     """Start our follower, its events on a pipe."""
     argv = [sys.executable, "-m", "sdlc_runner", "follow", *tasks]
     return piped(argv, made)
 
 
-def kubectl_logs(made: ClusterRig, pod: str) -> subprocess.Popen[bytes]:
+def kubectl_logs(made: ClusterHarness, pod: str) -> subprocess.Popen[bytes]:
     """Start kubectl's follower, its lines on a pipe."""
     return piped([*made.namespace.kubectl.argv, "logs", "--follow", pod], made)
 
 
-def piped(argv: list[str], made: ClusterRig) -> subprocess.Popen[bytes]:
+def piped(argv: list[str], made: ClusterHarness) -> subprocess.Popen[bytes]:
     """Start a program, its output on a pipe."""
     return subprocess.Popen(argv, cwd=made.checkout, env=made.env, stdout=subprocess.PIPE)
 

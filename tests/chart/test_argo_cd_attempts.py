@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.chart.argo import Application
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Kubectl, Manifest
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -50,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def harness(
     applications: dict[str, Application], cluster: Kubectl, shared: Path, folder: Path
-) -> Iterator[ClusterRig]:
+) -> Iterator[ClusterHarness]:
     """A developer whose attempts run in the development release, and wait to be let go."""
     dev = applications["dev"]
     with test_services.running(cluster, kit.find(), shared) as services:
@@ -68,7 +68,7 @@ def harness(
 
 
 @pytest.fixture(scope="module")
-def attempt(harness: ClusterRig) -> Iterator[Witness]:
+def attempt(harness: ClusterHarness) -> Iterator[Witness]:
     """An attempt that works all the while, and in the end succeeds."""
     spawned = harness.run("spawn", TASK)
     assert spawned.code == 0, spawned.stdout

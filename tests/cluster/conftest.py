@@ -18,7 +18,7 @@ from support.cluster.pod_template import Form
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kit import Faults
     from support.cluster.kubectl import Kubectl
     from support.cluster.namespaces import Namespace
@@ -94,7 +94,7 @@ def namespace(
 @pytest.fixture
 def harness(
     tmp_path: Path, git_repository: Repository, namespace: Namespace, model: ScriptedModel
-) -> ClusterRig:
+) -> ClusterHarness:
     """A checkout whose attempts run in the namespace, in one container, by a script."""
     folder = tmp_path / "rig"
     folder.mkdir()

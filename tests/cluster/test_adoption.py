@@ -23,7 +23,7 @@ from support.cluster.waiting import wait_for
 from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Kubectl
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -41,11 +41,11 @@ done
 ONCE = "note('began'); hold(); pathlib.Path('T001.txt').write_text('done')"
 
 
-def starts(harness: ClusterRig) -> list[str]:
+def starts(harness: ClusterHarness) -> list[str]:
     return [ref for ref in harness.remote_refs() if ref.endswith("/start")]
 
 
-def test_two_that_start_it_at_the_same_moment_follow_one_attempt(harness: ClusterRig) -> None:
+def test_two_that_start_it_at_the_same_moment_follow_one_attempt(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     harness.agent(ONCE)
     elsewhere = other_machine(harness)
@@ -61,7 +61,7 @@ def test_two_that_start_it_at_the_same_moment_follow_one_attempt(harness: Cluste
     assert harness.model.notes() == ["began"]
 
 
-def test_a_start_killed_at_any_moment_and_repeated_is_one_attempt(harness: ClusterRig) -> None:
+def test_a_start_killed_at_any_moment_and_repeated_is_one_attempt(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     harness.agent(ONCE)
     for seconds in (0.3, 0.5, 0.7, 0.9, 1.2, 1.6):
@@ -76,7 +76,7 @@ def test_a_start_killed_at_any_moment_and_repeated_is_one_attempt(harness: Clust
 
 
 def test_a_live_attempt_is_adopted_though_template_base_and_text_have_changed(
-    harness: ClusterRig,
+    harness: ClusterHarness,
 ) -> None:
     harness.tasks(TASK)
     harness.agent(ONCE)
@@ -95,7 +95,7 @@ def test_a_live_attempt_is_adopted_though_template_base_and_text_have_changed(
 
 
 def test_the_lock_holds_over_namespaces_and_backends(
-    harness: ClusterRig, cluster: Kubectl, request: pytest.FixtureRequest
+    harness: ClusterHarness, cluster: Kubectl, request: pytest.FixtureRequest
 ) -> None:
     harness.tasks(TASK)
     name = f"sdlc-test-{uuid.uuid4().hex[:8]}"
@@ -124,7 +124,9 @@ def test_the_lock_holds_over_namespaces_and_backends(
     assert starts(harness) == [START]
 
 
-def test_after_its_job_is_gone_an_attempt_is_told_and_not_made_again(harness: ClusterRig) -> None:
+def test_after_its_job_is_gone_an_attempt_is_told_and_not_made_again(
+    harness: ClusterHarness,
+) -> None:
     harness.tasks(TASK)
     harness.run("spawn", "T001", "--follow")
     (job,) = harness.namespace.jobs()
@@ -138,7 +140,7 @@ def test_after_its_job_is_gone_an_attempt_is_told_and_not_made_again(harness: Cl
     assert not harness.namespace.leftovers()
 
 
-def test_the_api_takes_jobs_of_awkward_names(harness: ClusterRig) -> None:
+def test_the_api_takes_jobs_of_awkward_names(harness: ClusterHarness) -> None:
     awkward = [
         "T 001",
         "größer",

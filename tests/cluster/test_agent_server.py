@@ -16,7 +16,7 @@ from support.model.server import Call, Rule, Turn, calls, shell, writes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Manifest
     from support.harness import Event
 
@@ -68,20 +68,20 @@ def with_agent(name: str, script: str = "") -> tuple[Manifest, Manifest]:
     return template, image_override.program(name, script)
 
 
-def prepare_opencode(harness: ClusterRig, *tasks: str) -> None:
+def prepare_opencode(harness: ClusterHarness, *tasks: str) -> None:
     harness.write("opencode.json", json.dumps(SETTINGS))
     harness.tasks("".join(f"- [ ] {id_} [P] [ASYNC] Do {id_}\n" for id_ in tasks))
     harness.use_opencode()
     harness.template(Form.TWO)
 
 
-def prepare(harness: ClusterRig) -> None:
+def prepare(harness: ClusterHarness) -> None:
     prepare_opencode(harness, *VERDICTS)
     harness.namespace.kubectl.apply(*with_agent("late", LATE), *with_agent("never"))
     harness.model.rules(*(Rule(f"Implement task {id_} ", turns) for id_, turns in RULES.items()))
 
 
-def test_every_fault_of_the_agents_server_is_an_outcome(harness: ClusterRig) -> None:
+def test_every_fault_of_the_agents_server_is_an_outcome(harness: ClusterHarness) -> None:
     prepare(harness)
     with ThreadPoolExecutor() as pool:
         results = list(
@@ -103,7 +103,7 @@ def test_every_fault_of_the_agents_server_is_an_outcome(harness: ClusterRig) -> 
     ]
 
 
-def test_a_model_that_is_not_there_is_waited_for_and_told(harness: ClusterRig) -> None:
+def test_a_model_that_is_not_there_is_waited_for_and_told(harness: ClusterHarness) -> None:
     prepare_opencode(harness, "T001")
     # Its host is not tried first, so that OpenCode tries it.
     limits = ("--set", "limits.idle_seconds=25", "--set", "limits.connect_seconds=0")

@@ -28,7 +28,7 @@ from support.opencode import program as opencode_program
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.harness import Event
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -38,7 +38,7 @@ HINT = "please write extra.txt too"
 
 
 @pytest.fixture
-def steered(harness: ClusterRig) -> ClusterRig:
+def steered(harness: ClusterHarness) -> ClusterHarness:
     """A rig with OpenCode in two containers, whose agent waits at a gate; we are the spawner."""
     spawners.create(harness.namespace)
     harness.env["KUBECONFIG"] = spawners.kubeconfig(
@@ -58,7 +58,7 @@ def steered(harness: ClusterRig) -> ClusterRig:
     return harness
 
 
-def until_it_works(harness: ClusterRig) -> None:
+def until_it_works(harness: ClusterHarness) -> None:
     assert harness.run("spawn", "T001").code == 0
     names = '"name":"bash","status":"running"'
     wait_for(
@@ -75,7 +75,7 @@ def sessions(url: str, password: str) -> tuple[int, int]:
 
 
 @contextmanager
-def attached(harness: ClusterRig) -> Iterator[tuple[Event, subprocess.Popen[str]]]:
+def attached(harness: ClusterHarness) -> Iterator[tuple[Event, subprocess.Popen[str]]]:
     """Run ``attach --url`` for a ``with`` block; yield what it said first."""
     child = harness.start("attach", "T001", "--url")
     assert child.stdout is not None
@@ -87,7 +87,7 @@ def attached(harness: ClusterRig) -> Iterator[tuple[Event, subprocess.Popen[str]
         child.communicate(timeout=20)
 
 
-def test_a_text_that_is_sent_changes_what_the_agent_does(steered: ClusterRig) -> None:
+def test_a_text_that_is_sent_changes_what_the_agent_does(steered: ClusterHarness) -> None:
     until_it_works(steered)
     with attached(steered) as (event, child):
         assert event["type"] == "attached"
@@ -110,7 +110,7 @@ def test_a_text_that_is_sent_changes_what_the_agent_does(steered: ClusterRig) ->
         assert "logs T001" in late.error["hint"]
 
 
-def test_attach_shows_the_session_in_opencode(steered: ClusterRig) -> None:
+def test_attach_shows_the_session_in_opencode(steered: ClusterHarness) -> None:
     program = opencode_program.find()
     if program is None:
         opencode_program.skip()
@@ -130,7 +130,7 @@ def test_attach_shows_the_session_in_opencode(steered: ClusterRig) -> None:
 
 
 @contextmanager
-def on_terminal(harness: ClusterRig, *args: str) -> Iterator[tuple[int, int]]:
+def on_terminal(harness: ClusterHarness, *args: str) -> Iterator[tuple[int, int]]:
     """Run a verb on a terminal of its own; yield its process id and the screen."""
     screen, side = pty.openpty()
     fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
@@ -165,7 +165,7 @@ def below(pid: int) -> list[int]:
     return [pid, *(found for child in children for found in below(int(child)))]
 
 
-def test_one_container_has_nobody_to_talk_to(harness: ClusterRig) -> None:
+def test_one_container_has_nobody_to_talk_to(harness: ClusterHarness) -> None:
     harness.agent("hold()")
     harness.tasks(TASKS)
     early = harness.run("attach", "T001")

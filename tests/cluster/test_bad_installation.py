@@ -20,7 +20,7 @@ from support.model.server import Rule, calls, says, shell, write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Manifest
     from support.cluster.repositories import Repository
     from support.cluster.scripted_model import ScriptedModel
@@ -34,7 +34,7 @@ Patch = list[dict[str, Any]]
 
 
 @pytest.fixture
-def release(harness: ClusterRig, git_repository: Repository, model: ScriptedModel) -> Release:
+def release(harness: ClusterHarness, git_repository: Repository, model: ScriptedModel) -> Release:
     """The development release, with a developer at work in its namespace."""
     namespace = harness.namespace
     namespace.kubectl.run("delete", "podtemplates", "--all")
@@ -148,7 +148,7 @@ def put_back(release: Release, whole: Manifest) -> None:
 
 
 def test_a_template_edited_into_nonsense_starts_nothing(
-    release: Release, harness: ClusterRig
+    release: Release, harness: ClusterHarness
 ) -> None:
     whole = release.template()
     for name, (told, make_patch) in BY_HAND.items():
@@ -170,7 +170,7 @@ def test_a_template_edited_into_nonsense_starts_nothing(
 
 
 def test_an_upgrade_is_for_the_next_attempt_and_leaves_those_that_run_alone(
-    release: Release, harness: ClusterRig
+    release: Release, harness: ClusterHarness
 ) -> None:
     hold = f"python3 -c \"import urllib.request as r; r.urlopen('{harness.model.url}/gates/go')\""
     harness.model.rules(

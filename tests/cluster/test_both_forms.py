@@ -18,7 +18,7 @@ from support.model.server import Rule, Turn, calls, says, shell, writes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.harness import Event
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -66,7 +66,7 @@ CALLS: Sequence[Sequence[str]] = (
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("form", Form)
-def test_good_and_bad_tasks_beside_each_other(harness: ClusterRig, form: Form) -> None:
+def test_good_and_bad_tasks_beside_each_other(harness: ClusterHarness, form: Form) -> None:
     lines = [f"- [ ] {id_} [P] [ASYNC] Do `{FILES.get(id_, id_ + '.txt')}`\n" for id_ in RULES]
     harness.tasks("".join(lines))
     harness.template(form)
@@ -90,7 +90,7 @@ def test_good_and_bad_tasks_beside_each_other(harness: ClusterRig, form: Form) -
     everything_was_numbered(result)
 
 
-def at_work(harness: ClusterRig, id_: str) -> bool:
+def at_work(harness: ClusterHarness, id_: str) -> bool:
     asked = [each for each in harness.model.requests() if f"Implement task {id_} " in each.prompt]
     return any(each.turn == 1 for each in asked)
 
@@ -100,14 +100,14 @@ def verdict(result: Result, id_: str) -> tuple[str, str]:
     return outcome["outcome"], outcome["code"]
 
 
-def unfinished_work_is_kept(harness: ClusterRig, result: Result) -> None:
+def unfinished_work_is_kept(harness: ClusterHarness, result: Result) -> None:
     for id_ in ("T001", "T002", "T003", "T006", "T009", "T010"):
         assert harness.remote_file("half.txt", f"{META}/{id_}/1/checkpoint") == "half"
         assert f"refs/heads/sdlc-runner/{FEATURE}/{id_}-1" not in harness.remote_refs()
         assert f"retry {id_} --from-checkpoint" in result.outcome(id_)["hint"]
 
 
-def finished_work_is_exact(harness: ClusterRig, result: Result) -> None:
+def finished_work_is_exact(harness: ClusterHarness, result: Result) -> None:
     assert harness.remote_file("both.txt") == "one\ntwo"
     branch = f"sdlc-runner/{FEATURE}/T007-1"
     base = result.outcome("T007")["base"]
@@ -122,7 +122,7 @@ def finished_work_is_exact(harness: ClusterRig, result: Result) -> None:
     assert result.outcome("T008")["bundle"] == "T007"
 
 
-def evidence(harness: ClusterRig, id_: str) -> list[Event]:
+def evidence(harness: ClusterHarness, id_: str) -> list[Event]:
     result = json.loads(harness.remote_file("result.json", f"{META}/{id_}/1/transcript"))
     return sorted(result["evidence"], key=lambda item: "message" in item)
 

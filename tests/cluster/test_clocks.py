@@ -14,7 +14,7 @@ from support.cluster.terminations import HOLDING, REFS, TASK, name_of, saved, th
 from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.harness import Event
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -25,7 +25,7 @@ def seconds(event: Event) -> float:
 
 
 def test_a_clock_that_ran_out_while_nobody_followed_is_not_started_anew(
-    harness: ClusterRig,
+    harness: ClusterHarness,
 ) -> None:
     harness.tasks(TASK)
     change(harness, lambda pod: pod.update(schedulerName="nobody"))
@@ -36,7 +36,7 @@ def test_a_clock_that_ran_out_while_nobody_followed_is_not_started_anew(
     assert seconds(result.outcome("T001")) - seconds(result.events[0]) < 6
 
 
-def test_the_wrappers_own_limit_comes_first_and_loses_nothing(harness: ClusterRig) -> None:
+def test_the_wrappers_own_limit_comes_first_and_loses_nothing(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     harness.agent(HOLDING)
     result = harness.run("spawn", "T001", "--follow", "--set", "limits.run_seconds=4")
@@ -52,12 +52,12 @@ def test_the_wrappers_own_limit_comes_first_and_loses_nothing(harness: ClusterRi
     assert job["spec"]["activeDeadlineSeconds"] == 86_400 + 900 + 4 + 600 + 600
 
 
-def end_in_a_second(harness: ClusterRig, kind: str, name: str) -> None:
+def end_in_a_second(harness: ClusterHarness, kind: str, name: str) -> None:
     patch = '{"spec": {"activeDeadlineSeconds": 1}}'
     harness.namespace.kubectl.run("patch", kind, name, f"-p={patch}")
 
 
-def test_at_the_pods_deadline_the_work_is_saved(harness: ClusterRig) -> None:
+def test_at_the_pods_deadline_the_work_is_saved(harness: ClusterHarness) -> None:
     followed = working(harness)
     end_in_a_second(harness, "pod", name_of(the_pod(harness)))
     outcome = followed.result().outcome("T001")
@@ -69,7 +69,7 @@ def test_at_the_pods_deadline_the_work_is_saved(harness: ClusterRig) -> None:
 
 
 def test_at_the_pods_deadline_a_wrapper_that_cannot_act_leaves_pod_and_log(
-    harness: ClusterRig,
+    harness: ClusterHarness,
 ) -> None:
     harness.tasks(TASK)
     change(harness, lambda pod: pod.update(terminationGracePeriodSeconds=1))
@@ -92,7 +92,7 @@ def test_at_the_pods_deadline_a_wrapper_that_cannot_act_leaves_pod_and_log(
     assert "the last words" in harness.run("logs", "T001").stdout
 
 
-def test_a_jobs_own_deadline_is_told_and_the_work_is_saved(harness: ClusterRig) -> None:
+def test_a_jobs_own_deadline_is_told_and_the_work_is_saved(harness: ClusterHarness) -> None:
     followed = working(harness)
     (job,) = harness.namespace.jobs()
     end_in_a_second(harness, "job", job["metadata"]["name"])

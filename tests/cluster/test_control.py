@@ -15,7 +15,7 @@ from support.cluster.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -23,11 +23,11 @@ TASK = "- [ ] T001 [ASYNC] Write `T001.txt`\n"
 REFS = "refs/sdlc-runner/001-demo/T001/1"
 
 
-def patch(harness: ClusterRig, kind: str, name: str, **change: object) -> None:
+def patch(harness: ClusterHarness, kind: str, name: str, **change: object) -> None:
     harness.namespace.kubectl.run("patch", kind, name, "--type=merge", f"-p={json.dumps(change)}")
 
 
-def test_cancelled_on_one_machine_and_gone_on_with_on_another(harness: ClusterRig) -> None:
+def test_cancelled_on_one_machine_and_gone_on_with_on_another(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     harness.agent("pathlib.Path('T001.txt').write_text('half '); note('works'); hold()")
     followed = Followed(harness.start("spawn", "T001", "--follow"))
@@ -51,18 +51,18 @@ def test_cancelled_on_one_machine_and_gone_on_with_on_another(harness: ClusterRi
     assert harness.remote_file("T001.txt", "sdlc-runner/001-demo/T001-2") == "half done"
 
 
-def full(harness: ClusterRig) -> None:
+def full(harness: ClusterHarness) -> None:
     quota = {"kind": "ResourceQuota", "apiVersion": "v1", "metadata": {"name": "none"}}
     harness.namespace.kubectl.apply({**quota, "spec": {"hard": {"pods": "0"}}})
     harness.run("spawn", "T001")
 
 
-def gated(harness: ClusterRig) -> None:
+def gated(harness: ClusterHarness) -> None:
     change(harness, lambda pod: pod.update(schedulingGates=[{"name": "example.com/gate"}]))
     harness.run("spawn", "T001")
 
 
-def suspended(harness: ClusterRig) -> None:
+def suspended(harness: ClusterHarness) -> None:
     gated(harness)
     (job,) = harness.namespace.jobs()
     patch(harness, "job", job["metadata"]["name"], spec={"suspend": True})
@@ -70,7 +70,7 @@ def suspended(harness: ClusterRig) -> None:
 
 @pytest.mark.parametrize("hold", [full, gated, suspended])
 def test_what_only_waits_is_cancelled_too_and_never_runs(
-    harness: ClusterRig, hold: Callable[[ClusterRig], None]
+    harness: ClusterHarness, hold: Callable[[ClusterHarness], None]
 ) -> None:
     harness.tasks(TASK)
     harness.agent("note('it ran'); hold()")
@@ -88,7 +88,7 @@ def test_what_only_waits_is_cancelled_too_and_never_runs(
 
 
 def test_a_queue_that_suspends_a_cancelled_job_again_does_not_bring_it_back(
-    harness: ClusterRig,
+    harness: ClusterHarness,
 ) -> None:
     harness.tasks(TASK)
     suspended(harness)
@@ -100,7 +100,9 @@ def test_a_queue_that_suspends_a_cancelled_job_again_does_not_bring_it_back(
     assert (row["state"], row["outcome"]) == ("ended", "cancelled")
 
 
-def test_gc_leaves_nothing_of_what_was_merged_and_all_of_what_failed(harness: ClusterRig) -> None:
+def test_gc_leaves_nothing_of_what_was_merged_and_all_of_what_failed(
+    harness: ClusterHarness,
+) -> None:
     harness.tasks("- [ ] T001 [P] [ASYNC] Write `a`\n- [ ] T002 [P] [ASYNC] Write `b`\n")
     harness.agent(
         "sys.exit(task == 'T002') if task == 'T002' else open('T001.txt', 'w').write('x')"

@@ -16,7 +16,7 @@ from support.cluster.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.harness import Event, Result
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -27,12 +27,12 @@ IN_ADDRESS = "a-password-in-an-address"
 ACCOUNT = "/var/run/secrets/kubernetes.io"
 
 
-def attempt(harness: ClusterRig) -> tuple[Event, Result]:
+def attempt(harness: ClusterHarness) -> tuple[Event, Result]:
     done = harness.run("run", "--detail", "full")
     return done.outcome("T001"), done
 
 
-def secrets_of(harness: ClusterRig) -> list[str]:
+def secrets_of(harness: ClusterHarness) -> list[str]:
     """Return what nobody may see: the token, and the middle of the key."""
     key = harness.repository.private_key.read_text().splitlines()
     return [harness.repository.token, key[len(key) // 2]]
@@ -61,7 +61,9 @@ def watched_processes() -> Iterator[set[bytes]]:
 
 
 @pytest.mark.parametrize("transport", ["http", "ssh"])
-def test_credentials_open_the_remote_and_show_nowhere(harness: ClusterRig, transport: str) -> None:
+def test_credentials_open_the_remote_and_show_nowhere(
+    harness: ClusterHarness, transport: str
+) -> None:
     if transport == "ssh":
         harness.clone_by_ssh()
     else:
@@ -91,7 +93,7 @@ def test_credentials_open_the_remote_and_show_nowhere(harness: ClusterRig, trans
         assert not [secret for secret in secrets_of(harness) if secret.encode() in held]
 
 
-def test_a_token_that_is_replaced_meanwhile_is_taken_for_the_push(harness: ClusterRig) -> None:
+def test_a_token_that_is_replaced_meanwhile_is_taken_for_the_push(harness: ClusterHarness) -> None:
     wait = "while pathlib.Path('/secrets/git/token').read_text() == old: time.sleep(0.1)"
     harness.agent(
         f"old = pathlib.Path('/secrets/git/token').read_text(); note('begun')\n{wait}\n{WRITE}"
@@ -110,14 +112,14 @@ def test_a_token_that_is_replaced_meanwhile_is_taken_for_the_push(harness: Clust
     assert not [token for token in (old, new) if token in done.stdout]
 
 
-def strange_host(harness: ClusterRig) -> dict[str, str]:
+def strange_host(harness: ClusterHarness) -> dict[str, str]:
     own = harness.repository.private_key.with_suffix(".pub").read_text().split()[1]
     lines = [line.split() for line in harness.repository.known_hosts.splitlines()]
     known = "".join(f"{host} {kind} {own}\n" for host, kind, _ in lines)
     return {**harness.repository.secret(), "known_hosts": known}
 
 
-def given(harness: ClusterRig, name: str) -> dict[str, str]:
+def given(harness: ClusterHarness, name: str) -> dict[str, str]:
     """Return a git Secret in which something is wrong."""
     whole = harness.repository.secret()
     match name:
@@ -141,7 +143,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_wrong_with_credentials_is_told(harness: ClusterRig, name: str) -> None:
+def test_what_is_wrong_with_credentials_is_told(harness: ClusterHarness, name: str) -> None:
     if "host" in name:
         harness.clone_by_ssh()
     harness.namespace.kubectl.run("delete", "secret", "git-credentials")

@@ -14,7 +14,7 @@ from support.git.checkouts import picture
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.harness import Event, Result
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -35,19 +35,19 @@ def link(done: Result, name: str) -> Event:
     return found
 
 
-def inventory(harness: ClusterRig) -> set[tuple[str, str]]:
+def inventory(harness: ClusterHarness) -> set[tuple[str, str]]:
     found = harness.namespace.kubectl.items(
         "jobs,pods,secrets,configmaps,podtemplates,resourcequotas,serviceaccounts"
     )
     return {(each["kind"], each["metadata"]["uid"]) for each in found}
 
 
-def as_account(harness: ClusterRig, account: str) -> None:
+def as_account(harness: ClusterHarness, account: str) -> None:
     spawners.create(harness.namespace)
     harness.env["KUBECONFIG"] = spawners.kubeconfig(harness.namespace, account, harness.folder)
 
 
-def test_every_link_holds_and_nothing_is_changed(harness: ClusterRig) -> None:
+def test_every_link_holds_and_nothing_is_changed(harness: ClusterHarness) -> None:
     harness.tasks(TASKS)
     before = picture(harness.checkout), harness.remote_refs(), inventory(harness)
     done = harness.run("doctor")
@@ -57,7 +57,7 @@ def test_every_link_holds_and_nothing_is_changed(harness: ClusterRig) -> None:
     assert harness.repository.token not in done.stdout
 
 
-def test_the_spawner_role_is_enough_for_the_whole_way(harness: ClusterRig) -> None:
+def test_the_spawner_role_is_enough_for_the_whole_way(harness: ClusterHarness) -> None:
     harness.agent("hold(); pathlib.Path('one.txt').write_text('1')")
     as_account(harness, spawners.SPAWNER)
     harness.tasks(TASKS)
@@ -78,7 +78,7 @@ def test_the_spawner_role_is_enough_for_the_whole_way(harness: ClusterRig) -> No
     wait_for(lambda: not harness.namespace.jobs())
 
 
-def test_somebody_without_rights_is_told_what_to_ask_for(harness: ClusterRig) -> None:
+def test_somebody_without_rights_is_told_what_to_ask_for(harness: ClusterHarness) -> None:
     as_account(harness, spawners.NOBODY)
     harness.tasks(TASKS)
     done = harness.run("doctor")
@@ -94,37 +94,39 @@ def test_somebody_without_rights_is_told_what_to_ask_for(harness: ClusterRig) ->
     assert "`sdlc-runner doctor` says how" in refused.error["hint"]
 
 
-def change_pod(harness: ClusterRig, change: Callable[[dict[str, Any]], None], form: Form) -> None:
+def change_pod(
+    harness: ClusterHarness, change: Callable[[dict[str, Any]], None], form: Form
+) -> None:
     made = pod_template(form)
     change(made["template"]["spec"])
     harness.namespace.kubectl.apply(made)
 
 
-def no_template(harness: ClusterRig) -> None:
+def no_template(harness: ClusterHarness) -> None:
     harness.namespace.kubectl.run("delete", "podtemplate", NAME)
 
 
-def token_of_the_cluster(harness: ClusterRig) -> None:
+def token_of_the_cluster(harness: ClusterHarness) -> None:
     change_pod(harness, lambda spec: spec.update(automountServiceAccountToken=True), Form.TWO)
 
 
-def agent_with_git(harness: ClusterRig) -> None:
+def agent_with_git(harness: ClusterHarness) -> None:
     mount = {"name": "git-credentials", "mountPath": "/secrets/git"}
     change_pod(
         harness, lambda spec: spec["initContainers"][0]["volumeMounts"].append(mount), Form.TWO
     )
 
 
-def no_token(harness: ClusterRig) -> None:
+def no_token(harness: ClusterHarness) -> None:
     harness.namespace.kubectl.run("delete", "secret", "git-credentials")
     harness.namespace.secret("git-credentials", {"TOKEN": "x"})
 
 
-def no_secret(harness: ClusterRig) -> None:
+def no_secret(harness: ClusterHarness) -> None:
     harness.namespace.kubectl.run("delete", "secret", "model-keys")
 
 
-def quota(harness: ClusterRig, **hard: str) -> None:
+def quota(harness: ClusterHarness, **hard: str) -> None:
     harness.namespace.kubectl.apply(
         {
             "apiVersion": "v1",
@@ -136,27 +138,27 @@ def quota(harness: ClusterRig, **hard: str) -> None:
     wait_for(lambda: harness.namespace.kubectl.get("resourcequota", "small")["status"].get("hard"))
 
 
-def too_small_a_quota(harness: ClusterRig) -> None:
+def too_small_a_quota(harness: ClusterHarness) -> None:
     quota(harness, **{"requests.memory": "1Mi"})
 
 
-def refused_pod(harness: ClusterRig) -> None:
+def refused_pod(harness: ClusterHarness) -> None:
     change_pod(harness, lambda spec: spec.update(priorityClassName="no-such-class"), Form.ONE)
 
 
-def local_remote(harness: ClusterRig) -> None:
+def local_remote(harness: ClusterHarness) -> None:
     harness.env["SDLC_RUNNER_CLONE_URL"] = "/srv/repository.git"
 
 
-def no_namespace(harness: ClusterRig) -> None:
+def no_namespace(harness: ClusterHarness) -> None:
     harness.env["SDLC_RUNNER_KUBERNETES_NAMESPACE"] = "no-such-namespace"
 
 
-def no_context(harness: ClusterRig) -> None:
+def no_context(harness: ClusterHarness) -> None:
     harness.env["SDLC_RUNNER_KUBERNETES_CONTEXT"] = "no-such-context"
 
 
-BROKEN: dict[str, tuple[str, str, str, Callable[[ClusterRig], None]]] = {
+BROKEN: dict[str, tuple[str, str, str, Callable[[ClusterHarness], None]]] = {
     "no template": ("template", "no_pod_template", "helm upgrade", no_template),
     "token": ("template", "bad_pod_template", "chart", token_of_the_cluster),
     "thief": ("template", "bad_pod_template", "chart", agent_with_git),
@@ -171,7 +173,7 @@ BROKEN: dict[str, tuple[str, str, str, Callable[[ClusterRig], None]]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_link_is_named_with_its_remedy(harness: ClusterRig, name: str) -> None:
+def test_a_broken_link_is_named_with_its_remedy(harness: ClusterHarness, name: str) -> None:
     broken, code, hint, break_it = BROKEN[name]
     harness.tasks(TASKS)
     break_it(harness)
@@ -182,7 +184,7 @@ def test_a_broken_link_is_named_with_its_remedy(harness: ClusterRig, name: str) 
     assert done.code == done.events[-1]["exit"] != 0
 
 
-def test_what_is_left_of_a_quota_is_told(harness: ClusterRig) -> None:
+def test_what_is_left_of_a_quota_is_told(harness: ClusterHarness) -> None:
     harness.tasks(TASKS)
     quota(harness, pods="3", **{"requests.cpu": "120m"})
     told = link(harness.run("doctor"), "quota")
@@ -191,7 +193,7 @@ def test_what_is_left_of_a_quota_is_told(harness: ClusterRig) -> None:
     assert bad(harness.run("doctor"))[0]["name"] == "quota"
 
 
-def test_without_a_cluster_doctor_says_so(harness: ClusterRig) -> None:
+def test_without_a_cluster_doctor_says_so(harness: ClusterHarness) -> None:
     harness.tasks(TASKS)
     for config, code in (("", "no_cluster"), ("{broken", "no_cluster")):
         file = harness.folder / "kubeconfig"

@@ -16,7 +16,7 @@ from support.cluster.service_pods import IMAGE
 from support.model.server import Rule, calls, says, write
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Manifest
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -63,7 +63,7 @@ def proxy() -> tuple[Manifest, Manifest]:
 
 
 @pytest.fixture
-def release(harness: ClusterRig) -> Release:
+def release(harness: ClusterHarness) -> Release:
     """The development release, with the proxy as the only way out."""
     kubectl = harness.namespace.kubectl
     kubectl.run("delete", "podtemplates", "--all")
@@ -86,12 +86,14 @@ def release(harness: ClusterRig) -> Release:
     return made
 
 
-def places(harness: ClusterRig) -> dict[str, str]:
+def places(harness: ClusterHarness) -> dict[str, str]:
     urls = {"git": harness.repository.pod_url_http, "model": harness.model.url}
     return {who: url.split("/")[2] for who, url in urls.items()}
 
 
-def test_a_task_is_done_by_way_of_the_proxy_alone(harness: ClusterRig, release: Release) -> None:
+def test_a_task_is_done_by_way_of_the_proxy_alone(
+    harness: ClusterHarness, release: Release
+) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `hello.txt`\n")
     harness.use_opencode()
     harness.model.rules(Rule("T001", (calls(write("@folder@/hello.txt", "hello\n")), says("done"))))
@@ -106,7 +108,7 @@ def test_a_task_is_done_by_way_of_the_proxy_alone(harness: ClusterRig, release: 
 
 
 def test_names_answer_by_the_proxy_and_by_no_other_way(
-    harness: ClusterRig, release: Release
+    harness: ClusterHarness, release: Release
 ) -> None:
     said = release.helm("test", release.name, "--logs", "--timeout=90s")
     for place in places(harness).values():

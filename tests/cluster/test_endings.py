@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.cluster.changed_template import PodSpec
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Manifest
 
-    Ends = Callable[[ClusterRig, Manifest], object]
+    Ends = Callable[[ClusterHarness, Manifest], object]
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
     [(delete, "pod_deleted"), (evict, "evicted"), (delete_job, "pod_deleted")],
 )
 def test_a_pod_told_to_go_saves_its_work_and_the_reason_is_told(
-    harness: ClusterRig, ends: Ends, code: str
+    harness: ClusterHarness, ends: Ends, code: str
 ) -> None:
     followed = working(harness)
     ends(harness, the_pod(harness))
@@ -63,7 +63,7 @@ def test_a_pod_told_to_go_saves_its_work_and_the_reason_is_told(
     [(force_delete, "pod_deleted"), (kill_main, "killed"), (kill_shim, "runtime_lost")],
 )
 def test_a_pod_that_was_killed_left_its_last_checkpoint(
-    harness: ClusterRig, ends: Ends, code: str
+    harness: ClusterHarness, ends: Ends, code: str
 ) -> None:
     if ends is not force_delete:
         node_processes.require_node_here()
@@ -77,7 +77,7 @@ def test_a_pod_that_was_killed_left_its_last_checkpoint(
     assert outcome["checkpoint"] == f"{REFS}/checkpoint"
 
 
-def test_a_volume_that_is_full_ends_the_pod_and_says_so(harness: ClusterRig) -> None:
+def test_a_volume_that_is_full_ends_the_pod_and_says_so(harness: ClusterHarness) -> None:
     change(harness, lambda pod: volume(pod, "home").update(emptyDir={"sizeLimit": "1Mi"}))
     harness.tasks(TASK)
     fill = "pathlib.Path('/home/agent/x').write_bytes(bytes(9 << 20))"
@@ -88,7 +88,7 @@ def test_a_volume_that_is_full_ends_the_pod_and_says_so(harness: ClusterRig) -> 
     assert saved(harness) == "half done"
 
 
-def test_out_of_memory_in_one_container(harness: ClusterRig) -> None:
+def test_out_of_memory_in_one_container(harness: ClusterHarness) -> None:
     def small(pod: PodSpec) -> None:
         runner(pod)["resources"] = {"limits": {"memory": "150Mi"}}
         volume(pod, "tmp")["emptyDir"] = {"medium": "Memory"}
@@ -101,7 +101,7 @@ def test_out_of_memory_in_one_container(harness: ClusterRig) -> None:
     assert "Raise the memory limits" in outcome["hint"]
 
 
-def test_out_of_memory_in_the_agents_container(harness: ClusterRig) -> None:
+def test_out_of_memory_in_the_agents_container(harness: ClusterHarness) -> None:
     def small(pod: PodSpec) -> None:
         agent(pod)["resources"] = {"limits": {"memory": "700Mi"}}
         volume(pod, "tmp")["emptyDir"] = {"medium": "Memory"}
@@ -118,7 +118,7 @@ def test_out_of_memory_in_the_agents_container(harness: ClusterRig) -> None:
     assert saved(harness) == "half done"
 
 
-def start_instead(harness: ClusterRig, script: str) -> None:
+def start_instead(harness: ClusterHarness, script: str) -> None:
     """Have the image be one that starts a program of its own, or has none that could start."""
     harness.namespace.kubectl.create(image_override.program("program", script))
     change(
@@ -136,7 +136,7 @@ def start_instead(harness: ClusterRig, script: str) -> None:
     ids=["false", "true", "none"],
 )
 def test_a_runner_that_is_none_of_ours_is_not_started_again(
-    harness: ClusterRig, script: str, outcome: str, code: str
+    harness: ClusterHarness, script: str, outcome: str, code: str
 ) -> None:
     harness.tasks(TASK)
     start_instead(harness, script)
@@ -150,7 +150,7 @@ def test_a_runner_that_is_none_of_ours_is_not_started_again(
 
 @pytest.mark.parametrize("verb", [("run",), ("spawn", "T001", "--follow")], ids=["run", "spawn"])
 def test_what_fails_before_the_agent_begins_is_begun_three_times_at_most(
-    harness: ClusterRig, verb: tuple[str, ...]
+    harness: ClusterHarness, verb: tuple[str, ...]
 ) -> None:
     harness.tasks(TASK)
     start_instead(harness, "#!/bin/sh\nexit 137")
@@ -164,7 +164,7 @@ def test_what_fails_before_the_agent_begins_is_begun_three_times_at_most(
 
 
 @pytest.mark.usefixtures("fault")  # nobody else may want the node meanwhile
-def test_a_drained_node(harness: ClusterRig) -> None:
+def test_a_drained_node(harness: ClusterHarness) -> None:
     followed = working(harness)
     (node,) = harness.namespace.kubectl.items("nodes")
     name, job = node["metadata"]["name"], the_pod(harness)["metadata"]["labels"]["job-name"]
@@ -181,7 +181,7 @@ def test_a_drained_node(harness: ClusterRig) -> None:
 
 
 def test_a_pod_of_higher_priority_takes_its_place(
-    harness: ClusterRig, request: pytest.FixtureRequest
+    harness: ClusterHarness, request: pytest.FixtureRequest
 ) -> None:
     kubectl, thing = harness.namespace.kubectl, f"example.com/{harness.namespace.name}"
     low, high = f"{harness.namespace.name}-low", f"{harness.namespace.name}-high"
@@ -205,7 +205,7 @@ def test_a_pod_of_higher_priority_takes_its_place(
     assert saved(harness) == "half done"
 
 
-def offer_one(harness: ClusterRig, thing: str) -> None:
+def offer_one(harness: ClusterHarness, thing: str) -> None:
     """Have every node offer one of something that only this test knows."""
     path = f"/status/capacity/{thing.replace('/', '~1')}"
     patch = json.dumps([{"op": "add", "path": path, "value": "1"}])

@@ -16,13 +16,13 @@ from support.cluster.terminations import BRANCH, REFS, TASK, delete, name_of, th
 from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Manifest
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
-def test_a_pod_deleted_while_it_clones_begins_again_and_succeeds(harness: ClusterRig) -> None:
+def test_a_pod_deleted_while_it_clones_begins_again_and_succeeds(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     change(harness, lambda pod: pod.update(schedulingGates=[{"name": "example.com/gate"}]))
     followed = Followed(harness.start("run"))
@@ -40,12 +40,12 @@ def test_a_pod_deleted_while_it_clones_begins_again_and_succeeds(harness: Cluste
     assert {BRANCH, f"{REFS}/start"} <= set(harness.remote_refs())
 
 
-def open_gate(harness: ClusterRig, pod: Manifest) -> None:
+def open_gate(harness: ClusterHarness, pod: Manifest) -> None:
     gone = json.dumps([{"op": "remove", "path": "/spec/schedulingGates"}])
     harness.namespace.kubectl.run("patch", "pod", name_of(pod), "--type=json", f"-p={gone}")
 
 
-def test_a_pod_deleted_while_it_pushes_finishes_that_first(harness: ClusterRig) -> None:
+def test_a_pod_deleted_while_it_pushes_finishes_that_first(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     harness.repository.pause("refs/heads/sdlc-runner/*")
     followed = Followed(harness.start("spawn", "T001", "--follow"))
@@ -58,7 +58,7 @@ def test_a_pod_deleted_while_it_pushes_finishes_that_first(harness: ClusterRig) 
 
 
 def test_a_pod_killed_while_it_pushes_is_a_success_only_once_the_push_has_arrived(
-    harness: ClusterRig,
+    harness: ClusterHarness,
 ) -> None:
     harness.tasks(TASK)
     change(harness, lambda pod: pod.update(terminationGracePeriodSeconds=1))
@@ -74,7 +74,7 @@ def test_a_pod_killed_while_it_pushes_is_a_success_only_once_the_push_has_arrive
     assert (told["outcome"], told["code"]) == ("succeeded", "verified_without_result")
 
 
-def test_a_remote_that_is_away_while_it_pushes_is_waited_for(harness: ClusterRig) -> None:
+def test_a_remote_that_is_away_while_it_pushes_is_waited_for(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     harness.agent("note('works'); hold(); pathlib.Path('T001.txt').write_text('done')")
     followed = Followed(harness.start("spawn", "T001", "--follow"))
@@ -87,7 +87,7 @@ def test_a_remote_that_is_away_while_it_pushes_is_waited_for(harness: ClusterRig
     assert followed.result().outcome("T001")["outcome"] == "succeeded"
 
 
-def test_a_token_revoked_meanwhile_is_a_push_that_failed(harness: ClusterRig) -> None:
+def test_a_token_revoked_meanwhile_is_a_push_that_failed(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     harness.agent("note('works'); hold(); pathlib.Path('T001.txt').write_text('done')")
     followed = Followed(harness.start("spawn", "T001", "--follow"))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Kubectl
     from support.cluster.repositories import Repository
     from support.cluster.scripted_model import ScriptedModel
@@ -50,7 +50,7 @@ class Installed:
 
     release: Release
     store: Store
-    harness: ClusterRig
+    harness: ClusterHarness
 
     @property
     def admin(self) -> Kubectl:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from support.cluster.api_link import Line
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.harness import Event
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -30,7 +30,7 @@ THREE = "".join(f"- [ ] T00{n} [P] [ASYNC] Write `T00{n}.txt`\n" for n in (1, 2,
 
 
 @pytest.fixture
-def api_line(harness: ClusterRig) -> Iterator[Line]:
+def api_line(harness: ClusterHarness) -> Iterator[Line]:
     """The way of the rig's commands to the API server."""
     laid = api_link.lay(harness.namespace.kubectl, harness.folder / "by-line")
     harness.env["KUBECONFIG"] = str(harness.folder / "by-line")
@@ -38,7 +38,7 @@ def api_line(harness: ClusterRig) -> Iterator[Line]:
     laid.close()
 
 
-def speaking(harness: ClusterRig, *tasks: str) -> None:
+def speaking(harness: ClusterHarness, *tasks: str) -> None:
     """Start attempts whose agents speak."""
     harness.tasks(THREE if len(tasks) > 1 else ONE)
     harness.agent(speaker.SPEAK)
@@ -47,7 +47,7 @@ def speaking(harness: ClusterRig, *tasks: str) -> None:
 
 
 def test_several_attempts_are_watched_through_broken_and_dead_connections(
-    harness: ClusterRig, api_line: Line
+    harness: ClusterHarness, api_line: Line
 ) -> None:
     tasks = ("T001", "T002", "T003")
     speaking(harness, *tasks)
@@ -88,7 +88,7 @@ def kept(path: Path) -> list[Event]:
     return found
 
 
-def follow_into(harness: ClusterRig, path: Path) -> subprocess.Popen[str]:
+def follow_into(harness: ClusterHarness, path: Path) -> subprocess.Popen[str]:
     with path.open("ab") as file:
         return harness.start("follow", "T001", "--cursor", f"@{path}", stdout=file)
 
@@ -104,7 +104,7 @@ def ended(child: subprocess.Popen[str]) -> int:
 
 
 def test_a_consumer_killed_ten_times_goes_on_from_its_own_file_beside_another(
-    harness: ClusterRig, tmp_path: Path
+    harness: ClusterHarness, tmp_path: Path
 ) -> None:
     speaking(harness, "T001")
     other = Followed(harness.start("follow", "T001"))
@@ -147,7 +147,7 @@ pathlib.Path(f'{task}.txt').write_text('done')
 """
 
 
-def has_lost_its_beginning(harness: ClusterRig, pod: str) -> bool:
+def has_lost_its_beginning(harness: ClusterHarness, pod: str) -> bool:
     """Whether the newest file of the pod's log does not begin with its first event any more."""
     path = f"/api/v1/namespaces/{harness.namespace.name}/pods/{pod}/log?limitBytes=9000"
     text = harness.namespace.kubectl.run("get", f"--raw={path}")
@@ -155,7 +155,7 @@ def has_lost_its_beginning(harness: ClusterRig, pod: str) -> bool:
 
 
 def test_what_was_rotated_away_while_the_line_was_cut_is_a_gap_that_the_transcript_fills(
-    harness: ClusterRig, api_line: Line
+    harness: ClusterHarness, api_line: Line
 ) -> None:
     harness.tasks(ONE)
     harness.agent(FLOOD)
@@ -181,7 +181,7 @@ def test_what_was_rotated_away_while_the_line_was_cut_is_a_gap_that_the_transcri
     assert codes in (["cluster_unreachable"] * times for times in range(3))  # the end may be first
 
 
-def test_the_outcome_comes_soon_after_the_api_reports_the_end(harness: ClusterRig) -> None:
+def test_the_outcome_comes_soon_after_the_api_reports_the_end(harness: ClusterHarness) -> None:
     """The promise is one second, measured by the benchmark; the others are for a busy machine."""
     speaking(harness, "T001")
     follow = Followed(harness.start("follow", "T001"))
@@ -205,7 +205,7 @@ def test_the_outcome_comes_soon_after_the_api_reports_the_end(harness: ClusterRi
 
 
 def test_ctrl_c_detaches_at_once_while_the_cluster_does_not_answer(
-    harness: ClusterRig, api_line: Line
+    harness: ClusterHarness, api_line: Line
 ) -> None:
     speaking(harness, "T001")
     follow = Followed(harness.start("follow", "T001"))

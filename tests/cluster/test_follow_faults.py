@@ -12,7 +12,7 @@ from support.cluster.background_verb import Followed
 from support.cluster.waiting import wait_for
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kit import Faults
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 ONE = "- [ ] T001 [ASYNC] Write `T001.txt`\n"
 
 
-def spoken_to(harness: ClusterRig) -> Followed:
+def spoken_to(harness: ClusterHarness) -> Followed:
     """Start an attempt whose agent speaks, and follow it."""
     harness.tasks(ONE)
     harness.agent(speaker.SPEAK)
@@ -35,7 +35,7 @@ def wait_for_more(follow: Followed, seconds: float = 60) -> None:
     wait_for(lambda: len(follow.lines) > before + 20, seconds, "more of the log")
 
 
-def assert_good_end(harness: ClusterRig, follow: Followed) -> None:
+def assert_good_end(harness: ClusterHarness, follow: Followed) -> None:
     harness.model.open("T001")
     result = follow.result()
     assert result.outcome("T001")["outcome"] == "succeeded", result.stdout[-3000:]
@@ -45,7 +45,9 @@ def assert_good_end(harness: ClusterRig, follow: Followed) -> None:
     assert harness.remote_file("T001.txt", "sdlc-runner/001-demo/T001-1") == "done"
 
 
-def test_the_parts_of_a_cluster_die_one_after_the_other(harness: ClusterRig, fault: Faults) -> None:
+def test_the_parts_of_a_cluster_die_one_after_the_other(
+    harness: ClusterHarness, fault: Faults
+) -> None:
     follow = spoken_to(harness)
     for part in ("apiserver", "kubelet", "forwarder", "containerd"):
         fault("kill9", part)
@@ -63,7 +65,7 @@ def test_the_parts_of_a_cluster_die_one_after_the_other(harness: ClusterRig, fau
 
 
 def test_a_node_that_is_cut_off_or_frozen_ends_its_streams_and_nothing_else(
-    harness: ClusterRig, fault: Faults
+    harness: ClusterHarness, fault: Faults
 ) -> None:
     """After 45 s of it every stream ends as if the log were whole; before, all comes later."""
     follow = spoken_to(harness)
@@ -82,7 +84,7 @@ def test_a_node_that_is_cut_off_or_frozen_ends_its_streams_and_nothing_else(
 
 
 def test_what_a_dead_containerd_kept_to_itself_comes_from_the_transcript(
-    harness: ClusterRig, fault: Faults
+    harness: ClusterHarness, fault: Faults
 ) -> None:
     follow = spoken_to(harness)
     fault("kill9", "containerd")
@@ -98,7 +100,7 @@ def test_what_a_dead_containerd_kept_to_itself_comes_from_the_transcript(
 
 
 def test_an_end_that_nobody_saw_is_judged_when_the_kubelet_is_back(
-    harness: ClusterRig, fault: Faults
+    harness: ClusterHarness, fault: Faults
 ) -> None:
     follow = spoken_to(harness)
     fault("stop", "kubelet")

@@ -18,7 +18,7 @@ from support.harness import FEATURE
 from support.model.server import KEY, calls, says, shell
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Manifest
     from support.harness import Result
 
@@ -52,16 +52,16 @@ REFUSALS = {
 ENCODED = base64.b64encode(KEY.encode()).decode()
 
 
-def two_containers(harness: ClusterRig) -> None:
+def two_containers(harness: ClusterHarness) -> None:
     harness.template(Form.TWO)
     harness.use_opencode()
 
 
-def new_refs(harness: ClusterRig, before: dict[str, str]) -> set[str]:
+def new_refs(harness: ClusterHarness, before: dict[str, str]) -> set[str]:
     return set(harness.remote_refs()) - set(before)
 
 
-def spy_rules(harness: ClusterRig) -> None:
+def spy_rules(harness: ClusterHarness) -> None:
     event = json.dumps({"v": 1, "seq": 9, "feature": FEATURE, "type": "result", "status": "failed"})
     harness.model.rules(
         task(
@@ -75,7 +75,7 @@ def spy_rules(harness: ClusterRig) -> None:
     )
 
 
-def test_an_agent_gets_no_credential_and_forges_nothing(harness: ClusterRig) -> None:
+def test_an_agent_gets_no_credential_and_forges_nothing(harness: ClusterHarness) -> None:
     lines = [f"- [ ] T00{n} [ASYNC] Do part {n} of `a.txt`\n" for n in (1, 2)]
     harness.tasks("".join([*lines, "- [ ] T003 [SYNC] Look\n"]))
     two_containers(harness)
@@ -93,7 +93,7 @@ def test_an_agent_gets_no_credential_and_forges_nothing(harness: ClusterRig) -> 
     assert new_refs(harness, before) == {*refs, *(f"{META}/T00{n}/1/start" for n in (1, 2))}
 
 
-def spied(harness: ClusterRig) -> None:
+def spied(harness: ClusterHarness) -> None:
     """Check what the agent got."""
     answers = attacks.results(harness, "T001")
     found = json.loads(answers[0])
@@ -108,7 +108,7 @@ def spied(harness: ClusterRig) -> None:
     attacks.assert_no_secret("".join(answers).encode(), attacks.git_secrets(harness))
 
 
-def only_what_was_asked(harness: ClusterRig, result: Result) -> None:
+def only_what_was_asked(harness: ClusterHarness, result: Result) -> None:
     """Check that the forgeries came to nothing, and were told."""
     outcome = result.outcome("T001")
     assert (outcome["outcome"], outcome["code"]) == ("succeeded", "verified")
@@ -134,7 +134,7 @@ def only_what_was_asked(harness: ClusterRig, result: Result) -> None:
     assert attacks.claim(harness)["seq"] == seqs[-1]
 
 
-def kept_secret(harness: ClusterRig, result: Result) -> None:
+def kept_secret(harness: ClusterHarness, result: Result) -> None:
     """Check that what the agent shouted into every ear is masked in all of them."""
     seen = attacks.shown(harness, result)
     own = [KEY.encode(), ENCODED.rstrip("=").encode(), SERVER_PASSWORD.encode()]
@@ -167,7 +167,7 @@ ADDED = {
 }
 
 
-def test_traps_in_the_workspace_catch_nobody(harness: ClusterRig) -> None:
+def test_traps_in_the_workspace_catch_nobody(harness: ClusterHarness) -> None:
     harness.tasks(
         "".join(f"- [ ] T00{n} [ASYNC] Do {step} in `a.txt`\n" for n, step in enumerate(STEPS, 1))
     )
@@ -192,14 +192,14 @@ def test_traps_in_the_workspace_catch_nobody(harness: ClusterRig) -> None:
     assert new == {f"refs/heads/{BRANCH}", f"{META}/T001/1/transcript", *starts}
 
 
-def nothing_sprang(harness: ClusterRig) -> None:
+def nothing_sprang(harness: ClusterHarness) -> None:
     for number, step in enumerate(STEPS, 1):
         (answer,) = attacks.results(harness, f"T00{number}")
         assert answer.startswith("sprung: nothing\n"), step
         assert "Traceback" not in answer, answer
 
 
-def the_trees_are_exact(harness: ClusterRig) -> None:
+def the_trees_are_exact(harness: ClusterHarness) -> None:
     """Check what each task added: its files as they are, links as links."""
     commits = harness.git("rev-list", "--reverse", f"main..{BRANCH}", cwd=harness.remote).split()
     own = dict(zip(STEPS, commits[-len(STEPS) :], strict=True))
@@ -223,7 +223,7 @@ def the_trees_are_exact(harness: ClusterRig) -> None:
     }
 
 
-def changed(harness: ClusterRig, commit: str, kind: str) -> set[str]:
+def changed(harness: ClusterHarness, commit: str, kind: str) -> set[str]:
     options = ("--no-commit-id", "--name-only", "-r", f"--diff-filter={kind}")
     return set(harness.git("diff-tree", *options, commit, cwd=harness.remote).splitlines())
 
@@ -259,7 +259,7 @@ def limit_processes(pod: Manifest, most: int) -> None:
 
 
 @pytest.mark.timeout(300)  # the kubelet looks at volumes once a minute
-def test_an_agent_that_uses_up_its_pod_harms_only_its_own_attempt(harness: ClusterRig) -> None:
+def test_an_agent_that_uses_up_its_pod_harms_only_its_own_attempt(harness: ClusterHarness) -> None:
     if kit.find() is None:
         pytest.skip("the kubelet of this cluster sets the limit of processes, if any")
     harness.tasks(
@@ -287,10 +287,10 @@ def test_an_agent_that_uses_up_its_pod_harms_only_its_own_attempt(harness: Clust
     assert agent["restartCount"] == 0
 
 
-def checkpoints(harness: ClusterRig) -> list[str]:
+def checkpoints(harness: ClusterHarness) -> list[str]:
     return [name for name in harness.remote_refs() if name.endswith("/checkpoint")]
 
 
-def all_but_one_ended(harness: ClusterRig) -> bool:
+def all_but_one_ended(harness: ClusterHarness) -> bool:
     phases = [pod["status"]["phase"] for pod in harness.namespace.pods()]
     return phases.count("Running") == 1

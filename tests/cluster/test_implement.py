@@ -14,7 +14,7 @@ from support.opencode import program
 from support.opencode.implemented_feature import implement
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 pytestmark = [
     pytest.mark.cluster,
@@ -24,7 +24,7 @@ pytestmark = [
 ]
 
 
-def programs(harness: ClusterRig) -> None:
+def programs(harness: ClusterHarness) -> None:
     """Put OpenCode on PATH, and a Python that has the packages."""
     folder = harness.folder / "bin"
     folder.mkdir()
@@ -35,7 +35,7 @@ def programs(harness: ClusterRig) -> None:
     harness.env["PATH"] = f"{folder}:{harness.env['PATH']}"
 
 
-def test_a_feature_is_done_in_pods_and_the_session_shows_it(harness: ClusterRig) -> None:
+def test_a_feature_is_done_in_pods_and_the_session_shows_it(harness: ClusterHarness) -> None:
     programs(harness)
     assert harness.run("install").code == 0
     harness.commit("Have agents do what is marked [ASYNC]")
@@ -44,7 +44,7 @@ def test_a_feature_is_done_in_pods_and_the_session_shows_it(harness: ClusterRig)
 
 
 def test_an_agent_in_a_pod_whose_clone_has_the_bundle_hands_nothing_over(
-    harness: ClusterRig,
+    harness: ClusterHarness,
 ) -> None:
     assert harness.run("install").code == 0
     harness.tasks("- [ ] T001 [P] [ASYNC] Write `a.txt`\n- [ ] T002 [P] [ASYNC] Write `b.txt`\n")

@@ -24,7 +24,7 @@ from support.model import script as model_script
 from support.model.server import KEY, Rule, Turn, calls, says, shell, writes
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kit import Faults
     from support.cluster.kubectl import Kubectl
     from support.cluster.namespaces import Namespace
@@ -55,13 +55,15 @@ END
 """
 
 
-def from_inside(harness: ClusterRig, url: str, how: str) -> tuple[int, str]:
+def from_inside(harness: ClusterHarness, url: str, how: str) -> tuple[int, str]:
     script = how + CLONE_AND_PUSH.format(branch=rigs.FEATURE, url=url)
     return plain_job.run(harness.namespace, script)
 
 
 @pytest.mark.parametrize("transport", ["http", "ssh"])
-def test_a_job_from_the_pod_template_clones_and_pushes(harness: ClusterRig, transport: str) -> None:
+def test_a_job_from_the_pod_template_clones_and_pushes(
+    harness: ClusterHarness, transport: str
+) -> None:
     http = transport == "http"
     url = harness.repository.pod_url_http if http else harness.repository.pod_url_ssh
     code, log = from_inside(harness, url, GIT_BY_HTTP if http else GIT_BY_SSH)
@@ -70,7 +72,9 @@ def test_a_job_from_the_pod_template_clones_and_pushes(harness: ClusterRig, tran
     assert harness.remote_file("work.txt", "work") == "done"
 
 
-def test_nobody_comes_in_without_a_credential_or_with_a_revoked_one(harness: ClusterRig) -> None:
+def test_nobody_comes_in_without_a_credential_or_with_a_revoked_one(
+    harness: ClusterHarness,
+) -> None:
     repository = harness.repository
     anonymous = 'git_() { git -c user.name=Job -c user.email=job@localhost "$@"; }\n'
     quiet = f"export GIT_TERMINAL_PROMPT=0\n{anonymous}"
@@ -87,7 +91,7 @@ def test_nobody_comes_in_without_a_credential_or_with_a_revoked_one(harness: Clu
 
 
 def test_a_credential_opens_its_own_repository_only(
-    harness: ClusterRig, services: Services
+    harness: ClusterHarness, services: Services
 ) -> None:
     other = services.repository(harness.folder / "other")
     for url in (other.host_url, other.host_url_ssh):
@@ -146,7 +150,7 @@ def test_leftovers_are_what_a_test_made(namespace: Namespace) -> None:
     assert {name.split("/")[0] for name in namespace.leftovers()} == {"job", "pod"}
 
 
-def test_the_server_can_be_down_and_come_back(harness: ClusterRig) -> None:
+def test_the_server_can_be_down_and_come_back(harness: ClusterHarness) -> None:
     harness.repository.go_down()
     with pytest.raises(AssertionError, match="503"):
         harness.git("fetch", "origin")
@@ -159,7 +163,7 @@ def test_the_server_can_be_down_and_come_back(harness: ClusterRig) -> None:
     harness.commit("Back")
 
 
-def test_the_answer_to_a_push_can_be_lost(harness: ClusterRig) -> None:
+def test_the_answer_to_a_push_can_be_lost(harness: ClusterHarness) -> None:
     head = harness.commit("Work", push=False)
     harness.repository.go(Mode.MUTE, RECEIVE)
     with pytest.raises(AssertionError, match=r"Empty reply|hung up"):
@@ -167,7 +171,7 @@ def test_the_answer_to_a_push_can_be_lost(harness: ClusterRig) -> None:
     assert harness.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
 
 
-def test_pushes_can_be_rejected_delayed_and_paused(harness: ClusterRig) -> None:
+def test_pushes_can_be_rejected_delayed_and_paused(harness: ClusterHarness) -> None:
     harness.repository.reject("refs/heads/bad*")
     with pytest.raises(AssertionError, match="policy says no"):
         harness.git("push", "origin", "HEAD:refs/heads/bad-1")
@@ -189,13 +193,13 @@ def test_pushes_can_be_rejected_delayed_and_paused(harness: ClusterRig) -> None:
     assert "refs/heads/good-3" in harness.remote_refs()
 
 
-def test_large_pushes_come_through(harness: ClusterRig) -> None:
+def test_large_pushes_come_through(harness: ClusterHarness) -> None:
     harness.write("large.bin", os.urandom(3 << 20))
     head = harness.commit("Large")
     assert harness.remote_refs()[f"refs/heads/{rigs.FEATURE}"] == head
 
 
-def test_the_rig_is_a_user_with_a_remote_on_the_server(harness: ClusterRig) -> None:
+def test_the_rig_is_a_user_with_a_remote_on_the_server(harness: ClusterHarness) -> None:
     harness.tasks("- [X] T001 [ASYNC] Write a.txt\n- [ ] T002 [ASYNC] Write b.txt\n")
     assert harness.ticked() == {"T001"}
     assert set(harness.remote_refs()) == {"refs/heads/main", f"refs/heads/{rigs.FEATURE}"}
@@ -206,7 +210,7 @@ def test_the_rig_is_a_user_with_a_remote_on_the_server(harness: ClusterRig) -> N
     assert f"refs/heads/{rigs.FEATURE}" in by_ssh
 
 
-def test_scripted_agents_meet_the_test_at_gates(harness: ClusterRig) -> None:
+def test_scripted_agents_meet_the_test_at_gates(harness: ClusterHarness) -> None:
     harness.agent("note(f'{task} runs'); hold(); note('goes on')")
     command = harness.env["SDLC_RUNNER_AGENT_COMMAND"]
     assert shlex.split(command)[:2] == ["python3", "-c"]
@@ -239,7 +243,7 @@ def port_forwards() -> list[int]:
 
 
 def test_services_are_reached_while_the_api_server_is_gone(
-    harness: ClusterRig, fault: Faults, cluster: Kubectl
+    harness: ClusterHarness, fault: Faults, cluster: Kubectl
 ) -> None:
     fault("kill9", "apiserver")
     assert not cluster.try_run("get", "--raw=/readyz", "--request-timeout=2s").ok

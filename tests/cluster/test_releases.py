@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Kubectl
     from support.cluster.repositories import Repository
     from support.cluster.scripted_model import ScriptedModel
@@ -74,7 +74,7 @@ def release(
 @pytest.fixture
 def developer(
     release: Release, git_repository: Repository, model: ScriptedModel, tmp_path: Path
-) -> ClusterRig:
+) -> ClusterHarness:
     """A checkout of somebody with the release's Role and no other right."""
     folder = tmp_path / "rig"
     folder.mkdir()
@@ -103,7 +103,7 @@ def rights(namespace: Namespace, account: str) -> str:
     return namespace.kubectl.run("auth", "can-i", "--list", who, *groups)
 
 
-def works(developer: ClusterRig, task: str) -> None:
+def works(developer: ClusterHarness, task: str) -> None:
     """A task goes from tasks.md to the merged branch."""
     turns = (calls(write(f"@folder@/{task}.txt", f"by {task}\n")), says("done"))
     developer.model.rules(Rule(f"Implement task {task} ", turns))
@@ -115,7 +115,7 @@ def works(developer: ClusterRig, task: str) -> None:
 
 @pytest.mark.parametrize("release", STAGES, indirect=True)
 def test_a_release_from_installation_to_removal(
-    release: Release, developer: ClusterRig, git_repository: Repository
+    release: Release, developer: ClusterHarness, git_repository: Repository
 ) -> None:
     developer.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n- [ ] T002 [ASYNC] Write `T002.txt`\n")
     release.upgrade()

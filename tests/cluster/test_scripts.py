@@ -12,14 +12,14 @@ from support import harness as rigs
 from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 pytestmark = pytest.mark.cluster
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
-def script(harness: ClusterRig, name: str, *args: str, **env: str) -> rigs.Result:
+def script(harness: ClusterHarness, name: str, *args: str, **env: str) -> rigs.Result:
     """Run a script in a folder that is no repository, with the namespace in a variable."""
     away = harness.folder / "away"
     away.mkdir(exist_ok=True)
@@ -42,7 +42,7 @@ def script(harness: ClusterRig, name: str, *args: str, **env: str) -> rigs.Resul
     return rigs.Result(done.returncode, rigs.parse(done.stdout), done.stdout, done.stderr)
 
 
-def test_a_task_is_spawned_and_followed_without_a_checkout(harness: ClusterRig) -> None:
+def test_a_task_is_spawned_and_followed_without_a_checkout(harness: ClusterHarness) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     before = harness.remote_refs()[f"refs/heads/{FEATURE}"]
     url = harness.repository.host_url
@@ -60,7 +60,7 @@ def test_a_task_is_spawned_and_followed_without_a_checkout(harness: ClusterRig) 
     assert len(harness.namespace.jobs()) == 1
 
 
-def test_the_ssh_key_of_a_named_secret_is_used(harness: ClusterRig) -> None:
+def test_the_ssh_key_of_a_named_secret_is_used(harness: ClusterHarness) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     secret = {key: harness.repository.secret()[key] for key in ("ssh-privatekey", "known_hosts")}
     harness.namespace.secret("deploy-key", secret)
@@ -81,7 +81,7 @@ def test_the_ssh_key_of_a_named_secret_is_used(harness: ClusterRig) -> None:
     ],
 )
 def test_what_cannot_be_is_one_sentence(
-    harness: ClusterRig, name: str, args: tuple[str, ...], code: str
+    harness: ClusterHarness, name: str, args: tuple[str, ...], code: str
 ) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     url = (harness.repository.host_url,) if name == "spawn-pod.sh" else ()

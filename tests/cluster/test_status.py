@@ -12,12 +12,12 @@ from support.cluster.pod_template import Form, pod_template
 from support.harness import until
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 pytestmark = pytest.mark.cluster
 
 
-def elsewhere(harness: ClusterRig) -> ClusterRig:
+def elsewhere(harness: ClusterHarness) -> ClusterHarness:
     """The same user on another machine: another clone, another state directory."""
     folder = harness.folder / "elsewhere"
     folder.mkdir()
@@ -26,7 +26,7 @@ def elsewhere(harness: ClusterRig) -> ClusterRig:
     return replace(harness, folder=folder, env={**harness.env, **state})
 
 
-def test_what_waits_says_where_and_why(harness: ClusterRig) -> None:
+def test_what_waits_says_where_and_why(harness: ClusterHarness) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     template = pod_template(Form.ONE)
     template["template"]["spec"]["nodeSelector"] = {"no": "such-node"}
@@ -41,7 +41,7 @@ def test_what_waits_says_where_and_why(harness: ClusterRig) -> None:
     assert row["where"].startswith(f"{harness.namespace.name}/sdlc-001-demo-t001-1-")
 
 
-def test_work_is_seen_from_another_machine_and_its_end_too(harness: ClusterRig) -> None:
+def test_work_is_seen_from_another_machine_and_its_end_too(harness: ClusterHarness) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     harness.agent("print('half way', flush=True)\nhold()\npathlib.Path('T001.txt').write_text('x')")
     assert harness.run("spawn", "T001").code == 0

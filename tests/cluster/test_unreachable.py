@@ -15,7 +15,7 @@ from support.cluster.service_pods import GIT, MODEL
 from support.model.server import Rule, says, writes
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.harness import Event, Result
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -24,7 +24,7 @@ SECONDS = 30
 """What ``limits.connect_seconds`` is by default."""
 
 
-def allow(harness: ClusterRig, *services: str) -> None:
+def allow(harness: ClusterHarness, *services: str) -> None:
     """Shut attempts off by the chart's own policy; only these of the services are named."""
     flags = ["--show-only=templates/networkpolicy.yaml"]
     for value, service in (("git", GIT), ("model", MODEL)):
@@ -35,7 +35,7 @@ def allow(harness: ClusterRig, *services: str) -> None:
     harness.namespace.kubectl.apply(policy)
 
 
-def _peer(harness: ClusterRig, service: str) -> list[dict[str, Any]]:
+def _peer(harness: ClusterHarness, service: str) -> list[dict[str, Any]]:
     address = {GIT: harness.repository.pod_url_http, MODEL: harness.model.url}[service]
     parts = urlsplit(address)
     assert parts.hostname is not None
@@ -53,7 +53,7 @@ def place(address: str) -> str:
     return urlsplit(address).netloc
 
 
-def running_to_end(harness: ClusterRig) -> float:
+def running_to_end(harness: ClusterHarness) -> float:
     """Return how many seconds the runner of the one pod ran."""
     (pod,) = harness.namespace.pods()
     (status,) = pod["status"]["containerStatuses"]
@@ -62,7 +62,7 @@ def running_to_end(harness: ClusterRig) -> float:
     return (times[1] - times[0]).total_seconds()
 
 
-def refused(result: Result, harness: ClusterRig, who: str, value: str) -> Event:
+def refused(result: Result, harness: ClusterHarness, who: str, value: str) -> Event:
     """Check that nothing was begun, and who was not reached; return the outcome."""
     assert result.code == 1
     outcome = result.outcome("T001")
@@ -77,7 +77,7 @@ def refused(result: Result, harness: ClusterRig, who: str, value: str) -> Event:
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("form", Form)
 def test_a_git_host_that_is_not_named_is_told_and_goes_on_once_it_is(
-    harness: ClusterRig, form: Form
+    harness: ClusterHarness, form: Form
 ) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     harness.template(form)
@@ -101,7 +101,7 @@ def test_a_git_host_that_is_not_named_is_told_and_goes_on_once_it_is(
 
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("form", Form)
-def test_a_model_that_is_not_named_is_told(harness: ClusterRig, form: Form) -> None:
+def test_a_model_that_is_not_named_is_told(harness: ClusterHarness, form: Form) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     harness.template(form)
     harness.use_opencode()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from support.cluster.changed_template import PodSpec
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
     Release = Callable[[], object]
 
@@ -108,7 +108,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.change.__name__)
-def test_what_cannot_begin_is_given_up_with_the_reason(harness: ClusterRig, case: Case) -> None:
+def test_what_cannot_begin_is_given_up_with_the_reason(harness: ClusterHarness, case: Case) -> None:
     harness.tasks(TASK)
     change(harness, case.change, case.form)
     if case.form is Form.TWO:
@@ -130,7 +130,7 @@ def test_what_cannot_begin_is_given_up_with_the_reason(harness: ClusterRig, case
     assert (row["state"], row["outcome"], row["code"]) == ("ended", "rejected", case.code)
 
 
-def nothing_runs(harness: ClusterRig) -> bool:
+def nothing_runs(harness: ClusterHarness) -> bool:
     """Whether every pod is gone, and the one Job will make no other."""
     wait_for(lambda: not harness.namespace.pods(), 30, "the end of all pods")
     (job,) = harness.namespace.jobs()
@@ -138,7 +138,7 @@ def nothing_runs(harness: ClusterRig) -> bool:
     return harness.namespace.kubectl.try_run(*command).ok
 
 
-def test_once_the_cause_is_mended_the_same_attempt_begins_anywhere(harness: ClusterRig) -> None:
+def test_once_the_cause_is_mended_the_same_attempt_begins_anywhere(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     change(harness, no_secret)
     assert harness.run("spawn", "T001", "--follow", *SOON).code == 1
@@ -155,13 +155,13 @@ def test_once_the_cause_is_mended_the_same_attempt_begins_anywhere(harness: Clus
     assert len(harness.namespace.jobs()) == 1
 
 
-def use_up_the_quota(harness: ClusterRig) -> Release:
+def use_up_the_quota(harness: ClusterHarness) -> Release:
     quota = {"kind": "ResourceQuota", "apiVersion": "v1", "metadata": {"name": "none"}}
     harness.namespace.kubectl.apply({**quota, "spec": {"hard": {"pods": "0"}}})
     return lambda: harness.namespace.kubectl.run("delete", "resourcequota", "none")
 
 
-def close_a_gate(harness: ClusterRig) -> Release:
+def close_a_gate(harness: ClusterHarness) -> Release:
     change(harness, lambda pod: pod.update(schedulingGates=[{"name": "example.com/gate"}]))
 
     def opened() -> None:
@@ -173,7 +173,7 @@ def close_a_gate(harness: ClusterRig) -> Release:
     return opened
 
 
-def want_another_node(harness: ClusterRig) -> Release:
+def want_another_node(harness: ClusterHarness) -> Release:
     label = f"sdlc-test-{harness.namespace.name}"
     change(harness, lambda pod: pod.update(nodeSelector={label: "yes"}))
     (node,) = harness.namespace.kubectl.items("nodes")
@@ -191,7 +191,7 @@ def want_another_node(harness: ClusterRig) -> Release:
     ids=["quota", "gate", "node"],
 )
 def test_what_waits_for_room_is_not_given_up_and_runs_in_the_end(
-    harness: ClusterRig, hold: Callable[[ClusterRig], Release], told: tuple[str]
+    harness: ClusterHarness, hold: Callable[[ClusterHarness], Release], told: tuple[str]
 ) -> None:
     harness.tasks(TASK)
     harness.agent("hold('agent'); pathlib.Path('T001.txt').write_text('done')")
@@ -208,7 +208,7 @@ def test_what_waits_for_room_is_not_given_up_and_runs_in_the_end(
     assert followed.result().outcome("T001")["outcome"] == "succeeded"
 
 
-def test_a_suspended_job_is_queued_and_runs_when_it_is_let_go(harness: ClusterRig) -> None:
+def test_a_suspended_job_is_queued_and_runs_when_it_is_let_go(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     free = use_up_the_quota(harness)
     harness.run("spawn", "T001")
@@ -226,14 +226,14 @@ def test_a_suspended_job_is_queued_and_runs_when_it_is_let_go(harness: ClusterRi
     assert harness.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"
 
 
-def suspend(harness: ClusterRig, *, on: bool) -> None:
+def suspend(harness: ClusterHarness, *, on: bool) -> None:
     (job,) = harness.namespace.jobs()
     patch = json.dumps({"spec": {"suspend": on}})
     harness.namespace.kubectl.run("patch", "job", job["metadata"]["name"], f"-p={patch}")
 
 
 def test_a_job_that_the_cluster_refuses_is_an_error_and_nothing_is_left(
-    harness: ClusterRig,
+    harness: ClusterHarness,
 ) -> None:
     harness.tasks(TASK)
     bad = pod_template(Form.ONE)

@@ -15,13 +15,13 @@ from support.harness import FEATURE
 from support.model.server import Rule, calls, says, write
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 RELEASE = Path(__file__).parents[2] / "releases" / "agentic-sdlc-agent-runner-dev"
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 
-def test_one_container_runs_a_task_to_its_tick(harness: ClusterRig) -> None:
+def test_one_container_runs_a_task_to_its_tick(harness: ClusterHarness) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     result = harness.run("run")
     assert result.code == 0, result.stderr
@@ -32,7 +32,7 @@ def test_one_container_runs_a_task_to_its_tick(harness: ClusterRig) -> None:
     assert seqs == list(range(1, len(seqs) + 1))
 
 
-def test_two_containers_run_opencode(harness: ClusterRig) -> None:
+def test_two_containers_run_opencode(harness: ClusterHarness) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `hello.txt`\n")
     harness.template(Form.TWO)
     harness.use_opencode()
@@ -45,7 +45,7 @@ def test_two_containers_run_opencode(harness: ClusterRig) -> None:
     assert harness.remote_refs()[f"refs/heads/{FEATURE}"] == harness.git("rev-parse", "HEAD")
 
 
-def install(harness: ClusterRig) -> None:
+def install(harness: ClusterHarness) -> None:
     """Install the dev release as an administrator would, for this cluster's git and model."""
     config = harness.model.opencode_config()
     services = {
@@ -74,7 +74,7 @@ def install(harness: ClusterRig) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_the_release_as_installed_runs_a_feature(harness: ClusterRig) -> None:
+def test_the_release_as_installed_runs_a_feature(harness: ClusterHarness) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n- [ ] T002 [ASYNC] Write `T002.txt`\n")
     harness.namespace.kubectl.run("delete", "podtemplates", "--all")
     harness.use_opencode()
@@ -101,7 +101,7 @@ def test_the_release_as_installed_runs_a_feature(harness: ClusterRig) -> None:
     assert images == {"docker.io/local/sdlc-agent:dev"}
 
 
-def test_a_template_of_a_file_is_used_as_it_is(harness: ClusterRig) -> None:
+def test_a_template_of_a_file_is_used_as_it_is(harness: ClusterHarness) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     harness.namespace.kubectl.run("delete", "podtemplates", "--all")
     template = pod_template(Form.ONE)
@@ -123,7 +123,7 @@ def test_a_template_of_a_file_is_used_as_it_is(harness: ClusterRig) -> None:
         ("kind: [\n", "bad_config"),
     ],
 )
-def test_what_is_no_template_is_one_sentence(harness: ClusterRig, text: str, code: str) -> None:
+def test_what_is_no_template_is_one_sentence(harness: ClusterHarness, text: str, code: str) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     file = harness.folder / "template.yaml"
     file.write_text(text)

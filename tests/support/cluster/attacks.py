@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterable, Iterator
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
     from support.cluster.kubectl import Manifest
     from support.model.server import Turn
 
@@ -38,18 +38,18 @@ def task(id_: str, *turns: Turn | Call) -> Rule:
     return Rule(rf"Implement task {id_} ", (*played, says("done")))
 
 
-def results(harness: ClusterRig, id_: str) -> list[str]:
+def results(harness: ClusterHarness, id_: str) -> list[str]:
     """Return what the agent's tools answered in a task."""
     asked = [each for each in harness.model.requests() if f"Implement task {id_} " in each.prompt]
     return max((list(each.results) for each in asked), key=len)
 
 
-def objects(harness: ClusterRig) -> bytes:
+def objects(harness: ClusterHarness) -> bytes:
     """Return everything that the remote has, reachable or not."""
     return harness.repository.git_bytes("cat-file", "--batch-all-objects", "--batch")
 
 
-def shown(harness: ClusterRig, result: Result) -> bytes:
+def shown(harness: ClusterHarness, result: Result) -> bytes:
     """Return what anybody but the agent can see: output, cluster, logs and the remote."""
     kubectl = harness.namespace.kubectl
     names = [pod["metadata"]["name"] for pod in harness.namespace.pods()]
@@ -58,7 +58,7 @@ def shown(harness: ClusterRig, result: Result) -> bytes:
     return "".join([result.stdout, result.stderr, cluster, *logs]).encode() + objects(harness)
 
 
-def git_secrets(harness: ClusterRig) -> list[bytes]:
+def git_secrets(harness: ClusterHarness) -> list[bytes]:
     """Return pieces of the credentials of git, such that no part of one goes unnoticed."""
     key = harness.repository.private_key.read_text().splitlines()
     return [harness.repository.token[:20].encode(), *(line[:20].encode() for line in key[1:-1])]
@@ -70,7 +70,7 @@ def assert_no_secret(seen: bytes, secrets: list[bytes]) -> None:
 
 @contextlib.contextmanager
 def running(
-    harness: ClusterRig, verb: str, words: Iterable[str]
+    harness: ClusterHarness, verb: str, words: Iterable[str]
 ) -> Iterator[subprocess.Popen[str]]:
     """Start a verb; whatever happens, it does not run on."""
     child = harness.start(verb, "--detail", "full", *words)
@@ -88,14 +88,14 @@ def ended(child: subprocess.Popen[str], seconds: float = 60) -> Result:
     return Result(child.returncode, parse(out), out, err)
 
 
-def pod_of(harness: ClusterRig, id_: str) -> Manifest:
+def pod_of(harness: ClusterHarness, id_: str) -> Manifest:
     """Return the pod of a task's first attempt."""
     part = f"-{id_.lower()}-1-"
     (found,) = [pod for pod in harness.namespace.pods() if part in pod["metadata"]["name"]]
     return found
 
 
-def claim(harness: ClusterRig) -> dict[str, Any]:
+def claim(harness: ClusterHarness) -> dict[str, Any]:
     """Return the runner's termination message, of the only pod."""
     (pod,) = harness.namespace.pods()
     (status,) = pod["status"]["containerStatuses"]

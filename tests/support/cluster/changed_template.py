@@ -9,13 +9,13 @@ from support.cluster.pod_template import Form, pod_template
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
     PodSpec = dict[str, Any]
     Change = Callable[[PodSpec], object]
 
 
-def change(harness: ClusterRig, changed: Change, form: Form = Form.ONE) -> None:
+def change(harness: ClusterHarness, changed: Change, form: Form = Form.ONE) -> None:
     """Put the template into the namespace, its pod's specification changed."""
     template = pod_template(form)
     changed(template["template"]["spec"])

@@ -32,7 +32,7 @@ def hold(gate='go'):
 
 
 @dataclass
-class ClusterRig(harnesses.Harness):
+class ClusterHarness(harnesses.Harness):
     """A checkout on a feature branch; ``folder`` and ``env`` as the rig has them."""
 
     repository: Repository = field(kw_only=True)
@@ -74,7 +74,7 @@ class ClusterRig(harnesses.Harness):
 
 def create(
     folder: Path, repository: Repository, namespace: Namespace, model: ScriptedModel
-) -> ClusterRig:
+) -> ClusterHarness:
     """Make a rig whose branches are on the cluster's git server."""
     plain = harnesses.create(folder)
     with Path(plain.env["HOME"], ".gitconfig").open("a") as file:
@@ -88,7 +88,7 @@ def create(
         "SDLC_RUNNER_KUBERNETES_NAMESPACE": namespace.name,
         "SDLC_RUNNER_CLONE_URL": repository.pod_url_http,
     }
-    made = ClusterRig(
+    made = ClusterHarness(
         folder,
         {**plain.env, **settings},
         seconds=170,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from support.harness import FEATURE
 
 if TYPE_CHECKING:
-    from support.cluster.harness import ClusterRig
+    from support.cluster.harness import ClusterHarness
 
 
-def other_machine(harness: ClusterRig) -> ClusterRig:
+def other_machine(harness: ClusterHarness) -> ClusterHarness:
     """Clone the feature branch as it is on the remote."""
     folder = harness.folder / "elsewhere"
     shutil.copytree(harness.env["HOME"], folder / "home")
