@@ -15,8 +15,7 @@ from sdlc_runner.cli.commands import COMMANDS, View
 from sdlc_runner.cli.parser import Arguments, build_parser
 from sdlc_runner.errors import ExitCode, RunnerError, of_system
 from sdlc_runner.events.types import ErrorEvent
-from sdlc_runner.output import opencode_session
-from sdlc_runner.output.output import Output
+from sdlc_runner.output.output import Output, in_opencode_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +91,7 @@ def _output(
     stderr: IO[str],
 ) -> Output:
     terminal = stdout.isatty()
-    if opencode_session.is_inside(environ) and not (args.json or terminal):
+    if in_opencode_session(environ) and not (args.json or terminal):
         return _session_output(command, args, environ, stdout, stderr)
     json = args.json or not (terminal or command.view is View.TEXT)
     color = not (args.no_color or environ.get("NO_COLOR") or environ.get("TERM") == "dumb")
@@ -116,6 +115,8 @@ def _session_output(
     stderr: IO[str],
 ) -> Output:
     """Make the output for a model; a command that only follows ends with the model's session."""
+    from sdlc_runner.output import opencode_session  # noqa: PLC0415 - only in a session
+
     follows = command.stays or getattr(args, "follow", False)
     if follows:
         opencode_session.exit_with_opencode(environ)

@@ -47,11 +47,6 @@ _LIVE_LENGTH = 200
 _CHECK_SECONDS = 2.0
 
 
-def is_inside(environ: Mapping[str, str]) -> bool:
-    """Whether OpenCode's shell tool called us."""
-    return environ.get("OPENCODE") == "1"
-
-
 def exit_with_opencode(environ: Mapping[str, str]) -> None:
     """End this process, as by a signal, once OpenCode is gone: it sends none when it dies.
 

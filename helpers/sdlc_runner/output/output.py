@@ -11,12 +11,17 @@ from sdlc_runner.events.types import EventBody, EventType
 from sdlc_runner.output import render
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from sdlc_runner.events.log_reader import LogEntry
 
 _ALWAYS_ON_STDERR = frozenset({EventType.ERROR, EventType.WARNING})
+
+
+def in_opencode_session(environ: Mapping[str, str]) -> bool:
+    """Whether OpenCode's shell tool called the runner."""
+    return environ.get("OPENCODE") == "1"
 
 
 class Output:

@@ -6,7 +6,7 @@ from enum import Enum
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from sdlc_runner.plan import batches, blockers, graph
+from sdlc_runner.plan import blockers, graph
 from sdlc_runner.plan import blockers as plan_blockers
 from sdlc_runner.plan import graph as plan_graph
 from sdlc_runner.plan.blockers import Blocker, Standing
@@ -15,10 +15,65 @@ from sdlc_runner.tasks.parser import Mode
 from sdlc_runner.tasks.scope import TaskIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sdlc_runner.plan.graph import Declared, Graph
     from sdlc_runner.tasks.parser import Problem, Task, TaskFile
+
+
+SAME_FILE_LIMIT = 8
+
+
+def group(
+    graph: Graph, tasks: Sequence[Task], runs: Iterable[Sequence[int]], small: int = 0
+) -> list[tuple[int, ...]]:
+    """Split runs of consecutive tasks into bundles, most of them of one task.
+
+    A task joins only if it is ready whenever the bundle's first task is.
+    """
+    bundles: list[_Bundle] = []
+    for run in runs:
+        current: _Bundle | None = None
+        for at in run:
+            if current is None or not current.takes(at, small):
+                current = _Bundle(graph, tasks, at)
+                bundles.append(current)
+            else:
+                current.members.append(at)
+    return [tuple(bundle.members) for bundle in bundles]
+
+
+class _Bundle:
+    def __init__(self, graph: Graph, tasks: Sequence[Task], first: int) -> None:
+        self.graph = graph
+        self.tasks = tasks
+        self.members = [first]
+        self.above: set[int] | None = None
+
+    def takes(self, at: int, small: int) -> bool:
+        size = len(self.members)
+        by_file = size < SAME_FILE_LIMIT and self._shares_file(at)
+        return (by_file or size < small) and self._ready_together(at)
+
+    def _shares_file(self, at: int) -> bool:
+        names = self.tasks[at].files
+        held = dict.fromkeys(name for each in self.members for name in self.tasks[each].files)
+        if any(name in held and not name.endswith("/") for name in names):
+            return True
+        # Two [P] tasks in one folder may run side by side once the folder's own task is done.
+        return not self.tasks[at].parallel and any(
+            mentions.overlaps(name, other) for name in names for other in held
+        )
+
+    def _ready_together(self, at: int) -> bool:
+        first = self.members[0]
+        outside = self.graph.front(at) - set(self.members)
+        if outside <= self.graph.front(first) and not self.graph.forward:
+            return True
+        if self.above is None:
+            self.above = self.graph.above(first)
+        return at not in self.above and outside <= self.above
+
 
 FALSE_PARALLEL = "false_parallel"
 
@@ -169,7 +224,7 @@ class _Planner:
 
     def place(self, small: int) -> None:
         """Form the bundles and give each its wave."""
-        groups = batches.group(self.graph, self.tasks, self._runs(), small)
+        groups = group(self.graph, self.tasks, self._runs(), small)
         for members in groups:
             self.bundle.update(dict.fromkeys(members, members))
             for at in members[1:]:

@@ -17,7 +17,7 @@ from sdlc_runner.attempt import spec as attempt_spec
 from sdlc_runner.errors import ExitCode, RunnerError
 from sdlc_runner.worker import masking, secrets
 from sdlc_runner.worker.agents.factory import local_agent
-from sdlc_runner.worker.assembly import Place, assemble, exit_code
+from sdlc_runner.worker.attempt import Place, assemble, exit_code
 from sdlc_runner.worker.git.credentials import NONE
 from sdlc_runner.worker.shutdown import Stop
 

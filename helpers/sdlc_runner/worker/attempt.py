@@ -1,4 +1,4 @@
-"""One attempt from clone to result: the order of things, and what each failure means."""
+"""One attempt from clone to result: its parts, the order of things, and what each failure means."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import errno
 import json
 import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-from sdlc_runner.errors import Code, RunnerError
+from sdlc_runner.errors import Code, ExitCode, RunnerError
 from sdlc_runner.events.types import (
     Outcome,
     PhaseEvent,
@@ -22,20 +22,21 @@ from sdlc_runner.git.command import PushStatus
 from sdlc_runner.worker import prompt
 from sdlc_runner.worker.agents import verify_commands
 from sdlc_runner.worker.agents.base import Usage
-from sdlc_runner.worker.git.workspace import message
+from sdlc_runner.worker.git.push import Checkpoints, Pusher
+from sdlc_runner.worker.git.workspace import Workspace, message
+from sdlc_runner.worker.journal import Journal
 from sdlc_runner.worker.shutdown import ShutdownRequested, Stop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from sdlc_runner.attempt.spec import AttemptTask
+    from sdlc_runner.attempt.spec import AttemptSpec, AttemptTask
     from sdlc_runner.config.settings import Limits
     from sdlc_runner.events.types import EventBody
     from sdlc_runner.worker.agents.base import Agent, AgentResult, Emit
-    from sdlc_runner.worker.git.checkpoints import Checkpoints
-    from sdlc_runner.worker.git.push import Pusher
-    from sdlc_runner.worker.git.workspace import Staged, Workspace
-    from sdlc_runner.worker.journal import Journal
+    from sdlc_runner.worker.git.credentials import Credentials
+    from sdlc_runner.worker.git.workspace import Staged
     from sdlc_runner.worker.masking import Masker
 
 
@@ -366,3 +367,49 @@ class AttemptRun:
 
     def _warn(self, code: str, text: str) -> None:
         self.journal.emit(WarningEvent(code=code, message=text))
+
+
+TERMINATED = 143
+
+
+class Place(NamedTuple):
+    """Where an attempt keeps what it has, and what the start ref says of where that is."""
+
+    journal: Path
+    git_dir: Path
+    work: Path
+    where: str
+
+
+def assemble(
+    place: Place,
+    spec: AttemptSpec,
+    agent: Agent,
+    masker: Masker,
+    stop: Stop,
+    is_cancelled: Callable[[], bool],
+    credentials: Credentials,
+    copy: IO[str] | None = None,
+) -> AttemptRun:
+    """Make the run of one attempt; ``copy`` gets every event line too."""
+    journal = Journal(place.journal, spec.key, masker, copy)
+    workspace = Workspace(place.git_dir, place.work, spec, credentials)
+    delivery = Pusher(workspace, spec, place.where)
+    return AttemptRun(
+        workspace,
+        delivery,
+        Checkpoints(workspace, delivery, journal, masker),
+        journal,
+        masker,
+        stop,
+        agent,
+        is_cancelled,
+        Budget(spec.limits),
+    )
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Return the worker's own exit code for how the attempt ended."""
+    if outcome in {Outcome.INTERRUPTED, Outcome.CANCELLED}:
+        return TERMINATED
+    return ExitCode.OK if outcome.is_success else ExitCode.TASK_FAILED

@@ -19,7 +19,7 @@ from sdlc_runner.worker.agents import opencode_config
 from sdlc_runner.worker.agents.factory import local_agent
 from sdlc_runner.worker.agents.opencode_server.agent import OpenCodeServerAgent
 from sdlc_runner.worker.agents.opencode_server.client import Server
-from sdlc_runner.worker.assembly import Place, assemble, exit_code
+from sdlc_runner.worker.attempt import Place, assemble, exit_code
 from sdlc_runner.worker.git.credentials import Credentials
 from sdlc_runner.worker.preflight import Preflight
 from sdlc_runner.worker.shutdown import Stop
