@@ -134,19 +134,21 @@ class UnreachableError(RunnerError):
     exit_code = ExitCode.UNREACHABLE
 
 
-def disk_full(said: str) -> RunnerError:
+def disk_full(words: str) -> RunnerError:
     """Make the error for a disk or quota that has no room."""
     return RunnerError(
-        Code.DISK_FULL, f"The disk is full: {said}", "Free some room; `sdlc-runner gc` frees ours."
+        Code.DISK_FULL,
+        f"The disk is full: {words}",
+        "Free some room; `sdlc-runner gc` frees what the runner keeps.",
     )
 
 
 def of_system(error: OSError) -> RunnerError:
     """Say what the operating system refused, where no module said it better."""
-    said = f"{error.strerror}: {error.filename}" if error.filename else str(error)
+    words = f"{error.strerror}: {error.filename}" if error.filename else str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return disk_full(said)
+        return disk_full(words)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         hint = "Set XDG_STATE_HOME to a folder of yours that can be written."
-        return RunnerError(Code.STATE_UNWRITABLE, f"This cannot be read or written: {said}.", hint)
-    return RunnerError(Code.INTERNAL, f"The system refused something: {said}.")
+        return RunnerError(Code.STATE_UNWRITABLE, f"This cannot be read or written: {words}.", hint)
+    return RunnerError(Code.INTERNAL, f"The system refused something: {words}.")

@@ -90,9 +90,9 @@ def _make(folder: Path, python: Path) -> None:
 def _step(argv: Sequence[str]) -> None:
     done = process.run(argv, timeout=_SECONDS)
     if not done.ok:
-        said = (done.error_text or done.text).rpartition("\n")[2]
+        words = (done.error_text or done.text).rpartition("\n")[2]
         raise RunnerError(
             Code.NO_PACKAGES,
-            f"The packages cannot be installed: {said}",
+            f"The packages cannot be installed: {words}",
             f"`uv run {sys.argv[0]} …` installs them for you, or install {' '.join(PACKAGES)}.",
         )

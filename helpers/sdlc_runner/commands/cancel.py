@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.events.types import WarningEvent
 from sdlc_runner.orchestrator import registry
-from sdlc_runner.orchestrator.follower import tell_outcome
+from sdlc_runner.orchestrator.follower import emit_outcome
 
 if TYPE_CHECKING:
     from sdlc_runner.commands.call import Call
@@ -43,7 +43,7 @@ def run(call: Call) -> ExitCode:
     _, endings = registry.refresh(project, alive)
     for ended in endings:
         for verdict in ended.decide():
-            tell_outcome(project, ended, verdict, output)
+            emit_outcome(project, ended, verdict, output)
     still = [str(known.key) for known in endings if known.alive]
     if still:
         output.note(f"Still stopping; unfinished work is being saved: {', '.join(still)}")

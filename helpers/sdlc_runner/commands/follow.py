@@ -57,14 +57,14 @@ def to_the_end(
         for item in known:
             follower.add(item)
         if not follower.run():
-            tell_continue(project, follower, output)
+            emit_continue(project, follower, output)
             return ExitCode.TIME_LIMIT
         known = again(follower)
     bad = [item for item in follower.verdicts.values() if not item.outcome.is_success]
     return ExitCode.TASK_FAILED if bad else ExitCode.OK
 
 
-def tell_continue(project: Project, follower: Follower, output: Output) -> None:
+def emit_continue(project: Project, follower: Follower, output: Output) -> None:
     """Say how to go on after what was shown."""
     cursor = follower.cursor()
     named = dict.fromkeys(item.key.task for item in follower.known)

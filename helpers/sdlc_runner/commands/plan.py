@@ -33,7 +33,7 @@ def run(call: Call) -> ExitCode:
 def show(project: Project, words: Sequence[str], output: Output, *, batch: bool) -> ExitCode:
     """Print the plan: one ``planned`` event a task, an ``error`` for each problem, a summary."""
     made, task_file = planning.make(project, planning.Request(tuple(words), batch))
-    planning.tell_problems(made, output)
+    planning.emit_problems(made, output)
     output.write(*(_planned(project, item, task_file) for item in made.items))
     return _summarize(made, output)
 

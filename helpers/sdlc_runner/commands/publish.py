@@ -97,10 +97,10 @@ def _commit(project: Project, message: str, left_out: Sequence[str]) -> None:
 def _git_failed(verb: str, done: Completed) -> RunnerError:
     """Make an error of the last line that git or the user's hook printed."""
     lines = [*done.text.splitlines(), *done.error_text.splitlines()]
-    said = [line for line in lines if line.strip() and not line.startswith(_SAYS_NOTHING)]
+    words = [line for line in lines if line.strip() and not line.startswith(_SAYS_NOTHING)]
     return RunnerError(
         Code.GIT_FAILED,
-        f"git {verb} failed: {clean((said or ['no output'])[-1], 300)}",
+        f"git {verb} failed: {clean((words or ['no output'])[-1], 300)}",
         f"`git {verb}` shows the whole output; then run `sdlc-runner publish` again.",
     )
 

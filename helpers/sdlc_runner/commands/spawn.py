@@ -8,7 +8,7 @@ from sdlc_runner.commands import follow
 from sdlc_runner.errors import Code, ExitCode, UsageError
 from sdlc_runner.git import managed_clone
 from sdlc_runner.orchestrator import launcher, planning, registry
-from sdlc_runner.orchestrator.follower import Follower, tell_outcome
+from sdlc_runner.orchestrator.follower import Follower, emit_outcome
 from sdlc_runner.orchestrator.runner import RestartPolicy
 from sdlc_runner.plan.planner import Disposition
 
@@ -36,7 +36,7 @@ def run(call: Call) -> ExitCode:
     ended = [known for known in started if known.began and not known.alive]
     judged = [(known, verdict) for known in ended for verdict in known.decide()]
     for known, verdict in judged:
-        tell_outcome(project, known, verdict, output)
+        emit_outcome(project, known, verdict, output)
     bad = any(not verdict.outcome.is_success for _, verdict in judged)
     return ExitCode.TASK_FAILED if bad else ExitCode.OK
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import ExitCode
 from sdlc_runner.orchestrator import registry
-from sdlc_runner.orchestrator.follower import tell_outcome
+from sdlc_runner.orchestrator.follower import emit_outcome
 
 if TYPE_CHECKING:
     from sdlc_runner.commands.call import Call
@@ -18,6 +18,6 @@ def run(call: Call) -> ExitCode:
     project, good = call.open(), True
     for known in registry.newest(project, call.args.tasks):
         for verdict in known.decide(replace(known.ending, known=False, claim={}, exit_code=None)):
-            tell_outcome(project, known, verdict, call.output)
+            emit_outcome(project, known, verdict, call.output)
             good = good and verdict.outcome.is_success
     return ExitCode.OK if good else ExitCode.TASK_FAILED

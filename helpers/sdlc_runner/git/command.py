@@ -117,21 +117,21 @@ def environment(env: Mapping[str, str]) -> dict[str, str]:
 
 def failure(done: process.Completed) -> RunnerError:
     """Say what a failed git command means."""
-    said = last_words(done.error_text)
-    if done.code == process.NOT_FOUND and not Path(done.argv[0]).exists() and "git" in said:
+    words = last_words(done.error_text)
+    if done.code == process.NOT_FOUND and not Path(done.argv[0]).exists() and "git" in words:
         return UsageError(Code.NO_GIT, "git is not installed.", "Install git 2.34 or newer.")
     if done.code == process.TIMED_OUT:
         return _timed_out(_verb(done))
     if re.search(_DISK, done.error_text, re.IGNORECASE):
-        return disk_full(said)
+        return disk_full(words)
     if re.search(_CROWDED, done.error_text, re.IGNORECASE):
-        return _crowded(said)
+        return _crowded(words)
     of_remote = _remote_failure(done.error_text)
-    return of_remote or RunnerError(Code.GIT_FAILED, f"git {_verb(done)} failed: {said}")
+    return of_remote or RunnerError(Code.GIT_FAILED, f"git {_verb(done)} failed: {words}")
 
 
-def _crowded(said: str) -> RunnerError:
-    return RunnerError(Code.PIDS_EXHAUSTED, f"There are too many processes: {said}")
+def _crowded(words: str) -> RunnerError:
+    return RunnerError(Code.PIDS_EXHAUSTED, f"There are too many processes: {words}")
 
 
 def _remote_failure(text: str) -> RunnerError | None:
@@ -180,16 +180,16 @@ def last_words(text: str) -> str:
 
 def _push_failure(done: process.Completed) -> PushResult:
     rejected = [line for line in done.text.splitlines() if line.startswith("!")]
-    said = last_words("\n".join([*rejected, done.error_text]))
+    words = last_words("\n".join([*rejected, done.error_text]))
     if rejected and (re.search(_BEHIND, " ".join(rejected)) or re.search(_RACE, done.error_text)):
-        return PushResult(PushStatus.STALE, said)
+        return PushResult(PushStatus.STALE, words)
     if rejected:
         remote_said = [
             line for line in done.error_text.splitlines() if line.startswith(("remote:", "error:"))
         ]
-        return PushResult(PushStatus.REFUSED, last_words("\n".join([*remote_said, said])))
+        return PushResult(PushStatus.REFUSED, last_words("\n".join([*remote_said, words])))
     if re.search(_DISK, done.error_text, re.IGNORECASE):
-        raise disk_full(said)
+        raise disk_full(words)
     if re.search(_CROWDED, done.error_text, re.IGNORECASE):
-        raise _crowded(said)
+        raise _crowded(words)
     return PushResult(PushStatus.UNREACHABLE, last_words(done.error_text))

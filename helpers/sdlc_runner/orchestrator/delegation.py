@@ -80,16 +80,16 @@ def ended(entry: Mapping[str, Any], verdict: Verdict, work: str, now: float) -> 
     settled = entry.get("status") in _SETTLED and verdict.outcome is not Outcome.CONFLICT
     if settled and not good:
         return None
-    status, told = ("completed", "result_summary") if good else ("failed", "failure_reason")
+    status, reported = ("completed", "result_summary") if good else ("failed", "failure_reason")
     text = summary(verdict, work)
-    if entry.get("status") == status and entry.get(told) == text:
+    if entry.get("status") == status and entry.get(reported) == text:
         return dict(entry)
     kept = {name: value for name, value in entry.items() if name not in _OF_AN_END}
     return {
         **kept,
         "status": status,
         "completed_at": _moment(now),
-        told: text,
+        reported: text,
         **dict.fromkeys(_GATES, good),
         "quality_gate_at": _moment(now),
         "macro_reviewed": entry.get("macro_reviewed", False),
@@ -125,7 +125,7 @@ def _moment(seconds: float) -> str:
 _TITLE = 200
 
 
-def tell_started(project: Project, known: Attempt, output: Output) -> None:
+def note_started(project: Project, known: Attempt, output: Output) -> None:
     """Note that an attempt works on its tasks."""
     if known.status is None or not known.alive or not _is_there(project):
         return
@@ -140,7 +140,7 @@ def tell_started(project: Project, known: Attempt, output: Output) -> None:
         _keep(project, task.id, change, {PROMPTS: text}, output)
 
 
-def tell_ended(project: Project, known: Attempt, verdict: Verdict, output: Output) -> None:
+def note_ended(project: Project, known: Attempt, verdict: Verdict, output: Output) -> None:
     """Note how one task ended, once it has."""
     if known.alive or not is_end(verdict) or not _is_there(project):
         return
@@ -149,7 +149,7 @@ def tell_ended(project: Project, known: Attempt, verdict: Verdict, output: Outpu
     _end(project, verdict, work, output)
 
 
-def tell_conflict(project: Project, task: str, message: str, output: Output) -> None:
+def note_conflict(project: Project, task: str, message: str, output: Output) -> None:
     """Note that a task's verified work does not go in."""
     if _is_there(project):
         _end(project, conflict(task, message), "", output)

@@ -190,7 +190,7 @@ class Follower:
             self._refill(item, refs.refs.get(item.known.evidence.refs.transcript))
             for verdict in item.known.decide():
                 self.verdicts[verdict.task] = verdict
-                tell_outcome(self._project, item.known, verdict, self._output, tuple(item.recent))
+                emit_outcome(self._project, item.known, verdict, self._output, tuple(item.recent))
 
     def _refill(self, item: _Followed, transcript: str | None) -> None:
         """Look for what is missing: in the log, for a cursor with gaps, and in the transcript."""
@@ -219,7 +219,7 @@ def read_positions(text: str, output: Output) -> Mapping[str, Position]:
     return found
 
 
-def tell_outcome(
+def emit_outcome(
     project: Project,
     known: Attempt,
     verdict: Verdict,
@@ -227,7 +227,7 @@ def tell_outcome(
     recent: Sequence[str] = (),
 ) -> None:
     """Write the verified outcome of one task, also where the spec-kit fork looks for it."""
-    delegation.tell_ended(project, known, verdict, output)
+    delegation.note_ended(project, known, verdict, output)
     result = known.evidence.result or known.ending.claim
     good = verdict.outcome.is_success
     key = type(known.key)(known.key.feature, verdict.task, known.key.number)

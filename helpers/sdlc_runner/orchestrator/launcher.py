@@ -215,7 +215,7 @@ def _emit_place(
     output: Output,
 ) -> None:
     """Say where an attempt runs, and note its start for spec-kit's own scripts."""
-    delegation.tell_started(project, known, output)
+    delegation.note_started(project, known, output)
     status = known.status
     place = event(
         backend=status.spec.backend if status else "elsewhere",

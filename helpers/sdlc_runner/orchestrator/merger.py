@@ -82,7 +82,7 @@ def integrate(project: Project, wanted: Sequence[Candidate], output: Output) -> 
                 for event in done.events:
                     output.write(event)
                 for task, event in done.conflicts.items():
-                    delegation.tell_conflict(project, task, event.fields["message"], output)
+                    delegation.note_conflict(project, task, event.fields["message"], output)
                 _fast_forward(project, output)
                 return done
     raise RunnerError(

@@ -80,7 +80,7 @@ def _unpushed_files(project: Project) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def tell_problems(made: Plan, output: Output) -> None:
+def emit_problems(made: Plan, output: Output) -> None:
     """Say what is wrong with tasks.md; the rest of the plan is usable."""
     for problem in made.problems:
         output.emit(ErrorEvent(code=problem.code.value, message=problem.message, line=problem.line))

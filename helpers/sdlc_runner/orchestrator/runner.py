@@ -10,7 +10,7 @@ from sdlc_runner.errors import Code, ExitCode
 from sdlc_runner.events.codec import AttemptKey
 from sdlc_runner.events.types import Outcome, SummaryEvent, WarningEvent
 from sdlc_runner.orchestrator import launcher, merger, planning
-from sdlc_runner.orchestrator.follower import Follower, tell_outcome
+from sdlc_runner.orchestrator.follower import Follower, emit_outcome
 from sdlc_runner.output.render import counted
 from sdlc_runner.plan.planner import Disposition
 
@@ -133,8 +133,8 @@ class RunSummary:
         if halted:
             parts.append(halted)
         for disposition in (Disposition.INVALID, Disposition.BLOCKED, Disposition.WAITING):
-            told = {*failed, *self.unticked}
-            tasks = [task for task in _of(plan, disposition) if task not in told]
+            reported = {*failed, *self.unticked}
+            tasks = [task for task in _of(plan, disposition) if task not in reported]
             if tasks:
                 parts.append(f"{len(tasks)} {disposition.value}: {_first(tasks)}")
         yours = _of(plan, Disposition.SYNC)
@@ -175,13 +175,13 @@ class Run:
 
     def go(self) -> ExitCode:
         """Go on until nothing more can run, or spec-kit's rule says halt."""
-        told = False
+        reported = False
         while True:
             context = launcher.prepare(self.project)
             plan = self._plan()
-            if not told:
-                planning.tell_problems(plan, self.output)
-                told = True
+            if not reported:
+                planning.emit_problems(plan, self.output)
+                reported = True
             if not plan.waves:
                 return self._summarize(plan)
             known = self._work(context, plan.waves[0])
@@ -255,7 +255,7 @@ class Run:
         """Count an attempt that had ended before this run looked."""
         for verdict in known.decide():
             self.summary.verdicts[verdict.task] = verdict
-            tell_outcome(self.project, known, verdict, self.output)
+            emit_outcome(self.project, known, verdict, self.output)
 
     def _candidates(self, known: Sequence[Attempt], plan: Plan) -> list[merger.Candidate]:
         order = [item.task.id for item in plan.items]

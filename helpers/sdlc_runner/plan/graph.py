@@ -223,10 +223,10 @@ def _cut_circles(
     ]
     mutual = components(only_open)
     sizes = Counter(mutual)
-    _tell_mutual(declared, task_file, mutual, {m for m, size in sizes.items() if size > 1})
+    _report_mutual(declared, task_file, mutual, {m for m, size in sizes.items() if size > 1})
     for at, later in closing.items():
         if later:
-            _tell_closing(declared, task_file, at, [e for e in later if mutual[e] != mutual[at]])
+            _report_closing(declared, task_file, at, [e for e in later if mutual[e] != mutual[at]])
             if at in later:
                 task = task_file.tasks[at]
                 message = f"{_where(task)} depends on itself"
@@ -234,7 +234,7 @@ def _cut_circles(
             declared.needs[at] = ()
 
 
-def _tell_mutual(
+def _report_mutual(
     declared: Declared, task_file: TaskFile, mutual: Sequence[int], rings: set[int]
 ) -> None:
     members: dict[int, list[int]] = {}
@@ -247,7 +247,7 @@ def _tell_mutual(
         _invalidate(declared, positions, message, Code.DEPENDENCY_CYCLE, tasks)
 
 
-def _tell_closing(declared: Declared, task_file: TaskFile, at: int, later: list[int]) -> None:
+def _report_closing(declared: Declared, task_file: TaskFile, at: int, later: list[int]) -> None:
     if not later:
         return
     task, others = task_file.tasks[at], [task_file.tasks[each] for each in later]

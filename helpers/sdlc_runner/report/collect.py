@@ -65,7 +65,7 @@ class Track(NamedTuple):
 
 def fold(events: Iterable[Event], tasks: Sequence[str], now: float) -> Track:
     """Follow an attempt at ``tasks`` through its events, in order; no clock is past ``now``."""
-    current, latest, told = tasks[0], None, UsageReport()
+    current, latest, reported = tasks[0], None, UsageReport()
     began: float | None = None
     turns: list[tuple[str, str, float]] = []
     usage: dict[str, UsageReport] = {}
@@ -83,8 +83,8 @@ def fold(events: Iterable[Event], tasks: Sequence[str], now: float) -> Track:
             turns.append((phase, current, latest))
         elif event.type is EventType.USAGE:
             used = UsageReport.of(event.fields)
-            usage[current] = usage.get(current, UsageReport()).plus(used.beyond(told))
-            told = told.plus(used.beyond(told))
+            usage[current] = usage.get(current, UsageReport()).plus(used.beyond(reported))
+            reported = reported.plus(used.beyond(reported))
     return Track(began, latest, tuple(_spans(turns[:_SPAN_LIMIT], latest)), usage)
 
 
@@ -108,7 +108,7 @@ class Recalled(NamedTuple):
     verdicts: Mapping[str, Verdict]
     head: str | None = None
     commits: tuple[WorkCommit, ...] = ()
-    said: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
     @property
     def alive(self) -> bool:
@@ -183,7 +183,7 @@ def _state(
         return "conflict", merges.conflicts[task]
     if judged.outcome.is_success:
         return "not merged", ProblemReport(judged.message, "`sdlc-runner merge`")
-    return judged.outcome.value, ProblemReport(judged.message, judged.hint, newest.said)
+    return judged.outcome.value, ProblemReport(judged.message, judged.hint, newest.words)
 
 
 def _spent(task: TaskReport, mine: Sequence[Recalled]) -> TaskReport:

@@ -208,8 +208,8 @@ def _attempt(item: AttemptReport, now: float, scale: Axis, row: _Row, top: int) 
     base, bar = top + row.height * 0.7, top + (row.height - row.bar) / 2
     more = f" +{len(item.tasks) - 1}" if len(item.tasks) > 1 else ""
     lasted = model.duration(item.seconds)
-    said = f"{item.outcome}{f' · {lasted}' if lasted else ''}"
-    yield f'<g font-size="{row.font}"><title>{xml(_tooltip(item, said))}</title>'
+    words = f"{item.outcome}{f' · {lasted}' if lasted else ''}"
+    yield f'<g font-size="{row.font}"><title>{xml(_tooltip(item, words))}</title>'
     yield _text(_LEFT - 10, base, (item.name + more)[:22], "text", _TO_THE_LEFT)
     if item.began is not None:
         shade = f'class="{item.mood.value} around"'
@@ -218,13 +218,13 @@ def _attempt(item: AttemptReport, now: float, scale: Axis, row: _Row, top: int) 
             if span.phase == PhaseName.WORKING.value:
                 end = span.ended if item.ended else now if span is item.spans[-1] else span.ended
                 yield _bar(scale, span.began, end, f'class="{item.mood.value}"', bar, row.bar)
-    yield _text(_RIGHT + 14, base, said, "text")
+    yield _text(_RIGHT + 14, base, words, "text")
     yield "</g>"
 
 
-def _tooltip(item: AttemptReport, said: str) -> str:
+def _tooltip(item: AttemptReport, words: str) -> str:
     began = f", began {model.moment(item.began, exact=True)} UTC" if item.began else ""
-    return f"{item.name} ({', '.join(item.tasks)}): {said}{began}"
+    return f"{item.name} ({', '.join(item.tasks)}): {words}{began}"
 
 
 def _bar(scale: Axis, began: float, ended: float, shade: str, y: float, height: int) -> str:

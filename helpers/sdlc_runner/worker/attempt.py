@@ -211,7 +211,7 @@ class AttemptRun:
             emit = self.budget.totals(self.journal.emit)
             end = self.agent.run(self.budget.left(), packet.text, emit)
             self.budget.add(end.usage)
-            said = end.last_message or self.journal.last_words
+            words = end.last_message or self.journal.last_words
             if end.status is Outcome.SUCCEEDED:
                 end = self._verify(task, end)
         if end.status is not Outcome.SUCCEEDED:
@@ -221,8 +221,8 @@ class AttemptRun:
                 else (end.status, end.code, end.message)
             )
             return TaskResult(task.id, status, code, text, hint=end.hint)
-        if said:
-            self.evidence.append({"task": task.id, "message": said})
+        if words:
+            self.evidence.append({"task": task.id, "message": words})
         return self._commit(task)
 
     def _verify(self, task: AttemptTask, end: AgentResult) -> AgentResult:

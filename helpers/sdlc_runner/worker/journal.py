@@ -59,14 +59,14 @@ class Journal:
             line = Event(body.type, now(), safe, self._key, self._seq + 1).to_line()
             self._write(f"{line}\n".encode(), is_last=isinstance(body, ResultEvent))
             self._seq += 1
-            self._tell(line)
+            self._write_copy(line)
 
     @property
     def seq(self) -> int:
         """The number of the last event."""
         return self._seq
 
-    def _tell(self, line: str) -> None:
+    def _write_copy(self, line: str) -> None:
         """Write the copy; who does not read it any more must not cost the attempt."""
         if self._copy is None:
             return

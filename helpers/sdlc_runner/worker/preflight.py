@@ -35,9 +35,9 @@ def refusal(host: Host, seconds: float) -> str:
     """Return what kept a host from taking a connection for so long; empty: it took one."""
     deadline = time.monotonic() + seconds
     while True:
-        said = _try(host, deadline)
-        if not said or time.monotonic() + _PAUSE >= deadline:
-            return said
+        words = _try(host, deadline)
+        if not words or time.monotonic() + _PAUSE >= deadline:
+            return words
         time.sleep(_PAUSE)
 
 
@@ -65,24 +65,24 @@ def _resolve(host: Host, deadline: float) -> _Addresses:
 
 def _race(addresses: _Addresses, deadline: float) -> str:
     """Connect to all addresses at once: one that is shut off hides no other."""
-    said = _NO_ANSWER
+    words = _NO_ANSWER
     with contextlib.ExitStack() as open_, selectors.DefaultSelector() as waiting:
         for family, kind, protocol, _, address in addresses:
             try:
                 one = open_.enter_context(socket.socket(family, kind, protocol))
             except OSError as error:
-                said = error.strerror or said
+                words = error.strerror or words
                 continue
             one.settimeout(0)
             code = one.connect_ex(address)
             if code in {0, errno.EINPROGRESS}:
                 waiting.register(one, selectors.EVENT_WRITE)
             else:
-                said = os.strerror(code)
-        return _first(waiting, said, deadline)
+                words = os.strerror(code)
+        return _first(waiting, words, deadline)
 
 
-def _first(waiting: selectors.BaseSelector, said: str, deadline: float) -> str:
+def _first(waiting: selectors.BaseSelector, words: str, deadline: float) -> str:
     """Wait until one is connected, or none is left that could be."""
     while waiting.get_map():
         ready = waiting.select(max(0.0, deadline - time.monotonic()))
@@ -93,9 +93,9 @@ def _first(waiting: selectors.BaseSelector, said: str, deadline: float) -> str:
             code = one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if not code:
                 return ""
-            said = os.strerror(code)
+            words = os.strerror(code)
             waiting.unregister(one)
-    return said
+    return words
 
 
 _PORTS = {"http": 80, "https": 443, "ssh": 22, "git+ssh": 22, "ssh+git": 22, "git": 9418}
@@ -214,9 +214,9 @@ VARIABLES = (
 
 def url(settings: object, model: str | None, environ: Mapping[str, str]) -> str:
     """Return the address of the attempt's model; empty where it is unknown."""
-    told = as_mapping(settings)
-    name, _, rest = (model or as_text(told.get("model"))).partition("/")
-    provider = as_mapping(as_mapping(told.get("provider")).get(name))
+    reported = as_mapping(settings)
+    name, _, rest = (model or as_text(reported.get("model"))).partition("/")
+    provider = as_mapping(as_mapping(reported.get("provider")).get(name))
     of_model = as_mapping(as_mapping(provider.get("models")).get(rest)).get("provider")
     found = (
         as_text(as_mapping(provider.get("options")).get("baseURL"))
@@ -277,24 +277,24 @@ class Preflight:
             self._require(way, _MODEL, max(_QUICK_SECONDS, self.seconds - over))
 
     def _require(self, way: Way | None, needed: _Needed, seconds: float) -> None:
-        said = refusal(way.first, seconds) if way else ""
-        if way is None or not said:
+        words = refusal(way.first, seconds) if way else ""
+        if way is None or not words:
             return
-        text = f"{_told(way, needed)} did not connect in {self.seconds:g} s: {said}."
-        raise UnreachableError(Code.UNREACHABLE_HOST, text, _hint(way, needed, said))
+        text = f"{_named(way, needed)} did not connect in {self.seconds:g} s: {words}."
+        raise UnreachableError(Code.UNREACHABLE_HOST, text, _hint(way, needed, words))
 
 
-def _told(way: Way, needed: _Needed) -> str:
+def _named(way: Way, needed: _Needed) -> str:
     if way.proxy is None:
         return f"The {needed.who} {_shown(way.host)}"
     return f"The proxy {_shown(way.proxy)} on the way to the {needed.who} {_shown(way.host)}"
 
 
-def _hint(way: Way, needed: _Needed, said: str) -> str:
+def _hint(way: Way, needed: _Needed, words: str) -> str:
     value, address = needed.value, needed.address
     if way.proxy is not None:
         value, address = "networkPolicy.proxy", "`egressProxy.url`"
-    if said == UNRESOLVED:
+    if words == UNRESOLVED:
         return f"Correct {address}, or name your DNS in the chart's value networkPolicy.dns."
     return f"Name its address and port in the chart's value {value}, or correct {address}."
 

@@ -102,12 +102,12 @@ class Session:
 
     def _retry(self, status: Any) -> list[EventBody]:  # noqa: ANN401
         """Tell why the model is asked again, once for each reason."""
-        said = clean(as_text(status.get("message")), _MESSAGE_LIMIT).strip()
-        self._translator.retried = said
-        if said == self._retried:
+        words = clean(as_text(status.get("message")), _MESSAGE_LIMIT).strip()
+        self._translator.retried = words
+        if words == self._retried:
             return []
-        self._retried = said
-        text = f"the model is asked again: {said}"
+        self._retried = words
+        text = f"the model is asked again: {words}"
         return [WarningEvent(code="model_retry", message=text)]
 
     def _sent(self, part: object) -> list[EventBody]:
@@ -122,8 +122,8 @@ class Session:
         self._given.append(name)
         if len(self._given) == 1:
             return []
-        told = clean(f"sent to the agent: {text}", _MESSAGE_LIMIT)
-        return [LogEvent(text=told, stream="wrapper")]
+        reported = clean(f"sent to the agent: {text}", _MESSAGE_LIMIT)
+        return [LogEvent(text=reported, stream="wrapper")]
 
     def is_life(self, event: ServerEvent) -> bool:
         """Whether the event shows that the agent itself is at work, not only its server."""

@@ -125,8 +125,8 @@ class Turn:
             return answer.value
         if answer.status == NOT_FOUND and self._session.root:
             raise Ended(gone("it does not know the session; it was started again"))
-        said = as_text(as_mapping(as_mapping(answer.value).get("data")).get("message"))
-        text = f"the agent's server refused {method} {path.split('/')[1]}: {answer.status} {said}"
+        words = as_text(as_mapping(as_mapping(answer.value).get("data")).get("message"))
+        text = f"the agent's server refused {method} {path.split('/')[1]}: {answer.status} {words}"
         raise Ended(AgentVerdict(Outcome.FAILED, "agent_server_refused", text.strip()))
 
     def _create(self, title: str) -> None:
