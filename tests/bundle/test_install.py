@@ -207,7 +207,7 @@ def test_both_folders_have_one_command(harness: Harness) -> None:
     assert work_files(harness.checkout) == before
 
 
-def test_a_stock_command_that_came_back_is_noticed_and_wrapped_anew(harness: Harness) -> None:
+def test_a_stock_command_that_came_back_is_noticed_and_wrapped_again(harness: Harness) -> None:
     spec_kit_layouts.singular(harness)
     install(harness)
     newer = spec_kit_layouts.STOCK.replace("Run the script", "Run the newer script")

@@ -32,7 +32,7 @@ def bundle_check(harness: Harness) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("renew", [upgrade, spec_kit_layouts.init], ids=["upgrade", "init"])
-def test_the_preset_survives_what_writes_every_command_anew(
+def test_the_preset_survives_what_writes_every_command_again(
     kit: Harness, renew: Callable[[Harness], None]
 ) -> None:
     before = work_files(kit.checkout)

@@ -89,7 +89,7 @@ def test_a_second_sync_changes_nothing(applications: Applications) -> None:
         each.come_up()
     before = {stage: versions(each) for stage, each in applications.items()}
     for each in applications.values():
-        each.look()  # has the chart rendered anew, and with it another password
+        each.look()  # has the chart rendered again, and with it another password
     syncs = [(each, each.begin_sync()) for each in applications.values()]
     for application, ended in syncs:
         application.end_sync(ended)

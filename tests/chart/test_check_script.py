@@ -32,7 +32,7 @@ def test_metadata_is_looked_at_where_it_must_be_shut_off() -> None:
     assert "metadata" in check("shut")
 
 
-def test_places_that_answer_are_told_from_those_that_do_not() -> None:
+def test_places_that_answer_are_reported_from_those_that_do_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         answers = f"127.0.0.1:{server.getsockname()[1]}"

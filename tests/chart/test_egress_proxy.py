@@ -34,7 +34,7 @@ def environments(rendered: Rendered) -> dict[str, dict[str, str]]:
 
 
 @pytest.mark.parametrize("form", ["sidecar", "single"])
-def test_every_container_is_told_in_both_letter_cases(form: str) -> None:
+def test_every_container_is_reported_in_both_letter_cases(form: str) -> None:
     rendered = render(
         *PROXY, f"--set=agent.form={form}", "--set=egressProxy.noProxy={.svc,10.0.0.7}"
     )
@@ -44,7 +44,7 @@ def test_every_container_is_told_in_both_letter_cases(form: str) -> None:
         assert environment["NO_PROXY"] == environment["no_proxy"] == direct
 
 
-def test_without_one_nobody_is_told() -> None:
+def test_without_one_no_one_is_reported() -> None:
     for environment in environments(render()).values():
         assert not [name for name in environment if "PROXY" in name.upper()]
 

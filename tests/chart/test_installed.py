@@ -145,7 +145,7 @@ def test_helm_test_says_what_is_missing(agents: Kubectl) -> None:
 
 
 @pytest.mark.parametrize("major", MAJORS)
-def test_somebody_without_rights_installs_nothing(agents: Kubectl, major: int) -> None:
+def test_someone_without_rights_installs_nothing(agents: Kubectl, major: int) -> None:
     done = on_cluster(agents, "install", "theirs", str(CHART), "--kube-as-user=nobody", major=major)
     assert not done.ok
     assert "nobody" in done.error_text

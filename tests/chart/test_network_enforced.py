@@ -68,7 +68,7 @@ def connects(agents: Kubectl, start: str, address: str, port: int) -> bool:
     return agents.try_run("exec", start, "--", *probe).ok
 
 
-def test_an_attempt_reaches_what_is_named_and_nobody_reaches_it(agents: Kubectl) -> None:
+def test_an_attempt_reaches_what_is_named_and_no_one_reaches_it(agents: Kubectl) -> None:
     kit.need_images(agents, IMAGE)
     peer = json.dumps([{"podSelector": {"matchLabels": {"app": "model"}}, "ports": [NAMED]}])
     rendered = render(f"--set-json=networkPolicy.model={peer}")

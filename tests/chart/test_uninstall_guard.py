@@ -141,7 +141,7 @@ def test_what_runs_or_waits_is_named_with_what_to_do(
     assert not done.error_text
 
 
-def test_many_are_read_page_by_page_and_told_in_few_lines(account: Path, api: Api) -> None:
+def test_many_are_read_page_by_page_and_reported_in_few_lines(account: Path, api: Api) -> None:
     api.jobs = [job(number) for number in range(3 * PAGE)]
     lines = ask(account, api).text.splitlines()
     assert [query["limit"] for query in api.asked] == [[str(PAGE)]] * 3

@@ -165,7 +165,7 @@ def test_without_its_rights_it_refuses_and_says_why(agents: Kubectl) -> None:
     log = agents.run("logs", f"job/{GUARD}")
     assert "REFUSED: cannot find out whether attempts run" in log
     assert 'cannot list resource "jobs"' in log
-    assert call(agents, 4, "uninstall", NAME, "--wait").ok, "what was left is made anew"
+    assert call(agents, 4, "uninstall", NAME, "--wait").ok, "what was left is made again"
     assert not there(agents)
 
 

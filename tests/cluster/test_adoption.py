@@ -1,4 +1,4 @@
-"""One attempt, whoever starts it, however often, from wherever, and whatever has changed since."""
+"""One attempt, started by anyone, however often, from wherever, and whatever has changed since."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_the_lock_holds_over_namespaces_and_backends(
     assert starts(harness) == [START]
 
 
-def test_after_its_job_is_gone_an_attempt_is_told_and_not_made_again(
+def test_after_its_job_is_gone_an_attempt_is_reported_and_not_made_again(
     harness: ClusterHarness,
 ) -> None:
     harness.tasks(TASK)

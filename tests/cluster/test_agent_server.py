@@ -103,7 +103,7 @@ def test_every_fault_of_the_agents_server_is_an_outcome(harness: ClusterHarness)
     ]
 
 
-def test_a_model_that_is_not_there_is_waited_for_and_told(harness: ClusterHarness) -> None:
+def test_a_model_that_is_not_there_is_waited_for_and_reported(harness: ClusterHarness) -> None:
     prepare_opencode(harness, "T001")
     # Its host is not tried first, so that OpenCode tries it.
     limits = ("--set", "limits.idle_seconds=25", "--set", "limits.connect_seconds=0")

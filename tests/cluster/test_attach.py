@@ -165,7 +165,7 @@ def below(pid: int) -> list[int]:
     return [pid, *(found for child in children for found in below(int(child)))]
 
 
-def test_one_container_has_nobody_to_talk_to(harness: ClusterHarness) -> None:
+def test_one_container_has_no_one_to_talk_to(harness: ClusterHarness) -> None:
     harness.agent("hold()")
     harness.tasks(TASKS)
     early = harness.run("attach", "T001")

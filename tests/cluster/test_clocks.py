@@ -24,7 +24,7 @@ def seconds(event: Event) -> float:
     return datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
 
 
-def test_a_clock_that_ran_out_while_nobody_followed_is_not_started_anew(
+def test_a_clock_that_ran_out_while_no_one_followed_is_not_started_again(
     harness: ClusterHarness,
 ) -> None:
     harness.tasks(TASK)
@@ -92,7 +92,7 @@ def test_at_the_pods_deadline_a_wrapper_that_cannot_act_leaves_pod_and_log(
     assert "the last words" in harness.run("logs", "T001").stdout
 
 
-def test_a_jobs_own_deadline_is_told_and_the_work_is_saved(harness: ClusterHarness) -> None:
+def test_a_jobs_own_deadline_is_reported_and_the_work_is_saved(harness: ClusterHarness) -> None:
     followed = working(harness)
     (job,) = harness.namespace.jobs()
     end_in_a_second(harness, "job", job["metadata"]["name"])

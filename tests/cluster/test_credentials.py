@@ -143,7 +143,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_wrong_with_credentials_is_told(harness: ClusterHarness, name: str) -> None:
+def test_what_is_wrong_with_credentials_is_reported(harness: ClusterHarness, name: str) -> None:
     if "host" in name:
         harness.clone_by_ssh()
     harness.namespace.kubectl.run("delete", "secret", "git-credentials")

@@ -78,7 +78,7 @@ def test_the_spawner_role_is_enough_for_the_whole_way(harness: ClusterHarness) -
     wait_for(lambda: not harness.namespace.jobs())
 
 
-def test_somebody_without_rights_is_told_what_to_ask_for(harness: ClusterHarness) -> None:
+def test_someone_without_rights_is_reported_what_to_ask_for(harness: ClusterHarness) -> None:
     as_account(harness, spawners.NOBODY)
     harness.tasks(TASKS)
     done = harness.run("doctor")
@@ -184,7 +184,7 @@ def test_a_broken_link_is_named_with_its_remedy(harness: ClusterHarness, name: s
     assert done.code == done.events[-1]["exit"] != 0
 
 
-def test_what_is_left_of_a_quota_is_told(harness: ClusterHarness) -> None:
+def test_what_is_left_of_a_quota_is_reported(harness: ClusterHarness) -> None:
     harness.tasks(TASKS)
     quota(harness, pods="3", **{"requests.cpu": "120m"})
     told = link(harness.run("doctor"), "quota")

@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.slow]
     ("ends", "code"),
     [(delete, "pod_deleted"), (evict, "evicted"), (delete_job, "pod_deleted")],
 )
-def test_a_pod_told_to_go_saves_its_work_and_the_reason_is_told(
+def test_a_pod_reported_to_go_saves_its_work_and_the_reason_is_reported(
     harness: ClusterHarness, ends: Ends, code: str
 ) -> None:
     followed = working(harness)

@@ -1,4 +1,4 @@
-"""Secrets that only External Secrets brings: to whom they come, when they change, and when not."""
+"""Secrets that only External Secrets brings: who gets them, when they change, and when not."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_what_is_fetched_reaches_its_side_of_the_pod_and_nobody_else(installed: Installed) -> None:
+def test_what_is_fetched_reaches_its_side_of_the_pod_and_no_one_else(installed: Installed) -> None:
     assert installed.sync() == {GIT: True, MODEL: True, SERVER: True}
     is_as_rendered(installed)
     followed = begun(installed, SHOUT)

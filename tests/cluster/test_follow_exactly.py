@@ -57,18 +57,18 @@ def test_several_attempts_are_watched_through_broken_and_dead_connections(
     for seconds in (0.05, 0.2, 0.5, 1.1):
         api_line.cut()
         time.sleep(seconds)
-        api_line.mend()
+        api_line.restore()
         time.sleep(0.3)
     api_line.hold()
     time.sleep(1)
-    api_line.mend()
+    api_line.restore()
     harness.model.open("T002")
     watch.wait_for("outcome", task="T002")
     api_line.cut()
     for task in ("T001", "T003"):
         harness.model.open(task)
     time.sleep(12)  # they end while nobody sees it
-    api_line.mend()
+    api_line.restore()
     result = watch.result()
     assert result.code == 0, result.stdout[-2000:]
     for task in tasks:
@@ -167,7 +167,7 @@ def test_what_was_rotated_away_while_the_line_was_cut_is_a_gap_that_the_transcri
     (pod,) = (pod["metadata"]["name"] for pod in harness.namespace.pods())
     wait_for(lambda: has_lost_its_beginning(harness, pod), 90, "rotation", every=0.5)
     harness.model.open("more")
-    api_line.mend()
+    api_line.restore()
     follow.wait_for("log", text="line 3499")
     harness.model.open("end")
     result = follow.result()
@@ -217,6 +217,6 @@ def test_ctrl_c_detaches_at_once_while_the_cluster_does_not_answer(
     follow.child.wait(30)
     assert time.monotonic() - began < 1.5
     assert follow.result().code == 130
-    api_line.mend()
+    api_line.restore()
     harness.model.open("T001")
     assert harness.run("follow", "T001").outcome("T001")["outcome"] == "succeeded"

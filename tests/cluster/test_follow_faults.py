@@ -99,7 +99,7 @@ def test_what_a_dead_containerd_kept_to_itself_comes_from_the_transcript(
     speaker.assert_exact(result.events)
 
 
-def test_an_end_that_nobody_saw_is_judged_when_the_kubelet_is_back(
+def test_an_end_that_no_one_saw_is_judged_when_the_kubelet_is_back(
     harness: ClusterHarness, fault: Faults
 ) -> None:
     follow = spoken_to(harness)

@@ -167,7 +167,7 @@ ADDED = {
 }
 
 
-def test_traps_in_the_workspace_catch_nobody(harness: ClusterHarness) -> None:
+def test_traps_in_the_workspace_catch_no_one(harness: ClusterHarness) -> None:
     harness.tasks(
         "".join(f"- [ ] T00{n} [ASYNC] Do {step} in `a.txt`\n" for n, step in enumerate(STEPS, 1))
     )

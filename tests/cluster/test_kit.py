@@ -72,7 +72,7 @@ def test_a_job_from_the_pod_template_clones_and_pushes(
     assert harness.remote_file("work.txt", "work") == "done"
 
 
-def test_nobody_comes_in_without_a_credential_or_with_a_revoked_one(
+def test_no_one_comes_in_without_a_credential_or_with_a_revoked_one(
     harness: ClusterHarness,
 ) -> None:
     repository = harness.repository

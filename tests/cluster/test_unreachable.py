@@ -76,7 +76,7 @@ def refused(result: Result, harness: ClusterHarness, who: str, value: str) -> Ev
 
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("form", Form)
-def test_a_git_host_that_is_not_named_is_told_and_goes_on_once_it_is(
+def test_a_git_host_that_is_not_named_is_reported_and_goes_on_once_it_is(
     harness: ClusterHarness, form: Form
 ) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
@@ -101,7 +101,7 @@ def test_a_git_host_that_is_not_named_is_told_and_goes_on_once_it_is(
 
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("form", Form)
-def test_a_model_that_is_not_named_is_told(harness: ClusterHarness, form: Form) -> None:
+def test_a_model_that_is_not_named_is_reported(harness: ClusterHarness, form: Form) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write `T001.txt`\n")
     harness.template(form)
     harness.use_opencode()

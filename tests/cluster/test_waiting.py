@@ -138,7 +138,7 @@ def nothing_runs(harness: ClusterHarness) -> bool:
     return harness.namespace.kubectl.try_run(*command).ok
 
 
-def test_once_the_cause_is_mended_the_same_attempt_begins_anywhere(harness: ClusterHarness) -> None:
+def test_once_the_cause_is_fixed_the_same_attempt_begins_anywhere(harness: ClusterHarness) -> None:
     harness.tasks(TASK)
     change(harness, no_secret)
     assert harness.run("spawn", "T001", "--follow", *SOON).code == 1

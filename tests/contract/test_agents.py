@@ -198,7 +198,7 @@ def test_its_time_limit_ends_it(bench: Bench) -> None:
     assert (result.status, result.code) == (Outcome.TIMED_OUT, "run_limit")
 
 
-def test_being_told_to_stop_ends_it(bench: Bench) -> None:
+def test_being_reported_to_stop_ends_it(bench: Bench) -> None:
     threading.Timer(0.3, bench.stop.set).start()
     result = bench.run("is silent")
     assert (result.status, result.code) == (Outcome.INTERRUPTED, "signal")
@@ -236,7 +236,7 @@ def test_the_output_of_verify_commands_is_clean_masked_and_bounded(bench: Bench)
     assert long["output"].endswith("\n4999\n5000")
 
 
-def test_being_told_to_stop_ends_verify_commands(bench: Bench) -> None:
+def test_being_reported_to_stop_ends_verify_commands(bench: Bench) -> None:
     threading.Timer(0.3, bench.stop.set).start()
     records = bench.verify("sleep 2", "echo never")
     assert [record["exit"] for record in records] == [130, 130]

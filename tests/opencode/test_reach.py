@@ -1,4 +1,4 @@
-"""Where the real OpenCode would ask its model is what is tried, whoever says it."""
+"""Where the real OpenCode would ask its model is what is tried, wherever it is set."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_repositorys_settings_count_for_a_server(
         pod.stop()
 
 
-def test_nobody_else_named_leaves_the_providers_own_address(
+def test_no_one_else_named_leaves_the_providers_own_address(
     tmp_path: Path, program: Path, proxy: str
 ) -> None:
     pod, agent = served(tmp_path, program, proxy, HTTPS_PROXY=proxy)

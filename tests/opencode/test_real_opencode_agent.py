@@ -153,7 +153,7 @@ def test_a_permission_that_asks_is_not_success(
 @pytest.mark.parametrize(
     ("status", "code"), [(401, "model_refused"), (403, "model_refused"), (400, "model_error")]
 )
-def test_a_refusal_is_told(
+def test_a_refusal_is_reported(
     work: Path, environ: dict[str, str], heard: Heard, status: int, code: str
 ) -> None:
     with ModelServer([Rule(".", (Turn(status=status),))]) as model:
@@ -163,7 +163,7 @@ def test_a_refusal_is_told(
     assert heard.of(EventType.WARNING)[0]["code"] == code
 
 
-def test_an_unknown_model_is_told(work: Path, environ: dict[str, str], heard: Heard) -> None:
+def test_an_unknown_model_is_reported(work: Path, environ: dict[str, str], heard: Heard) -> None:
     with ModelServer([]) as model:
         end = run(work, model.environment(environ), heard, "scripted/absent")
     assert end.status is Outcome.FAILED

@@ -18,7 +18,7 @@ from support.opencode.real_server import LONG, Real
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 
 
-def test_works_and_tells_more_than_a_run_does(real: Real) -> None:
+def test_works_and_says_more_than_a_run_does(real: Real) -> None:
     child = {"description": "look", "prompt": "child work", "subagent_type": "general"}
 
     turns = (
@@ -59,13 +59,13 @@ def test_growing_output_does_not_flood(real: Real) -> None:
     assert len(real.heard.events) < 10
 
 
-def test_a_refusal_is_told(real: Real) -> None:
+def test_a_refusal_is_reported(real: Real) -> None:
     end = real.run(Turn(status=401))
     assert (end.status, end.code) == (Outcome.FAILED, "model_refused")
     assert "refused with 401" in end.message
 
 
-def test_an_unknown_model_is_told(real: Real) -> None:
+def test_an_unknown_model_is_reported(real: Real) -> None:
     end = real.run(says("x"), model="scripted/absent", idle_seconds=20)
     assert (end.status, end.code) == (Outcome.FAILED, "model_error"), end
 
@@ -111,7 +111,7 @@ def test_an_answer_cut_short_is_incomplete(real: Real) -> None:
     assert real.run(Turn("I was going to", finish="length")).code == "agent_incomplete"
 
 
-def test_being_told_to_stop_aborts(real: Real) -> None:
+def test_being_reported_to_stop_aborts(real: Real) -> None:
     real.model.rules = [Rule(".", (calls(shell(LONG)),))]
     agent = real.agent()
 
@@ -133,7 +133,7 @@ def test_what_the_agent_leaves_running_is_ended(real: Real) -> None:
     assert is_gone(int((real.work / "pid").read_text()))
 
 
-def test_what_starts_itself_anew_is_ended_too(real: Real) -> None:
+def test_what_starts_itself_again_is_ended_too(real: Real) -> None:
     """Many that live for a moment, each with an heir: some are born while others are killed."""
     script = real.work / "heirs.sh"
     script.write_text('sleep 0.05\n[ "$1" -eq 0 ] || sh "$0" $(($1 - 1)) &\n')

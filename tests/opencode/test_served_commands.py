@@ -55,7 +55,7 @@ def test_a_child_in_the_background_holds_nothing_up(real: Real) -> None:
     wait_until(lambda: is_gone(int((real.work / "pid").read_text())), 3)
 
 
-def test_being_told_to_stop_ends_commands(real: Real) -> None:
+def test_being_reported_to_stop_ends_commands(real: Real) -> None:
     agent = real.agent(
         replace(SPEC_HERE, verify=VerifySettings(commands=("sleep 60", "echo never")))
     )

@@ -16,7 +16,7 @@ from support.opencode.real_server import LONG, Real, begun
 pytestmark = [pytest.mark.opencode, pytest.mark.slow]
 
 
-def test_a_killed_server_is_told_within_seconds(own: Real) -> None:
+def test_a_killed_server_is_reported_within_seconds(own: Real) -> None:
     killed: list[float] = []
 
     def kill() -> None:

@@ -171,7 +171,7 @@ def test_an_answer_without_end_ends_at_the_limit_and_its_work_is_kept(
     assert not harness.ticked()
 
 
-def test_an_unreachable_model_is_told_with_what_to_look_at(
+def test_an_unreachable_model_is_reported_with_what_to_look_at(
     harness: Harness, use_model: UseModel
 ) -> None:
     tasks(harness, "Call in vain")
@@ -240,7 +240,9 @@ def plan_a_story(harness: Harness) -> None:
     )
 
 
-def test_the_model_is_told_all_that_the_task_needs(harness: Harness, use_model: UseModel) -> None:
+def test_the_model_is_reported_all_that_the_task_needs(
+    harness: Harness, use_model: UseModel
+) -> None:
     plan_a_story(harness)
     look = calls(shell("echo dir=$SPECIFY_FEATURE_DIRECTORY key=$SDLC_RUNNER_AGENT_MODEL."))
     rules = [task(2, look, writes("src/items.py"), says("Done."))]

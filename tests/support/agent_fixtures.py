@@ -107,7 +107,7 @@ def is_gone(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return True
-    return state == "Z"  # killed; whoever adopted it has yet to bury it
+    return state == "Z"  # killed; its adoptive parent has yet to reap it
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:

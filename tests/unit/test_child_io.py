@@ -94,7 +94,7 @@ def test_hostile_bytes_are_only_logs(stage: Stage, heard: Heard) -> None:
     assert heard.texts() == ["\ufffd{", '{"v":1}', "last"]
 
 
-def test_what_it_says_while_it_ends_is_heard(stage: Stage, heard: Heard) -> None:
+def test_what_it_says_while_it_ends_is_read(stage: Stage, heard: Heard) -> None:
     script = (
         "import signal, sys\n"
         "signal.signal(15, lambda *_: (print('bye'), sys.exit(0)))\n"

@@ -81,7 +81,7 @@ def test_the_next_attempt_forgets_the_end_of_the_last() -> None:
 
 
 @pytest.mark.parametrize("status", ["completed", "rolled_back"])
-def test_what_somebody_settled_by_hand_is_not_failed_again(status: str) -> None:
+def test_what_someone_settled_by_hand_is_not_failed_again(status: str) -> None:
     assert delegation.ended({"status": status}, BAD, "", NOON) is None
     assert delegation.ended({"status": status}, GOOD, "", NOON) is not None
     conflict = delegation.ended({"status": status}, delegation.conflict("T001", "It is."), "", NOON)

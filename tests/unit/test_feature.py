@@ -164,7 +164,7 @@ def test_what_cannot_be_loaded(root: Path, content: bytes, expected: Code) -> No
     assert (error.code, "specs/001-a/tasks.md" in error.message) == (expected, True)
 
 
-def test_the_line_of_a_bad_byte_is_told(root: Path) -> None:
+def test_the_line_of_a_bad_byte_is_reported(root: Path) -> None:
     put(root, "specs/001-a/tasks.md", b"- [ ] T001 a\nb\xe4\n")
     error = load(root)
     assert error.line == 2

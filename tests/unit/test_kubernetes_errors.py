@@ -63,7 +63,7 @@ def test_these_may_pass(code: int | None) -> None:
         (None, Code.CLUSTER_UNREACHABLE, ExitCode.UNREACHABLE),
     ],
 )
-def test_the_user_is_told_what_was_done_and_what_helps(
+def test_the_user_is_reported_what_was_done_and_what_helps(
     code: int | None, named: Code, exit_code: ExitCode
 ) -> None:
     error = ApiError(code, "", "it said no").to_error("No Job was created")

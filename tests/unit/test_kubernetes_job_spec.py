@@ -152,7 +152,7 @@ def test_a_specification_too_long_for_annotations_is_an_error_with_a_way_out() -
     assert "file of the feature" in raised.value.hint
 
 
-def test_the_runner_alone_is_told_where_it_runs() -> None:
+def test_the_runner_alone_is_reported_where_it_runs() -> None:
     _, runner = pod_of(build(spec()))["containers"]
     assert runner["env"] == [
         {"name": "HOME", "value": "/attempt"},
@@ -268,6 +268,6 @@ def test_what_is_no_template_is_refused(found: object, words: str) -> None:
         parse_template(found, "test")
 
 
-def test_one_container_is_told_from_two() -> None:
+def test_one_container_is_reported_from_two() -> None:
     assert not parse_template(TEMPLATE, "test").is_single
     assert parse_template(changed(initContainers=[]), "test").is_single

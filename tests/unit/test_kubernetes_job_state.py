@@ -273,7 +273,7 @@ def test_a_pod_whose_job_was_deleted_is_alive_until_it_ends() -> None:
     assert (found.phase, found.ending.alive) == (JobPhase.RUNNING, True)
 
 
-def test_events_are_told_apart_by_what_they_are_about() -> None:
+def test_events_are_reported_apart_by_what_they_are_about() -> None:
     about_job = {**event("FailedCreate", QUOTA), "involvedObject": {"uid": "job-1"}}
     other = {**event("FailedCreate", "No."), "involvedObject": {"uid": "job-2"}}
     oddities: list[JobOrPod] = [{}, {"involvedObject": None}, {"involvedObject": {}}]

@@ -94,7 +94,7 @@ def test_a_container_that_is_being_made_is_no_trouble(reason: str) -> None:
     assert of_waiting({}, []) is None
 
 
-def test_a_sidecar_that_crashes_is_given_up_before_the_runner_and_told_beside_it() -> None:
+def test_a_sidecar_that_crashes_is_given_up_before_the_runner_and_reported_beside_it() -> None:
     before = of_waiting(CRASHES, [event("BackOff")])
     assert before is not None
     assert (before.code, before.clock, before.since) == (
@@ -152,7 +152,7 @@ def test_a_pod_that_was_made_after_all_ends_the_trouble() -> None:
 
 
 @pytest.mark.parametrize("text", [NO_SECRET, NO_KEY])
-def test_a_volume_that_cannot_be_mounted_is_told_by_an_event_alone(text: str) -> None:
+def test_a_volume_that_cannot_be_mounted_is_reported_by_an_event_alone(text: str) -> None:
     found = of_volumes([event("FailedMount", text), event("Scheduled")])
     assert found is not None
     assert (found.code, found.clock, found.since) == (
@@ -227,7 +227,7 @@ def server_clock(seconds: float) -> ServerClock:
         (waiting(JobPhase.QUEUED, None, BORN_SECONDS), 3600, "queued_too_long"),
     ],
 )
-def test_clocks_count_by_the_cluster_whoever_looks(state: JobState, most: int, code: str) -> None:
+def test_clocks_count_by_the_cluster_who_looks(state: JobState, most: int, code: str) -> None:
     for waited in (-7200, 0, most - 1):
         assert StartTimeout(CLOCKS, server_clock(BORN_SECONDS + waited)).is_over(state) is None
     late = StartTimeout(CLOCKS, server_clock(BORN_SECONDS + most)).is_over(state)

@@ -56,13 +56,13 @@ def test_json_and_yaml_and_what_helm_prints_are_read(tmp_path: Path) -> None:
         ("# " + "x" * (1 << 20) + "\n" + json.dumps(TEMPLATE), Code.NO_POD_TEMPLATE),
     ],
 )
-def test_anything_else_is_told(tmp_path: Path, content: str | bytes, code: Code) -> None:
+def test_anything_else_is_reported(tmp_path: Path, content: str | bytes, code: Code) -> None:
     with pytest.raises(UsageError) as raised:
         pod_template.from_file(written(tmp_path, content))
     assert raised.value.code is code
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_file_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
         pod_template.from_file(tmp_path / "none.yaml")
     assert raised.value.code is Code.NO_POD_TEMPLATE

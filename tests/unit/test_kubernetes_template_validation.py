@@ -102,7 +102,7 @@ CHANGES: dict[str, Callable[[Pod], object]] = {
 
 
 @pytest.mark.parametrize("sentence", CHANGES)
-def test_what_breaks_the_contract_or_lets_the_agent_out_is_told(sentence: str) -> None:
+def test_what_breaks_the_contract_or_lets_the_agent_out_is_reported(sentence: str) -> None:
     assert sentence in "; ".join(wrong(Form.TWO, CHANGES[sentence]))
 
 

@@ -161,7 +161,7 @@ def test_memory_explains_only_what_an_agent_without_memory_claims() -> None:
         (OVERDUE_SOON, (Outcome.TIMED_OUT, "job_deadline")),
     ],
 )
-def test_a_job_still_tells_something_when_its_pod_is_gone(
+def test_a_job_still_says_something_when_its_pod_is_gone(
     condition: JobOrPod, expected: tuple[Outcome, str]
 ) -> None:
     cause = cause_without_pod(job(condition))
@@ -173,7 +173,7 @@ def test_a_job_that_completed_has_no_cause() -> None:
     assert cause_without_pod(job(COMPLETE)) is None
 
 
-def test_a_running_pod_that_was_told_to_go_says_why() -> None:
+def test_a_running_pod_that_was_reported_to_go_says_why() -> None:
     assert leaving(pod(RUNNING)) is None
     deleted = leaving(pod(RUNNING, leaving=True))
     assert deleted is not None

@@ -30,19 +30,19 @@ def test_a_command_gets_the_prompt_and_ends_well(stage: Stage, heard: Heard) -> 
     assert heard.texts("stderr") == ["e"]
 
 
-def test_a_failed_command_is_told(stage: Stage) -> None:
+def test_a_failed_command_is_reported(stage: Stage) -> None:
     end = stage.script("raise SystemExit(7)")
     assert (end.status, end.code, end.exit_code) == (Outcome.FAILED, "agent_failed", 7)
     assert "exit code 7" in end.message
 
 
-def test_a_signal_from_elsewhere_is_told(stage: Stage) -> None:
+def test_a_signal_from_elsewhere_is_reported(stage: Stage) -> None:
     end = stage.script("import os; os.kill(os.getpid(), 9)")
     assert (end.code, end.exit_code) == ("agent_failed", -9)
     assert "SIGKILL" in end.message
 
 
-def test_a_missing_agent_is_told_with_a_remedy(stage: Stage, heard: Heard) -> None:
+def test_a_missing_agent_is_reported_with_a_remedy(stage: Stage, heard: Heard) -> None:
     end = stage.run(replace(SPEC, agent=AgentSettings(command=("no-such-agent",))))
     assert (end.status, end.code, end.exit_code) == (Outcome.FAILED, "agent_not_found", None)
     assert "agent.command" in end.hint
@@ -67,7 +67,7 @@ def test_signs_of_life_keep_it(stage: Stage) -> None:
     assert stage.script(script, idle_seconds=0.8).ok
 
 
-def test_being_told_to_stop_ends_it(stage: Stage) -> None:
+def test_being_reported_to_stop_ends_it(stage: Stage) -> None:
     threading.Timer(0.3, stage.stop.set).start()
     end = stage.script(SLEEP)
     assert (end.status, end.code) == (Outcome.INTERRUPTED, "signal")
@@ -95,7 +95,7 @@ def test_an_agent_that_ignores_sigterm_is_killed(stage: Stage) -> None:
     assert end.exit_code == -9
 
 
-def test_silence_is_told_by_heartbeats(stage: Stage, heard: Heard) -> None:
+def test_silence_is_reported_by_heartbeats(stage: Stage, heard: Heard) -> None:
     tool = {"type": "tool", "tool": "bash", "state": {"status": "completed"}}
     event = json.dumps({"type": "tool_use", "sessionID": "s", "part": tool})
     command = python(f"import time; print({event!r}); time.sleep(1)")

@@ -137,7 +137,7 @@ def test_what_is_no_event_of_the_attempt_is_a_log_of_ours(bad: bytes) -> None:
 
 
 def test_the_end_of_a_line_too_long_is_no_line_of_its_own() -> None:
-    """Else whoever can print a long line could forge an event at its end."""
+    """Otherwise anyone who can print a long line could forge an event at its end."""
     for cut in (LINE_LIMIT + 1, LINE_LIMIT + 5000):
         data = b"x" * cut + line(1) + b"\n" + line(1, "real") + b"\n"
         reader = Reader(KEY)

@@ -147,7 +147,7 @@ def test_a_slug_keeps_its_limit_and_ends_well(limit: int) -> None:
         assert len(slug(text, limit)) <= limit
 
 
-def test_a_digest_tells_lists_apart() -> None:
+def test_a_digest_says_lists_apart() -> None:
     lists = [("ab", "c"), ("a", "bc"), ("abc",), ("abc", ""), ("", "abc"), ("2:ab1:c",), ()]
     assert all(digest(*one) != digest(*two) for one, two in itertools.combinations(lists, 2))
 
@@ -186,7 +186,7 @@ def test_paths_stay(url: str) -> None:
         ("ssh://git@[::1]:2222/app.git", "[::1]:2222/app"),
     ],
 )
-def test_what_tells_repositories_apart_stays(url: str, name: str) -> None:
+def test_what_says_repositories_apart_stays(url: str, name: str) -> None:
     assert normalize_remote(url) == name
 
 

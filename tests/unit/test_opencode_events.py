@@ -215,7 +215,7 @@ def test_a_line_too_long_to_read_is_a_log() -> None:
     assert len(fields["text"]) == 4000
 
 
-def test_parts_of_the_server_are_told_once_when_they_change() -> None:
+def test_parts_of_the_server_are_reported_once_when_they_change() -> None:
     translator = Translator(WORK)
     part: dict[str, Any] = {"id": "p1", "type": "tool", "tool": "bash"}
     seen = []
@@ -226,7 +226,7 @@ def test_parts_of_the_server_are_told_once_when_they_change() -> None:
     assert seen == ["running", "completed"]
 
 
-def test_a_growing_text_or_the_prompt_is_not_told() -> None:
+def test_a_growing_text_or_the_prompt_is_not_reported() -> None:
     translator = Translator(WORK)
     part: dict[str, Any] = {"id": "p1", "type": "text", "text": "I th", "time": {"start": 1}}
     assert part_of(translator, part) == []

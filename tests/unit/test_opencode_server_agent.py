@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_what_the_server_tells_becomes_events(tmp_path: Path, heard: Heard) -> None:
+def test_what_the_server_says_becomes_events(tmp_path: Path, heard: Heard) -> None:
     with FakeServer([plays(*WELL)]) as fake:
         end = run(fake, tmp_path, heard)
     assert (end.status, end.code, end.last_message) == (
@@ -36,14 +36,14 @@ def test_what_the_server_tells_becomes_events(tmp_path: Path, heard: Heard) -> N
     assert f"POST /session/{ROOT}/abort" not in fake.calls
 
 
-def test_growing_output_is_told_once(tmp_path: Path, heard: Heard) -> None:
+def test_growing_output_is_reported_once(tmp_path: Path, heard: Heard) -> None:
     growing = [tool("running", output="x" * size) for size in range(0, 300_000, 1000)]
     with FakeServer([plays(*growing, *WELL)]) as fake:
         assert run(fake, tmp_path, heard).ok
     assert len(heard.of(EventType.TOOL)) == 2
 
 
-def test_child_sessions_are_told_and_decide_nothing(tmp_path: Path, heard: Heard) -> None:
+def test_child_sessions_are_reported_and_decide_nothing(tmp_path: Path, heard: Heard) -> None:
     child = about("session.created", "ses_child", info={"id": "ses_child", "parentID": ROOT})
     events = (
         child,
@@ -70,7 +70,7 @@ def test_a_question_ends_it(tmp_path: Path, heard: Heard) -> None:
     assert f"POST /session/{ROOT}/abort" in fake.calls
 
 
-def test_an_abort_by_somebody_else_is_told(tmp_path: Path, heard: Heard) -> None:
+def test_an_abort_by_someone_else_is_reported(tmp_path: Path, heard: Heard) -> None:
     error = about("session.error", error={"name": "MessageAbortedError", "data": {}})
     with FakeServer([plays(tool("running"), error, IDLE)]) as fake:
         assert run(fake, tmp_path, heard).code == "agent_aborted"
@@ -88,7 +88,7 @@ def test_a_budget_holds(tmp_path: Path, heard: Heard) -> None:
     assert f"POST /session/{ROOT}/abort" in fake.calls
 
 
-def test_a_refused_prompt_is_told_in_the_servers_words(tmp_path: Path, heard: Heard) -> None:
+def test_a_refused_prompt_is_reported_in_the_servers_words(tmp_path: Path, heard: Heard) -> None:
     answer = (400, {"data": {"message": "no such model"}})
     with FakeServer([plays()], {f"POST /session/{ROOT}/prompt_async": answer}) as fake:
         end = run(fake, tmp_path, heard)
@@ -125,7 +125,7 @@ def test_a_server_that_does_not_start_is_late(tmp_path: Path) -> None:
     assert raised.value.code is Code.AGENT_SERVER_LATE
 
 
-def test_a_wrong_password_is_told(tmp_path: Path) -> None:
+def test_a_wrong_password_is_reported(tmp_path: Path) -> None:
     answers = {"GET /global/health": (401, None)}
     with FakeServer([], answers) as fake, pytest.raises(RunnerError) as raised:
         served(tmp_path, fake.port).prepare()
@@ -152,7 +152,7 @@ def test_a_command_that_the_server_never_ran_has_no_good_exit(tmp_path: Path, he
     assert record == {"command": "make", "exit": 125, "output": "all well\n0123 0"}
 
 
-def test_no_server_for_the_verify_commands_is_told(tmp_path: Path, heard: Heard) -> None:
+def test_no_server_for_the_verify_commands_is_reported(tmp_path: Path, heard: Heard) -> None:
     with FakeServer() as fake:
         port = fake.port
     agent = served(tmp_path, port)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from support.agent_fixtures import Heard
 
 
-def test_a_broken_stream_is_opened_again_and_nothing_is_told_twice(
+def test_a_broken_stream_is_opened_again_and_nothing_is_reported_twice(
     tmp_path: Path, heard: Heard
 ) -> None:
     before = (tool("running"), finish("tool-calls", "prt_2"))
@@ -49,7 +49,7 @@ def test_a_broken_stream_is_opened_again_and_nothing_is_told_twice(
     assert fake.calls.count(f"POST /session/{ROOT}/prompt_async") == 1
 
 
-def test_an_end_that_nobody_heard_is_read(tmp_path: Path, heard: Heard) -> None:
+def test_an_end_that_no_one_read_is_read(tmp_path: Path, heard: Heard) -> None:
     stored = [message(role="user"), message(*WELL[:-1], time={"completed": 1})]
     answers = {
         f"GET /session/{ROOT}/message": (200, stored),
@@ -61,7 +61,7 @@ def test_an_end_that_nobody_heard_is_read(tmp_path: Path, heard: Heard) -> None:
     assert heard.of(EventType.MESSAGE) == [{"text": "Done."}]
 
 
-def test_an_error_that_nobody_heard_is_read(tmp_path: Path, heard: Heard) -> None:
+def test_an_error_that_no_one_read_is_read(tmp_path: Path, heard: Heard) -> None:
     error = {"name": "APIError", "data": {"message": "bad key", "statusCode": 401}}
     answers = {
         f"GET /session/{ROOT}/message": (200, [message(error=error)]),
@@ -78,7 +78,7 @@ def test_a_session_that_is_busy_is_not_over(tmp_path: Path, heard: Heard) -> Non
         assert run(fake, tmp_path, heard, idle_seconds=1).code == "idle_limit"
 
 
-def test_a_server_that_is_gone_is_told_within_seconds(tmp_path: Path, heard: Heard) -> None:
+def test_a_server_that_is_gone_is_reported_within_seconds(tmp_path: Path, heard: Heard) -> None:
     began = time.monotonic()
     with FakeServer() as fake:
 
@@ -161,7 +161,7 @@ def test_silence_of_the_agent_is_idle(tmp_path: Path, heard: Heard) -> None:
 
 
 @pytest.mark.parametrize("answers_again", [True, False])
-def test_silence_of_the_model_is_told_as_such(
+def test_silence_of_the_model_is_reported_as_such(
     tmp_path: Path, heard: Heard, *, answers_again: bool
 ) -> None:
     retry = about("session.status", status={"type": "retry", "message": "Unable to connect."})
@@ -188,7 +188,7 @@ def test_a_server_that_never_answers_is_hung(tmp_path: Path, heard: Heard, silen
     assert time.monotonic() - began < 12
 
 
-def test_being_told_to_stop_ends_it_at_once_and_aborts(tmp_path: Path, heard: Heard) -> None:
+def test_being_reported_to_stop_ends_it_at_once_and_aborts(tmp_path: Path, heard: Heard) -> None:
     began = time.monotonic()
     with FakeServer([plays(tool("running"))]) as fake:
         end = run(fake, tmp_path, heard, stop_after=0.5)

@@ -23,7 +23,7 @@ def new_session() -> Session:
     return Session(ROOT, Translator(Path("/workspace")))
 
 
-def test_what_a_person_sends_is_told_once_and_the_prompt_is_not() -> None:
+def test_what_a_person_sends_is_reported_once_and_the_prompt_is_not() -> None:
     session = new_session()
     assert heard(session, text("m1", "Implement task T001")) == []
     assert heard(session, text("m2", "I begin", time={"start": 1, "end": 2})) == []
@@ -33,7 +33,7 @@ def test_what_a_person_sends_is_told_once_and_the_prompt_is_not() -> None:
     assert heard(session, text("m5", "other"), of="ses_other") == []
 
 
-def test_what_was_sent_while_nobody_listened_is_told_too() -> None:
+def test_what_was_sent_while_no_one_listened_is_reported_too() -> None:
     session = new_session()
     heard(session, text("m1", "Implement task T001"))
     messages = [{"parts": [text("m1", "Implement task T001")]}, {"parts": [text("m2", "stop")]}]
@@ -50,7 +50,7 @@ def test_a_sent_text_is_bounded_and_clean() -> None:
     assert "\x1b" not in told
 
 
-def test_why_the_model_is_asked_again_is_told_once() -> None:
+def test_why_the_model_is_asked_again_is_reported_once() -> None:
     session = new_session()
     told = []
     for attempt, said in enumerate(("no route", "no route", "busy\x1b[0m"), 1):

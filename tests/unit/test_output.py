@@ -87,7 +87,7 @@ def test_a_table_is_for_people() -> None:
     assert out.getvalue() == b""
 
 
-def test_nobody_at_the_terminal_harms_nothing() -> None:
+def test_no_one_at_the_terminal_harms_nothing() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8", buffering=1) as gone:

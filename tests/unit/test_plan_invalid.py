@@ -41,7 +41,7 @@ def test_a_failure_blocks_what_waits_for_it() -> None:
     assert item(made, "T004").reason == "depends on T001 (line 1), which failed"
 
 
-def test_a_circle_is_told_once_with_all_lines() -> None:
+def test_a_circle_is_reported_once_with_all_lines() -> None:
     text = (
         "- [ ] T001 [P] [ASYNC] a\n- [ ] T003 [P] [ASYNC] b (depends on T005)\n\n"
         "- [ ] T005 [P] [ASYNC] c (depends on T003)\n- [ ] T006 [P] [ASYNC] d (depends on T005)\n"

@@ -131,7 +131,7 @@ def test_the_ids_of_requirements_are_no_tasks() -> None:
     assert (shown(made), made.problems) == ({"T001": "ready1"}, ())
 
 
-def test_a_struck_through_task_holds_nobody_up() -> None:
+def test_a_struck_through_task_holds_no_one_up() -> None:
     made = make("- [ ] ~~T001 a~~\n- [ ] T002 [ASYNC] b (depends on T001)")
     assert (shown(made), made.problems) == ({"T002": "ready1"}, ())
 

@@ -56,7 +56,7 @@ def test_no_other_host_is_given_anything(tmp_path: Path, url: str) -> None:
     assert "password" not in asked(put(tmp_path, token="s3cret-token"), REMOTE, url)
 
 
-def test_a_token_is_read_anew_each_time(tmp_path: Path) -> None:
+def test_a_token_is_read_again_each_time(tmp_path: Path) -> None:
     folder = put(tmp_path, token="first-token")
     access = Credentials(folder, REMOTE).access()
     put(folder, token="second-token")
@@ -110,7 +110,7 @@ def test_a_key_without_known_hosts_is_refused(tmp_path: Path) -> None:
     assert raised.value.code is Code.NO_KNOWN_HOSTS
 
 
-def test_a_key_that_lost_its_last_line_break_is_told(tmp_path: Path) -> None:
+def test_a_key_that_lost_its_last_line_break_is_reported(tmp_path: Path) -> None:
     folder = put(tmp_path, ssh_privatekey="a key", known="x")
     (folder / "known_hosts").write_text("x\n")
     with pytest.raises(UsageError) as raised:

@@ -74,7 +74,7 @@ def test_without_seconds_nothing_is_tried() -> None:
         NOWHERE.require_model(way(port), never)
 
 
-def test_a_model_that_nobody_knows_is_not_tried() -> None:
+def test_a_model_that_no_one_knows_is_not_tried() -> None:
     SHORT.require_model(None, never)
 
 

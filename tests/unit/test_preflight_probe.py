@@ -65,7 +65,7 @@ def test_one_address_that_takes_it_is_enough() -> None:
 
 
 @pytest.mark.parametrize("name", ["no-such-host.invalid", "a" * 250, "x..y", ".", "999.1.1.1"])
-def test_a_name_that_does_not_resolve_is_told(name: str) -> None:
+def test_a_name_that_does_not_resolve_is_reported(name: str) -> None:
     assert preflight.refusal(Host(name, 443), 0.5) == preflight.UNRESOLVED
 
 

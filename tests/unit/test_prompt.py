@@ -173,7 +173,7 @@ def test_files_are_there_or_not(work: Path) -> None:
     ]
 
 
-def test_it_is_told_what_to_leave_alone(work: Path) -> None:
+def test_it_is_reported_what_to_leave_alone(work: Path) -> None:
     text = part(prompt.build(BUNDLE, TASK, work), "Leave alone")
     for name in ("specs/001-demo/tasks.md", "feature.json", "tasks_meta.json", ".async_state/"):
         assert name in text
@@ -181,7 +181,7 @@ def test_it_is_told_what_to_leave_alone(work: Path) -> None:
     assert "T008" in text
 
 
-def test_it_is_told_what_was_done_and_how_to_end(work: Path) -> None:
+def test_it_is_reported_what_was_done_and_how_to_end(work: Path) -> None:
     spec = replace(BUNDLE, verify=VerifySettings(commands=("make test",)))
     packet = prompt.build(spec, BUNDLE.tasks[1], work, ("T007",))
     assert "Already done, and in the work tree: T007." in packet.text

@@ -83,7 +83,7 @@ def test_verified_work_waits_for_its_merge() -> None:
     assert task.trouble == ProblemReport("What happened.", "`sdlc-runner merge`")
 
 
-def test_a_conflict_is_told_with_its_remedy() -> None:
+def test_a_conflict_is_reported_with_its_remedy() -> None:
     trouble = ProblemReport("Conflict in a.txt.", "Merge it.")
     task = told(OPEN, [recalled(GOOD)], Merges({}, {}, {"T001": trouble}))["T001"]
     assert (task.state, task.trouble) == ("conflict", trouble)

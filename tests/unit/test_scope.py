@@ -65,7 +65,7 @@ def test_means(words: str, expected: str) -> None:
     assert scope.parse(words.split(), FILE).ids == set(expected.split())
 
 
-def test_words_that_named_nothing_are_told() -> None:
+def test_words_that_named_nothing_are_reported() -> None:
     assert scope.parse(["please", "run", "T001", "now!"], FILE).ignored == ("please", "run", "now!")
 
 

@@ -280,7 +280,7 @@ def test_a_blank_line_goes_on_only_deeper() -> None:
     assert one(text).text == "T001 a\n\ndeeper"
 
 
-def test_duplicates_are_told_with_both_lines() -> None:
+def test_duplicates_are_reported_with_both_lines() -> None:
     (problem,) = parser.parse("- [ ] T003 a\n\n- [ ] t003 b").problems
     assert problem.code is Code.DUPLICATE_TASK
     assert problem.message == "T003 is on line 1 and again on line 3"

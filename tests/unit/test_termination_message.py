@@ -37,7 +37,7 @@ def test_too_many_tasks_are_left_out_and_the_rest_is_kept() -> None:
     assert told == {"seq": 7, "status": "failed"}
 
 
-def test_tasks_are_told_in_short() -> None:
+def test_tasks_are_reported_in_short() -> None:
     task = {"task": "T001", "status": "failed", "code": "x", "message": "y", "hint": "z"}
     told = json.loads(pod.text(1, {"tasks": [task], "evidence": [{"output": "long"}]}))
     kept = {"task": "T001", "status": "failed", "code": "x", "hint": "z"}

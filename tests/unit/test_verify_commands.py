@@ -78,7 +78,7 @@ def test_all_commands_share_the_time(tmp_path: Path, heard: Heard) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_being_told_to_stop_ends_them(tmp_path: Path, heard: Heard) -> None:
+def test_being_reported_to_stop_ends_them(tmp_path: Path, heard: Heard) -> None:
     stop = threading.Event()
     threading.Timer(0.2, stop.set).start()
     records = collect(tmp_path, heard, "echo begun; sleep 30", "echo never", stop=stop)

@@ -112,7 +112,7 @@ def test_attributes_hold_for_files_of_later_batches(git: Git, work: Path) -> Non
     assert sizes == {"z.txt": "4", "z.bin": "5"}
 
 
-def test_what_cannot_be_recorded_is_told_and_what_was_there_stays(git: Git, work: Path) -> None:
+def test_what_cannot_be_recorded_is_reported_and_what_was_there_stays(git: Git, work: Path) -> None:
     (work / "large").write_text("small yet")
     record(git, work)
     os.truncate(work / "large", LARGEST + 1)

@@ -1,4 +1,4 @@
-"""The rig, made anew for each test."""
+"""A new harness for each test."""
 
 from __future__ import annotations
 

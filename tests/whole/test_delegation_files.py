@@ -45,7 +45,7 @@ def check_status(harness: Harness, task: str = "T001") -> str:
     return "running" if prompt.exists() else "no_job"
 
 
-def test_a_run_is_told_to_the_fork(harness: Harness) -> None:
+def test_a_run_is_reported_to_the_fork(harness: Harness) -> None:
     harness.tasks(TWO)
     begin(
         harness, {"T001": {"files": "T001.txt", "owner": "x"}, "T009": {"status": "pending"}}, own=1
@@ -135,7 +135,7 @@ def test_many_ends_at_once_lose_none(harness: Harness) -> None:
     }
 
 
-def test_the_same_told_again_leaves_the_files_alone(harness: Harness) -> None:
+def test_the_same_reported_again_leaves_the_files_alone(harness: Harness) -> None:
     harness.tasks(ONE)
     begin(harness)
     agent(harness)

@@ -1,4 +1,4 @@
-"""``doctor`` finds each broken link and says how to mend it; ``config`` says who set what."""
+"""``doctor`` finds each broken link and says how to fix it; ``config`` shows every source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``follow``: every event once and in order, whoever is killed and whatever the agent prints."""
+"""``follow``: every event once and in order, whatever is killed and whatever the agent prints."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_following_ends_with_the_attempt(harness: Harness) -> None:
     assert json.loads(out.splitlines()[-1])["outcome"] == "succeeded"
 
 
-def test_a_killed_attempt_is_followed_to_its_witnessed_end(harness: Harness) -> None:
+def test_a_killed_attempt_is_followed_to_its_verified_end(harness: Harness) -> None:
     held(harness)
     child = harness.start("follow", "T001")
     assert child.stdout is not None

@@ -57,7 +57,7 @@ def test_a_repository_inside_with_odd_names_loses_nothing(harness: Harness) -> N
         assert name in names
 
 
-def test_odd_names_are_committed_and_told(harness: Harness) -> None:
+def test_odd_names_are_committed_and_reported(harness: Harness) -> None:
     harness.tasks(ONE)
     harness.agent(
         rf"""
@@ -208,7 +208,7 @@ def test_a_lock_whose_answer_was_lost_is_still_ours(harness: Harness) -> None:
     assert (harness.folder / "cut").exists()
 
 
-def test_gc_keeps_what_somebody_else_put_on_a_branch(harness: Harness) -> None:
+def test_gc_keeps_what_someone_else_put_on_a_branch(harness: Harness) -> None:
     harness.tasks(ONE)
     assert harness.run("run").code == 0
     branch = f"sdlc-runner/{FEATURE}/T001-1"

@@ -91,7 +91,7 @@ def in_a_process(*args: str, before: str = "", **env: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_proxy_of_the_environment_is_used_unless_it_is_told_not_to(
+def test_a_proxy_of_the_environment_is_used_unless_it_is_reported_not_to(
     authority: Authority, tmp_path: Path
 ) -> None:
     server, proxy = authority.server(), Proxy()

@@ -39,14 +39,16 @@ def test_several_kubeconfigs_are_one(fake: FakeApi, tmp_path: Path) -> None:
     assert jobs(ClusterConfig(f"{tmp_path / 'none'}:{config}")) == ["a"]
 
 
-def test_an_unknown_context_is_told(tmp_path: Path) -> None:
+def test_an_unknown_context_is_reported(tmp_path: Path) -> None:
     path = kubeconfig(tmp_path / "config", "http://127.0.0.1:1")
     with pytest.raises(UsageError, match="No cluster is configured"):
         open_api(ClusterConfig(str(path), "nowhere"), 1)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "a: b", "\0", "apiVersion: v1\nkind: Config\n"])
-def test_a_broken_kubeconfig_is_told_and_never_a_traceback(tmp_path: Path, content: str) -> None:
+def test_a_broken_kubeconfig_is_reported_and_never_a_traceback(
+    tmp_path: Path, content: str
+) -> None:
     path = tmp_path / "config"
     path.write_text(content)
     with pytest.raises((UsageError, UnreachableError)):

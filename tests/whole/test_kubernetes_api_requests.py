@@ -35,7 +35,7 @@ def test_429_is_obeyed(fake: FakeApi, api: KubeApi) -> None:
     assert 1 <= third - second < 2
 
 
-def test_429_for_minutes_is_told_at_once(fake: FakeApi, api: KubeApi) -> None:
+def test_429_for_minutes_is_reported_at_once(fake: FakeApi, api: KubeApi) -> None:
     fake.on("list", status(429, Retry_After="300"))
     with pytest.raises(ApiError, match="said 429"):
         get(api)
@@ -64,7 +64,7 @@ def test_a_server_that_has_just_come_back_may_refuse_for_a_moment(
     assert get(api) == ["a"]
 
 
-def test_a_refusal_without_an_outage_is_told_at_once(fake: FakeApi, api: KubeApi) -> None:
+def test_a_refusal_without_an_outage_is_reported_at_once(fake: FakeApi, api: KubeApi) -> None:
     fake.on("list", status(403))
     with pytest.raises(ApiError, match="said 403"):
         get(api)

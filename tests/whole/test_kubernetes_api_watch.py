@@ -56,7 +56,7 @@ def expired(_request: Request, reply: Reply) -> None:
 
 
 @pytest.mark.parametrize("answer", [expired, status(410)])
-def test_a_watch_that_is_too_old_is_begun_anew_with_a_list(
+def test_a_watch_that_is_too_old_is_begun_again_with_a_list(
     fake: FakeApi, api: KubeApi, answer: Answer
 ) -> None:
     newer = listed(named("b", "7"), named("c", "8"), version="9")

@@ -73,7 +73,7 @@ def test_a_limit_ends_the_agent_and_keeps_its_work(
     assert verified(harness) == expected
 
 
-def test_what_was_used_is_told(harness: Harness) -> None:
+def test_what_was_used_is_reported(harness: Harness) -> None:
     harness.agent(WORK + step("tool-calls", 60, 0.25) + step("stop", 40, 0.5))
     result = spawn(harness, "--set", "limits.tokens=100")
     assert verdict(result) == ("succeeded", "verified")

@@ -82,7 +82,7 @@ def test_brings_a_clean_checkout_along(ready: Harness) -> None:
 
 def tracked(harness: Harness) -> None:
     harness.write("README.md", "mine\n")
-    os.utime(harness.tasks_file, (1, 1))  # tempts git to write its index anew
+    os.utime(harness.tasks_file, (1, 1))  # tempts git to rewrite its index
 
 
 def staged(harness: Harness) -> None:

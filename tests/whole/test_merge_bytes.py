@@ -121,7 +121,7 @@ def test_every_kind_of_entry_survives(harness: Harness) -> None:
         assert any(each.startswith(part) for each in there)
 
 
-def test_names_that_are_not_utf8_are_told(harness: Harness) -> None:
+def test_names_that_are_not_utf8_are_reported(harness: Harness) -> None:
     harness.tasks(f"{ONE}- [ ] T002 [P] [ASYNC] Write `two.txt`\n")
     name = os.fsdecode(b"caf\xe9.txt")
     for task in ("T001", "T002"):

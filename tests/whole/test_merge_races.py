@@ -50,7 +50,7 @@ def all_is_merged_once(harness: Harness) -> None:
         assert harness.remote_file(f"{task}.txt") == task
 
 
-def test_a_branch_that_moved_before_the_push_is_merged_anew(three: Harness) -> None:
+def test_a_branch_that_moved_before_the_push_is_merged_again(three: Harness) -> None:
     theirs = other_commit(three)
     fetched = three.folder / "fetched"
     # Moves the branch once, after merge has fetched it and before it pushes.
@@ -67,7 +67,7 @@ def test_a_branch_that_moved_before_the_push_is_merged_anew(three: Harness) -> N
     assert three.remote_file("theirs.txt") == "theirs"
 
 
-def test_a_branch_that_moves_in_the_middle_of_the_push_is_merged_anew(three: Harness) -> None:
+def test_a_branch_that_moves_in_the_middle_of_the_push_is_merged_again(three: Harness) -> None:
     theirs = other_commit(three)
     hook(
         three,
@@ -106,7 +106,7 @@ def test_a_feature_branch_that_is_gone_from_the_remote_is_named(three: Harness) 
     assert three.remote_refs() == refs
 
 
-def test_a_fetch_of_somebody_else_is_waited_for(three: Harness) -> None:
+def test_a_fetch_of_someone_else_is_waited_for(three: Harness) -> None:
     lock = three.checkout / f".git/refs/remotes/origin/{FEATURE}.lock"
     lock.touch()
     three.git("push", "-q", "origin", f"{other_commit(three)}:refs/heads/{FEATURE}", check=False)

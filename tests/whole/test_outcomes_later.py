@@ -73,7 +73,7 @@ def test_the_history_was_rewritten(done: Harness) -> None:
 
 
 @pytest.mark.parametrize("attempt", ["", "2"], ids=["no-trailers", "another-attempt"])
-def test_commits_of_somebody_else(done: Harness, attempt: str) -> None:
+def test_commits_of_someone_else(done: Harness, attempt: str) -> None:
     text = "more"
     if attempt:
         text += f"\n\nFeature: {FEATURE}\nTask: T001\nAttempt: 2\nAgent-Status: succeeded"
@@ -161,7 +161,7 @@ def test_a_bundle_is_judged_task_by_task(harness: Harness) -> None:
     assert verified(harness, "T002") == ("lost", "no_trace")
 
 
-def test_who_was_second_on_another_machine_tells_the_truth(harness: Harness) -> None:
+def test_who_was_second_on_another_machine_says_the_truth(harness: Harness) -> None:
     pausing(harness, "pre-receive", "refs/sdlc-runner/*/start")
     harness.tasks(ONE)
     harness.agent(f"pathlib.Path('begun').touch(); {SLEEP}")

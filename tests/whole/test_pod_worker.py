@@ -93,7 +93,7 @@ def test_a_failure_is_claimed_and_exits_with_1(make: MakePod) -> None:
     assert (pod.claim["status"], pod.claim["code"]) == ("failed", "agent_failed")
 
 
-def test_no_specification_is_told_where_kubernetes_keeps_it(make: MakePod) -> None:
+def test_no_specification_is_reported_where_kubernetes_keeps_it(make: MakePod) -> None:
     pod = make()
     (pod.root / "etc/sdlc-runner/spec.json").write_text("{")
     assert pod.run() == 2
@@ -102,7 +102,7 @@ def test_no_specification_is_told_where_kubernetes_keeps_it(make: MakePod) -> No
     assert "Traceback" not in pod.errors()
 
 
-def test_no_password_is_told(make: MakePod) -> None:
+def test_no_password_is_reported(make: MakePod) -> None:
     pod = make()
     (pod.root / "secrets/server/server-password").unlink()
     assert pod.run() == 1

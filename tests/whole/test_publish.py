@@ -133,7 +133,7 @@ def test_ticks_are_united_beside_an_edit_of_the_line(harness: Harness) -> None:
     assert "[X] T002 Now" in harness.remote_file(TASKS)
 
 
-def test_a_conflict_is_told_and_the_checkout_is_as_before(harness: Harness) -> None:
+def test_a_conflict_is_reported_and_the_checkout_is_as_before(harness: Harness) -> None:
     harness.tasks(TEXT)
     attempt(harness, "T002", writes({"README.md": "# Theirs\n"}))
     harness.write("README.md", "# Mine\n")
@@ -188,7 +188,9 @@ def test_what_is_unfinished_is_finished_by_the_user(harness: Harness, how: str) 
 
 
 @pytest.mark.parametrize("name", ["pre-commit", "commit-msg", "prepare-commit-msg"])
-def test_a_hook_of_the_user_s_that_fails_is_told_in_a_sentence(harness: Harness, name: str) -> None:
+def test_a_hook_of_the_user_s_that_fails_is_reported_in_a_sentence(
+    harness: Harness, name: str
+) -> None:
     harness.tasks(TEXT)
     harness.write("mine.txt", "mine\n")
     local_hook(harness, name, "echo checking; echo 'line 7 is too long' >&2; exit 1")

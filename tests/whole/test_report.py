@@ -89,7 +89,7 @@ def test_a_run_with_all_kinds_of_ends(ran: Harness) -> None:
     assert "- [x] T001 Decide on the format (line 4)\n- [ ] T007 Review (line 10)\n" in text
 
 
-def test_a_retry_is_told_from_the_remote_alone(ran: Harness) -> None:
+def test_a_retry_is_reported_from_the_remote_alone(ran: Harness) -> None:
     go(ran)
     ran.run("retry", "T005", "--follow")
     ran.run("merge")
@@ -123,7 +123,7 @@ def test_neither_checkout_nor_remote_is_touched(ran: Harness) -> None:
     assert not list((ran.state / "merge").glob("*/tree-*"))
 
 
-def test_tokens_and_cost_are_told_by_task(harness: Harness) -> None:
+def test_tokens_and_cost_are_reported_by_task(harness: Harness) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Write it\n- [ ] T002 [P] [ASYNC] And that\n")
     names = {"v": 1, "feature": FEATURE, "task": "T001", "attempt": 1}
     told: list[dict[str, object]] = [
@@ -162,7 +162,7 @@ def test_before_any_attempt_there_are_only_tasks(harness: Harness) -> None:
     assert bars(result) == []
 
 
-def test_a_folder_can_be_named_and_ours_is_written_anew(harness: Harness) -> None:
+def test_a_folder_can_be_named_and_ours_is_written_again(harness: Harness) -> None:
     harness.tasks(TASKS)
     for _ in range(2):
         result = harness.run("report", "--output", "../out")

@@ -51,7 +51,7 @@ def test_a_failed_task_that_is_not_parallel_halts_the_run(harness: Harness) -> N
     assert "halted: T001 (line 1)" in summary(result.events)["verdict"]
 
 
-def test_what_is_invalid_is_told_and_the_rest_runs(harness: Harness) -> None:
+def test_what_is_invalid_is_reported_and_the_rest_runs(harness: Harness) -> None:
     harness.tasks(
         parallel(2)
         + "- [ ] T003 [P] [ASYNC] One\n- [ ] T003 [P] [ASYNC] Two\n"

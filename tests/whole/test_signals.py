@@ -109,7 +109,7 @@ def test_while_working(harness: Harness, number: signal.Signals) -> None:
     assert no_complaint(harness)
 
 
-def test_cancel_is_told_from_an_interruption(harness: Harness) -> None:
+def test_cancel_is_reported_from_an_interruption(harness: Harness) -> None:
     pids = working(harness)
     result = harness.run("cancel", "T001")
     assert verdict(result) == verified(harness) == ("cancelled", "cancelled")
@@ -255,7 +255,7 @@ def test_retry_goes_on_with_the_files_and_undoes_nobodys_work(harness: Harness) 
     harness.git("merge-base", "--is-ancestor", moved, FEATURE, cwd=harness.remote)
 
 
-def test_retry_begins_anew_without_the_flag(harness: Harness) -> None:
+def test_retry_begins_again_without_the_flag(harness: Harness) -> None:
     working(harness)
     terminate(harness)
     ended(harness)

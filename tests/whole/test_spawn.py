@@ -1,4 +1,4 @@
-"""``spawn``: one attempt whatever happens to whoever starts it, and never a second one."""
+"""``spawn``: one attempt whatever happens to its starter, and never a second one."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_bundle_that_breaks_keeps_what_was_done_before(harness: Harness) -> No
 
 
 @pytest.mark.parametrize(("code", "outcome"), [(0, "succeeded"), (1, "failed")])
-def test_a_finished_one_tells_its_outcome_and_runs_no_more(
+def test_a_finished_one_says_its_outcome_and_runs_no_more(
     harness: Harness, code: int, outcome: str
 ) -> None:
     harness.tasks(ONE)
@@ -241,7 +241,7 @@ def test_an_edited_task_is_adopted_while_it_runs_and_said_to_be_another(harness:
     assert list(runs(harness)) == ["T001"]
 
 
-def test_a_feature_branch_that_moved_is_told_when_attaching(harness: Harness) -> None:
+def test_a_feature_branch_that_moved_is_reported_when_attaching(harness: Harness) -> None:
     harness.tasks(ONE)
     agent(harness, f"hold()\n{WRITE}")
     harness.run("spawn", "T001")

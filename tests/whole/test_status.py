@@ -40,7 +40,7 @@ def test_a_row_goes_from_running_over_ended_to_merged(harness: Harness) -> None:
     assert row(harness)["state"] == "merged"
 
 
-def test_the_row_of_a_bundle_that_broke_tells_of_the_break(harness: Harness) -> None:
+def test_the_row_of_a_bundle_that_broke_says_of_the_break(harness: Harness) -> None:
     harness.tasks("- [ ] T001 [ASYNC] Begin src/a.py\n- [ ] T002 [ASYNC] End src/a.py\n")
     agent(harness, WRITE + "sys.exit(task == 'T002')")
     harness.run("spawn", "T001", "T002", "--follow")

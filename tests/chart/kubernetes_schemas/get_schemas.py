@@ -1,6 +1,6 @@
 """The API's own schemas of the kinds that the chart renders, trimmed and closed, beside this file.
 
-usage: python tests/chart/kubernetes_schemas/get_schemas.py    writes all anew; needs Go
+usage: python tests/chart/kubernetes_schemas/get_schemas.py    writes all of them; needs Go
 
 From the OpenAPI of Kubernetes and the CRD of External Secrets Operator, as their Go modules have
 them. Closed means that an object takes no field but those that are named, as with

@@ -46,7 +46,7 @@ def helm_program(major: int | None = None) -> str:
 
 
 def helm(*arguments: str, major: int | None = None) -> process.Completed:
-    """Run Helm without the repositories of whoever runs the tests."""
+    """Run Helm without the repositories of the user who runs the tests."""
     env = {**os.environ, "HELM_REPOSITORY_CONFIG": os.devnull}
     return process.run([helm_program(major), *arguments], env=env, timeout=100)
 

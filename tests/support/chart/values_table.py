@@ -1,6 +1,6 @@
 """The words of values.yaml, in README.md as a table and in values.schema.json as descriptions.
 
-usage: python tests/support/chart/values_table.py    writes both anew
+usage: python tests/support/chart/values_table.py    writes both
 """
 
 from __future__ import annotations

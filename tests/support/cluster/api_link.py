@@ -1,4 +1,4 @@
-"""The way from this machine to the API server, which a test can cut, hold and mend."""
+"""The way from this machine to the API server, which a test can cut, hold and restore."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Line:
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
-        self.mend()
+        self.restore()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -42,7 +42,7 @@ class Line:
         """Carry nothing more, and tell nobody."""
         self._carries.clear()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         """Carry again."""
         self._open.set()
         self._carries.set()

@@ -49,7 +49,7 @@ def specify(harness: Harness, *argv: str) -> None:
 
 
 def init(harness: Harness) -> None:
-    """Make, or make anew, what ``specify init`` makes in an existing folder."""
+    """Make, or make again, what ``specify init`` makes in an existing folder."""
     specify(harness, "init", "--here", *_INIT, "--non-interactive")
 
 

@@ -1,4 +1,4 @@
-"""Lays traps in the workspace for whoever commits it: ``plant.py STEP``, one step for each task.
+"""Lays traps in the workspace for its committer: ``plant.py STEP``, one step for each task.
 
 What a trap would run leaves a mark, but only where /attempt/git is: in the runner's container.
 """

@@ -1,6 +1,6 @@
 """How a repository of the test's git server behaves now: one JSON file inside of it.
 
-Whoever serves the repository reads the file anew for each request.
+The server of the repository reads the file again for each request.
 """
 
 from __future__ import annotations
