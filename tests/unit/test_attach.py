@@ -10,7 +10,6 @@ import pytest
 from sdlc_runner.backends.kubernetes.agent_endpoint import forwarded
 from sdlc_runner.backends.kubernetes.errors import ApiError
 from sdlc_runner.commands.send import TEXT_BYTES, text_of
-from sdlc_runner.doctor.repository import address
 from sdlc_runner.errors import Code, UsageError
 
 if TYPE_CHECKING:
@@ -80,18 +79,3 @@ def test_a_connection_without_a_way_ends_and_the_reason_is_kept() -> None:
             assert way.recv(100) == b""
         assert forward.failure is not None
         assert forward.failure.status == 403
-
-
-@pytest.mark.parametrize(
-    ("url", "found"),
-    [
-        ("https://user:secret@example.org/a/b.git", ("https", "example.org")),
-        ("ssh://git@[::1]:22/a", ("ssh", "::1")),
-        ("git@example.org:a/b.git", ("ssh", "example.org")),
-        ("/srv/a.git", ("file", "")),
-        ("file:///srv/a.git", ("file", "")),
-        ("C:/a.git", ("file", "")),
-    ],
-)
-def test_a_remote_has_a_scheme_and_a_host(url: str, found: tuple[str, str]) -> None:
-    assert address(url) == found

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 from typing import TYPE_CHECKING
 
 from sdlc_runner.config import consent
 from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, UsageError
-from sdlc_runner.git.remote_url import normalize_remote, without_credentials
+from sdlc_runner.git.remote_url import RemoteUrl, normalize_remote
 from sdlc_runner.orchestrator import launcher, registry
 
 if TYPE_CHECKING:
     from sdlc_runner.orchestrator.project import Project
-
-_URL = re.compile(r"(?P<scheme>[a-z+]+)://(?:[^/@]*@)?(?P<host>\[[^\]]*\]|[^/:]*)", re.IGNORECASE)
-_SCP = re.compile(r"(?:[^/@]*@)?(?P<host>[^/:@]{2,}):(?!//)")
 
 
 def identity(found: Project) -> str:
@@ -64,15 +60,15 @@ def consented(found: Project) -> str:
 def clone_url(project: Project) -> CheckResult:
     """Check that pods can reach the address that attempts clone from and push to."""
     url = project.settings.clone.url or project.url
-    shown = without_credentials(url)
-    scheme, host = address(url)
-    if not host or _is_loopback(host):
+    address = RemoteUrl.parse(url)
+    shown, host = address.without_credentials, address.host
+    if address.is_local or _is_loopback(host):
         raise UsageError(
             Code.BAD_CONFIG,
             f"Pods cannot reach {shown}: it is an address of this machine.",
             "Set the URL of the repository that pods can reach: `--set clone.url=URL`.",
         )
-    if scheme == "ssh":
+    if address.is_ssh:
         hint = (
             "The git Secret needs `ssh-privatekey` and `known_hosts`; with a token instead:"
             f" `--set clone.url=https://{host}/…`."
@@ -80,7 +76,7 @@ def clone_url(project: Project) -> CheckResult:
         return CheckResult(f"{shown}, by SSH", "" if project.settings.clone.url else hint)
     if shown != url:
         return CheckResult(f"{shown}; pods get it without its credentials")
-    if scheme == "http":
+    if address.scheme == "http":
         return CheckResult(
             f"{shown}, unencrypted", "`--set clone.url=https://…` keeps the token secret."
         )
@@ -88,16 +84,6 @@ def clone_url(project: Project) -> CheckResult:
         hint = "The chart's NetworkPolicy blocks private addresses: allow it in networkPolicy.git."
         return CheckResult(f"{shown}, at a private address", hint)
     return CheckResult(shown)
-
-
-def address(url: str) -> tuple[str, str]:
-    """Return scheme and host of a remote; no host for a path on this machine."""
-    match = _URL.match(url)
-    if match:
-        scheme = match["scheme"].lower()
-        return scheme, "" if scheme == "file" else match["host"].strip("[]")
-    match = _SCP.match(url)
-    return ("ssh", match["host"]) if match else ("file", "")
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,9 +10,9 @@ from sdlc_runner.backends.kubernetes.errors import ApiError
 from sdlc_runner.backends.kubernetes.job_spec import GIT_VOLUME
 from sdlc_runner.backends.kubernetes.objects import EventView, ObjectView, newest, one_line
 from sdlc_runner.backends.kubernetes.reasons import explains_mount
-from sdlc_runner.doctor import repository
 from sdlc_runner.doctor.check_result import CheckResult
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.git.remote_url import RemoteUrl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,10 +65,10 @@ def _named(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _problem(volume: str, secret: Mapping[str, Any], project: Project) -> str:
     keys = {key for key, value in (secret.get("data") or {}).items() if value}
     if volume == GIT_VOLUME:
-        scheme, _ = repository.address(project.settings.clone.url or project.url)
-        needed = {"ssh-privatekey", "known_hosts"} if scheme == "ssh" else {"token"}
+        remote = RemoteUrl.parse(project.settings.clone.url or project.url)
+        needed = {"ssh-privatekey", "known_hosts"} if remote.is_ssh else {"token"}
         lacking = sorted(needed - keys)
-        by = "SSH" if scheme == "ssh" else "HTTP"
+        by = "SSH" if remote.is_ssh else "HTTP"
         absent = f"has no {' and no '.join(lacking)}, which cloning by {by} needs"
         return f"{absent} (it has {', '.join(sorted(keys)) or 'nothing'})" if lacking else ""
     if volume == _MODEL_VOLUME:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,13 +9,12 @@ from sdlc_runner import files
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError, UsageError
 from sdlc_runner.git.command import Git
-from sdlc_runner.git.remote_url import normalize_remote, without_credentials
+from sdlc_runner.git.remote_url import is_address, normalize_remote, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_REPOSITORY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+|[^\s/:]+@?[^\s/:]+:\S+|\.{0,2}/\S*")
 _WORDS = 3
 
 
@@ -29,7 +27,7 @@ class Wanted(NamedTuple):
 
 def named_by(words: Sequence[str]) -> tuple[str, Wanted] | None:
     """Read ``TASK BRANCH REPOSITORY``; None where the words are only task ids."""
-    if len(words) != _WORDS or not _REPOSITORY.fullmatch(words[2]):
+    if len(words) != _WORDS or not is_address(words[2]):
         return None
     task, branch, repository = words
     if branch.startswith("-") or without_credentials(repository) != repository:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.errors import Code, RunnerError, UsageError
 from sdlc_runner.git.command import Git, failure
+from sdlc_runner.git.remote_url import RemoteUrl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +46,7 @@ class Repo(NamedTuple):
 
     def _absolute(self, url: str) -> str:
         """Make a relative path absolute: attempts run in other folders."""
-        if "://" in url or ":" in url.split("/", maxsplit=1)[0]:
+        if RemoteUrl.parse(url).scheme:
             return url
         return str((self.root / url).resolve())
 

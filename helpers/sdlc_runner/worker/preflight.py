@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sdlc_runner.errors import Code, UnreachableError
 from sdlc_runner.events.codec import clean
+from sdlc_runner.git.remote_url import RemoteUrl
 from sdlc_runner.worker.untrusted_json import as_mapping, as_text
 
 if TYPE_CHECKING:
@@ -98,16 +99,9 @@ def _first(waiting: selectors.BaseSelector, words: str, deadline: float) -> str:
     return words
 
 
-_PORTS = {"http": 80, "https": 443, "ssh": 22, "git+ssh": 22, "ssh+git": 22, "git": 9418}
 _BY_PROXY = ("http", "https")  # ssh and git heed no proxy
-_HOST = r"(?:\[(?P<v6>[0-9A-Fa-f:.]{2,45})\]|(?P<name>[A-Za-z0-9_.-]{1,253}))"
-_URL = re.compile(
-    rf"(?P<scheme>[A-Za-z+]{{2,10}})://(?:[^/?#]*@)?{_HOST}(?::(?P<port>\d{{0,5}}))?(?:[/?#].*)?\Z",
-    re.DOTALL,
-)
-_SCP = re.compile(rf"(?:[^/@:]*@)?{_HOST}:(?!//)", re.DOTALL)
-_PORT_SAID = re.compile(r":\d+/?\Z")
-_DRIVE = re.compile(r"[A-Za-z]:")
+_HOST = re.compile(r"[0-9A-Fa-f:.]{2,45}|[A-Za-z0-9_.-]{1,253}")
+_NAMES_PORT = re.compile(r":\d+/?\Z")
 _HIGHEST_PORT = 65535
 
 
@@ -146,20 +140,16 @@ def way(address: str, environ: Mapping[str, str]) -> Way | None:
         return Way(host)
     # Without a port, every program takes another one.
     named = proxy if "://" in proxy else f"http://{proxy}"
-    by = read(named)[1] if _PORT_SAID.search(named) else None
+    by = read(named)[1] if _NAMES_PORT.search(named) else None
     return Way(host, by) if by else None
 
 
 def read(address: str) -> tuple[str, Host | None]:
     """Return the scheme and the host of a URL, or of git's short form for ssh."""
-    url = _URL.match(address)
-    if url is not None:
-        scheme = url["scheme"].lower()
-        port = int(url["port"] or _PORTS.get(scheme, 0))
-        is_one = 0 < port <= _HIGHEST_PORT
-        return scheme, Host(url["v6"] or url["name"], port) if is_one else None
-    short = None if _DRIVE.match(address) else _SCP.match(address)
-    return ("ssh", Host(short["v6"] or short["name"], _PORTS["ssh"])) if short else ("", None)
+    url = RemoteUrl.parse(address)
+    port = url.actual_port
+    is_one = 0 < port <= _HIGHEST_PORT and _HOST.fullmatch(url.host)
+    return url.scheme, Host(url.host, port) if is_one else None
 
 
 def _value(name: str, environ: Mapping[str, str]) -> str:

@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sdlc_runner.git.remote_url import RemoteUrl
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -21,7 +23,6 @@ _PUBLIC = re.compile(r"PUBLIC_?KEY\Z", re.IGNORECASE)
 _KEY = re.compile(r"KEY\Z", re.IGNORECASE)
 _WORD = re.compile(r"[A-Za-z]{1,11}\Z")
 _IN_FILES = re.compile(r"://[^:/@\s]*:([^@\s]+)@|\bpassword\s+(\S+)")  # git-credentials, netrc
-_IN_URL = re.compile(r"://[^:/@\s]*:([^@/\s]+)@")
 _PAIR = re.compile(r'"([^"\n]{1,80})"\s*:\s*"((?:[^"\\\n]|\\.)+)"')
 _REFERENCE = re.compile(r"\{(env|file):([^{}]+)\}")
 _FILE_LIMIT = 65_536
@@ -43,7 +44,8 @@ def in_files(files: Iterable[Path]) -> tuple[str, ...]:
 
 def in_url(url: str) -> tuple[str, ...]:
     """Return the password in a URL."""
-    return tuple(match[1] for match in _IN_URL.finditer(url))
+    password = RemoteUrl.parse(url).password
+    return (password,) if password else ()
 
 
 def of_user(env: Mapping[str, str]) -> tuple[str, ...]:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from sdlc_runner.errors import Code, UsageError
+from sdlc_runner.git.remote_url import RemoteUrl
 from sdlc_runner.worker import secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_WEB = re.compile(r"(https?://)(?:([^/@]*)@)?([^/]+)", re.IGNORECASE)
-_SSH = re.compile(r"ssh://|[^/:]+:(?!//)", re.IGNORECASE)
 _MOST_NAMES = 5
 _SSH_OPTIONS = "-F /dev/null -o BatchMode=yes -o IdentitiesOnly=yes -o StrictHostKeyChecking=yes"
 
@@ -37,28 +35,28 @@ class Credentials(NamedTuple):
 
         Raises ``UsageError`` for credentials that lack what is needed, or that ssh could not read.
         """
-        web, ssh = _WEB.match(self.remote), _SSH.match(self.remote)
+        remote = RemoteUrl.parse(self.remote)
         if self.folder is None or not secrets.names(self.folder):
             return Access()
-        if web:
-            return _token(self.folder, web)
-        return _key(self.folder) if ssh else Access()
+        if remote.is_web:
+            return _token(self.folder, remote)
+        return _key(self.folder) if remote.is_ssh else Access()
 
 
 NONE = Credentials()
 
 
-def _token(folder: Path, web: re.Match[str]) -> Access:
+def _token(folder: Path, remote: RemoteUrl) -> Access:
     """Make a helper for the remote's own host: a redirect elsewhere gets nothing."""
     _require(folder, "token", "HTTP")
     token, username = (shlex.quote(str(folder / name)) for name in ("token", "username"))
-    user = shlex.quote(web[2].partition(":")[0] if web[2] else "x-access-token")
+    user = shlex.quote(remote.user or "x-access-token")
     helper = (
         '!f() { test "$1" = get || exit 0;'
         f" t=$(head -n 1 {token}) && u=$(head -n 1 {username} 2>/dev/null || echo {user}) &&"
         ' printf "username=%s\\npassword=%s\\n" "$u" "$t"; }; f'
     )
-    scope = f"credential.{web[1]}{web[3]}"
+    scope = f"credential.{remote.scheme}://{remote.authority}"
     # The first, empty value takes away every helper that other settings name.
     return Access(("-c", "credential.helper=", "-c", f"{scope}.helper={helper}"))
 
