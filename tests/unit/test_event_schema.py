@@ -36,7 +36,10 @@ TIME = "2026-01-31T09:30:00.000Z"
 
 Record = dict[str, Any]
 
-texts = st.text(max_size=12) | st.sampled_from(["", "x" * TEXT_LIMIT, "👍" * TEXT_LIMIT])
+# By map, as hypothesis now and then prints a strategy, and long texts would be in it.
+long_texts = st.sampled_from(["x", "👍"]).map(lambda letter: letter * TEXT_LIMIT)
+too_long = st.just("x").map(lambda letter: letter * (TEXT_LIMIT + 1))
+texts = st.text(max_size=12) | st.just("") | long_texts
 counts = st.integers(0, NUMBER_LIMIT) | st.sampled_from([0, 1, NUMBER_LIMIT])
 fractions = st.floats(0, 1e9, exclude_min=True).filter(lambda number: not number.is_integer())
 records = st.lists(st.dictionaries(st.text(max_size=4), texts | counts | st.none(), max_size=2))
@@ -45,13 +48,18 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
     max_leaves=4,
 )
-near_misses = anything | st.sampled_from(
-    [
-        *(-1, 2, NUMBER_LIMIT + 1, 10**30, -0.5, NUMBER_LIMIT + 0.5e9 + 0.5, 1e300),
-        *("client", "log", "succeeded", "running", "ASYNC", "x" * (TEXT_LIMIT + 1)),
-        *(TIME, TIME + "\n", TIME.lower(), "2026-01-31T09:30:00Z", TIME.replace("0", "\u0660")),
-        *([""], ["x" * (TEXT_LIMIT + 1)], [1], [{}], [[]], [None], {}),
-    ]
+near_misses = (
+    anything
+    | too_long
+    | too_long.map(lambda text: [text])
+    | st.sampled_from(
+        [
+            *(-1, 2, NUMBER_LIMIT + 1, 10**30, -0.5, NUMBER_LIMIT + 0.5e9 + 0.5, 1e300),
+            *("client", "log", "succeeded", "running", "ASYNC"),
+            *(TIME, TIME + "\n", TIME.lower(), "2026-01-31T09:30:00Z", TIME.replace("0", "\u0660")),
+            *([""], [1], [{}], [[]], [None], {}),
+        ]
+    )
 )
 KINDS: dict[FieldKind, st.SearchStrategy[Any]] = {
     FieldKind.TEXT: texts,

@@ -116,9 +116,9 @@ class Past:
 
     @property
     def wave(self) -> list[Planned]:
-        """The first wave, each bundle by the task that names it."""
+        """The first wave, each batch by the task that names it."""
         first = [item for item in self.plan if item.disposition == "ready" and item.wave == 1]
-        return [item for item in first if item.bundle in {"", item.task}]
+        return [item for item in first if item.batch in {"", item.task}]
 
     @property
     def handed(self) -> list[Exchange]:

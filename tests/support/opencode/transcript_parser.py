@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _PLANNED = re.compile(
     r"^(?P<task>T\d+\w*) (?P<disposition>done|sync|ready|waiting|blocked|manual|invalid)"
-    r"(?: wave (?P<wave>\d+))?(?: bundle (?P<bundle>T\w+))? (?P<title>.*?) · ",
+    r"(?: wave (?P<wave>\d+))?(?: batch (?P<batch>T\w+))? (?P<title>.*?) · ",
     re.MULTILINE,
 )
 
@@ -27,7 +27,7 @@ class Planned:
     task: str
     disposition: str
     wave: int
-    bundle: str
+    batch: str
     title: str
 
     @property
@@ -54,7 +54,7 @@ def plan(output: str) -> list[Planned]:
             found["task"],
             found["disposition"],
             int(found["wave"] or 0),
-            found["bundle"] or "",
+            found["batch"] or "",
             found["title"],
         )
         for found in _PLANNED.finditer(output)
