@@ -16,7 +16,7 @@ from sdlc_runner.errors import Code, RunnerError, UnreachableError, UsageError, 
 from sdlc_runner.events.codec import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # Waiting with a time limit polls, which every call would pay for: only what may hang has one.
 _SECONDS = {"ls-remote": 120.0, "fetch": 3600.0, "push": 3600.0, "clone": 3600.0}
@@ -104,6 +104,16 @@ class Git(NamedTuple):
             args.append("--atomic")
         done = self.try_run(*args, remote, *refspecs)
         return PushResult(PushStatus.DONE) if done.ok else _push_failure(done)
+
+
+def restore(git: Git, commit: str, paths: Iterable[str]) -> None:
+    """Put back into the index what a commit has at the paths."""
+    for path in paths:
+        git.run("update-index", "--force-remove", "--", path)
+        entry = git.run("ls-tree", "-z", commit, "--", path)
+        if entry:
+            stdin = entry.encode("utf-8", "surrogateescape")
+            git.run("update-index", "-z", "--index-info", stdin=stdin)
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:

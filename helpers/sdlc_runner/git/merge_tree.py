@@ -16,7 +16,7 @@ from sdlc_runner import files
 from sdlc_runner.digest import digest
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.git import protected_paths
-from sdlc_runner.git.command import Git
+from sdlc_runner.git.command import Git, restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,16 +95,7 @@ class MergeTree:
     def _restore_protected(self) -> tuple[str, ...]:
         changed = (*self._names("diff", "--cached"), *self._names("diff", "--diff-filter=U"))
         mine = [path for path in changed if protected_paths.is_protected(path, self.feature_dir)]
-        for path in dict.fromkeys(mine):
-            self.git.run("update-index", "--force-remove", "--", path)
-            entry = self.git.run("ls-tree", "-z", "HEAD", "--", path)
-            if entry:
-                self.git.run(
-                    "update-index",
-                    "-z",
-                    "--index-info",
-                    stdin=entry.encode("utf-8", "surrogateescape"),
-                )
+        restore(self.git, "HEAD", dict.fromkeys(mine))
         return tuple(dict.fromkeys(mine))
 
     def _names(self, verb: str, *options: str) -> tuple[str, ...]:

@@ -46,14 +46,19 @@ def require_published(project: Project, refs: RemoteRefs) -> str:
     refuse_default_branch(project, refs)
     base = refs.branch(project.branch)
     if base is None:
-        raise UsageError(
-            Code.FEATURE_NOT_PUSHED,
-            f"The feature branch {project.branch} is not on the remote.",
-            "`sdlc-runner publish` commits and pushes it.",
-        )
+        raise feature_not_pushed(project)
     project.repo.fetch_feature(project.branch)
     _require_spec(project, base)
     return base
+
+
+def feature_not_pushed(project: Project) -> UsageError:
+    """Make the error for a feature branch that the remote does not have."""
+    return UsageError(
+        Code.FEATURE_NOT_PUSHED,
+        f"The feature branch {project.branch} is not on the remote.",
+        "`sdlc-runner publish` commits and pushes it.",
+    )
 
 
 def refuse_default_branch(project: Project, refs: RemoteRefs) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sdlc_runner.errors import Code, RunnerError, UnreachableError, UsageError
+from sdlc_runner.errors import Code, RunnerError, UnreachableError
 from sdlc_runner.events.codec import AttemptKey, client_event
 from sdlc_runner.events.types import (
     ConflictEvent,
@@ -136,11 +136,7 @@ def fetch_base(project: Project) -> str:
     """Fetch the feature branch; raises ``feature_not_pushed``."""
     base = project.repo.fetch_feature(project.branch)
     if base is None:
-        raise UsageError(
-            Code.FEATURE_NOT_PUSHED,
-            f"The feature branch {project.branch} is not on the remote.",
-            "`sdlc-runner publish` commits and pushes it.",
-        )
+        raise launcher.feature_not_pushed(project)
     return base
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sdlc_runner.errors import Code, RunnerError
 from sdlc_runner.git import protected_paths
-from sdlc_runner.git.command import Git
+from sdlc_runner.git.command import Git, restore
 from sdlc_runner.worker.git import index as git_index
 from sdlc_runner.worker.git import secret_scan
 from sdlc_runner.worker.git.credentials import NONE
@@ -180,7 +180,7 @@ class Workspace:
         left_out = Staging(git, self.git_dir, self.work).record()
         before = json.loads(self._untouched.read_text())
         now = self._contents(before)
-        self._restore(git, parent, [name for name in now if now[name] == before[name]])
+        restore(git, parent, [name for name in now if now[name] == before[name]])
         restored = self._restore_protected(git, parent)
         secrets = self._secrets(git, masker, parent)
         return Staged(git.run("write-tree"), restored, secrets, left_out)
@@ -190,17 +190,8 @@ class Workspace:
         left_out = [
             path for path in changed if protected_paths.is_protected(path, self.spec.feature_dir)
         ]
-        self._restore(git, parent, left_out)
+        restore(git, parent, left_out)
         return tuple(left_out)
-
-    def _restore(self, git: Git, parent: str, paths: Iterable[str]) -> None:
-        """Put back into the index what ``parent`` has."""
-        for path in paths:
-            git.run("update-index", "--force-remove", "--", path)
-            entry = git.run("ls-tree", "-z", parent, "--", path)
-            if entry:
-                stdin = entry.encode("utf-8", "surrogateescape")
-                git.run("update-index", "-z", "--index-info", stdin=stdin)
 
     def _secrets(self, git: Git, masker: Masker, parent: str) -> tuple[str, ...]:
         """Return the changed paths whose content or name holds a known secret."""
