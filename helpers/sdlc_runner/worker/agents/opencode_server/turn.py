@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -139,10 +138,15 @@ class Turn:
     def _follow(self, body: Mapping[str, Any]) -> None:
         """Listen until the session is idle; opened again when the stream breaks."""
         while not self._session.idle:
-            with contextlib.suppress(ServerGone, _Silent):
+            broke = True
+            try:
                 self._listen(body)
+            except ServerGone:
+                pass
+            except _Silent:
+                broke = False
             if not self._session.idle:
-                self._pause()
+                self._pause(broke=broke)
 
     def _listen(self, body: Mapping[str, Any]) -> None:
         self._heard = time.monotonic()
@@ -169,8 +173,11 @@ class Turn:
             if self._translator.rejected:
                 raise Ended(REJECTED)
 
-    def _pause(self) -> None:
-        """Wait until somebody listens, before the stream is opened again; not for ever."""
+    def _pause(self, *, broke: bool) -> None:
+        """Wait until the server answers before the stream is opened again, but not for ever.
+
+        ``broke``: the stream ended, and did not only fall silent.
+        """
         self._reopened += 1
         self._gone_since = self._gone_since or time.monotonic()
         while True:
@@ -178,6 +185,9 @@ class Turn:
             found = self._probe(_START_SECONDS)
             self._heard = time.monotonic()
             if now - self._gone_since > _GONE_SECONDS or self._reopened > _MOST_REOPENED:
+                # One that was started again may be slow to answer; a hung one breaks no stream.
+                if broke and found == hung():
+                    found = None
                 raise Ended(found or gone("it breaks off every stream of events"))
             self._tick()
             time.sleep(_PAUSE)
