@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,12 +93,14 @@ def local(folder: Path) -> Iterator[Bench]:
 
 def kubernetes(folder: Path) -> Iterator[Bench]:
     settings = loader.load(None, {}, folder).settings
-    with closing(FakeCluster()) as cluster:
-        api = opened(cluster.api, folder)
-        backend = KubernetesBackend(api, settings)
-        again = lambda: KubernetesBackend(opened(cluster.api, folder), settings)  # noqa: E731
+    with closing(FakeCluster()) as cluster, ExitStack() as stack:
+
+        def again() -> KubernetesBackend:
+            backend = KubernetesBackend(opened(cluster.api, folder), settings)
+            return stack.enter_context(closing(backend))
+
         remote = "https://example.org/team/app.git"
-        yield Bench(backend, again, remote, "0" * 40, (), cluster.let_go)
+        yield Bench(again(), again, remote, "0" * 40, (), cluster.let_go)
 
 
 @pytest.fixture(params=[local, kubernetes], ids=["local", "kubernetes"])

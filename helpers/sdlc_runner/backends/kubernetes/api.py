@@ -237,6 +237,10 @@ def _body_of(response: BaseHTTPResponse) -> bytes:
         response.close()
 
 
+# Its own source: threads must not change the state that others seed.
+JITTER = random.Random()  # noqa: S311 - no secret comes of it
+
+
 class Backoff:
     """Pauses that double from ``first`` to ``longest`` seconds, each half to one and a half."""
 
@@ -252,7 +256,7 @@ class Backoff:
     def next(self, at_least: float = 0) -> float:
         """Return the next pause, no shorter than what the server asked for."""
         pause, self._pause = self._pause, min(self._pause * 2, self._longest)
-        return max(at_least, pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+        return max(at_least, pause * JITTER.uniform(0.5, 1.5))
 
 
 class Throttle:

@@ -190,6 +190,11 @@ class KubernetesBackend:
                 return b""
             raise error.to_error(f"Cannot read the log of {status.place}") from None
 
+    def close(self) -> None:
+        """Stop watching the cluster; attempts go on."""
+        for watch in self._watches.values():
+            watch.stop()
+
     def wait(self, seconds: float) -> None:
         """Wait until a watch or a log brings something."""
         watch = next(iter(self._watches.values()), None)

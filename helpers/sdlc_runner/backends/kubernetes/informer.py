@@ -6,12 +6,11 @@ However many attempts a process follows, each kind of object has one informer, a
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from sdlc_runner.backends.kubernetes.api import Backoff
+from sdlc_runner.backends.kubernetes.api import JITTER, Backoff
 from sdlc_runner.backends.kubernetes.errors import ApiError
 from sdlc_runner.backends.kubernetes.job_state import JobPhase, JobState, has_ended, states
 from sdlc_runner.backends.kubernetes.jobs import pair, selector
@@ -153,7 +152,7 @@ class Informer(Generic[_View]):
             "watch": "true",
             "allowWatchBookmarks": "true",
             "resourceVersion": version,
-            "timeoutSeconds": str(_WATCH_SECONDS + random.randint(0, 60)),  # noqa: S311 - jitter
+            "timeoutSeconds": str(_WATCH_SECONDS + JITTER.randint(0, 60)),
         }
         self._stream = stream = self._api.stream(self._path, query, self._silence)
         self._is_well()
@@ -185,7 +184,7 @@ class Informer(Generic[_View]):
             if failure.status is not None:
                 raise
             self._failing_since = self._failing_since or time.monotonic()
-            self._stopped.wait(random.uniform(0.05, 0.3))  # noqa: S311 - jitter
+            self._stopped.wait(JITTER.uniform(0.05, 0.3))
         return version
 
     def _apply(self, change: Mapping[str, Any]) -> str:
