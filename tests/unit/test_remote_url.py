@@ -50,6 +50,9 @@ def test_its_parts(
         ("https://token@example.org/a@b", "https://example.org/a@b"),
         ("https://user:p@ss@example.org/a", "https://example.org/a"),
         ("ssh://git:secret@example.org/a", "ssh://git@example.org/a"),
+        ("https://u:SECRET#x@h/o/r", "https://h/o/r"),
+        ("https://u:SECRET?x@h/o/r", "https://h/o/r"),
+        ("https://u:SECRET@h:port/o/r", "https://h:port/o/r"),
         ("git@example.org:a", "git@example.org:a"),
         ("/srv/a@b", "/srv/a@b"),
     ],
@@ -60,6 +63,28 @@ def test_no_password_is_shown(text: str, shown: str) -> None:
 
 def test_a_password_may_hold_an_at_sign() -> None:
     assert RemoteUrl.parse("https://user:p@ss@example.org/a").password == "p@ss"
+
+
+@pytest.mark.parametrize("tail", ["#x@h/o/r", "?x@h/o/r", "@h:port/o/r", "@[h/o/r"])
+def test_the_password_of_what_is_no_proper_url_is_hidden_and_known(tail: str) -> None:
+    url = RemoteUrl.parse(f"https://u:SECRET{tail}")
+    assert "SECRET" not in url.without_credentials
+    assert "SECRET" not in url.repository
+    assert url.password.startswith("SECRET")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("git+ssh://git@h:22/a", "h:22/a"),
+        ("https://h:0443/a", "h:0443/a"),
+        ("git@[host]:path", "[host]/path"),
+        ("git@[host:2222]:path", "[host/2222]:path"),
+        ("https://u:p@H:443/a/b.git/", "h/a/b"),
+    ],
+)
+def test_the_names_that_identities_hash_stay(text: str, name: str) -> None:
+    assert RemoteUrl.parse(text).repository == name
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 _URL = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?:(?P<userinfo>[^/?#]*)@)?"
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
     r"(?P<host>\[[^\]/]*\]|[^/:?#]*)(?::(?P<port>\d{0,9}))?(?P<rest>[/?#].*)?\Z",
     re.DOTALL,
 )
@@ -18,6 +18,13 @@ _URL = re.compile(
 _SHORT = re.compile(
     r"(?:(?P<user>[^/@]*)@)?(?P<host>\[[^\]/]*\]|[^/:@\[]{2,}):(?!//)(?P<path>.+)\Z", re.DOTALL
 )
+_NAMED = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>\[[^\]]*\]|[^/:]*)"
+    r"(?::(?P<port>\d*))?(?:/(?P<path>.*))?\Z",
+    re.DOTALL,
+)
+_NAMED_SHORT = re.compile(r"(?:[^/@]*@)?(?P<host>[^/:@]{2,}):(?P<path>.+)\Z", re.DOTALL)
+_USUAL_PORTS = {"ssh": "22", "https": "443", "http": "80", "git": "9418"}
 _PORTS = {"http": 80, "https": 443, "ssh": 22, "git+ssh": 22, "ssh+git": 22, "git": 9418}
 _WEB = frozenset({"http", "https"})
 _SSH = frozenset({"ssh", "git+ssh", "ssh+git"})
@@ -41,13 +48,15 @@ class RemoteUrl:
     def parse(cls, text: str) -> RemoteUrl:
         """Take an address apart; anything that is no URL and no short form is a path."""
         text = text.strip()
-        url = _URL.match(text)
+        plain, userinfo = _cut_userinfo(text)
+        user, _, password = userinfo.partition(":")
+        url = _URL.match(plain)
         if url is not None:
-            user, _, password = (url["userinfo"] or "").partition(":")
             port = int(url["port"]) if url["port"] else None
-            host = url["host"].strip("[]")
-            path = url["rest"] or ""
+            host, path = url["host"].strip("[]"), url["rest"] or ""
             return cls(text, url["scheme"].lower(), user, password, host, port, path)
+        if userinfo:  # not a proper URL, but its password is one
+            return cls(text, user=user, password=password, path=text)
         short = None if "://" in text else _SHORT.match(text)
         if short is not None:
             host = short["host"].strip("[]")
@@ -83,12 +92,10 @@ class RemoteUrl:
     @property
     def without_credentials(self) -> str:
         """The address without password; an SSH URL keeps its user, which names no secret."""
-        begin, found, rest = self.text.partition("://")
-        if not found or not (self.user or self.password):
-            return self.text
-        _, _, end = rest.partition("@") if "@" not in rest.partition("/")[0] else _at_last(rest)
-        user = f"{self.user}@" if self.user and not self.is_web else ""
-        return f"{begin}://{user}{end}"
+        plain, userinfo = _cut_userinfo(self.text)
+        begin, _, rest = plain.partition("://")
+        user = "" if begin.lower() in _WEB else userinfo.partition(":")[0]
+        return f"{begin}://{user}@{rest}" if user else plain
 
     @property
     def repository(self) -> str:
@@ -96,22 +103,24 @@ class RemoteUrl:
 
         Credentials, the scheme, its usual port, a trailing ``/`` and ``.git`` do not name it.
         """
-        text = re.sub(r"\.git\Z", "", self.text.rstrip("/"))
-        plain = RemoteUrl.parse(text)
-        if not plain.scheme or ("://" not in text and ":" in plain.host):
-            return text
-        usual = plain.port in {None, _PORTS.get(plain.scheme)}
-        host = plain.host.lower() if ":" not in plain.host else f"[{plain.host.lower()}]"
-        host = host if usual else f"{host}:{plain.port}"
-        path = plain.path.strip("/") if "://" in text else plain.path.lstrip("/")
-        return f"{host}/{path}" if plain.host else f"/{plain.path.lstrip('/')}"
+        # Attempts' identities hash it: what it returns must not change.
+        text = re.sub(r"\.git\Z", "", _cut_userinfo(self.text.rstrip("/"))[0])
+        url = _NAMED.match(text)
+        if url is not None:
+            port, path = url["port"] or "", url["path"] or ""
+            usual = port == _USUAL_PORTS.get(url["scheme"].lower())
+            host = url["host"].lower() + (f":{port}" if port and not usual else "")
+            return f"{host}/{path.strip('/')}" if host else f"/{path.lstrip('/')}"
+        short = _NAMED_SHORT.match(text)
+        return f"{short['host'].lower()}/{short['path'].lstrip('/')}" if short else text
 
 
-def _at_last(rest: str) -> tuple[str, str, str]:
-    """Cut a URL's rest behind its user information: at the last ``@`` before the path."""
+def _cut_userinfo(text: str) -> tuple[str, str]:
+    """Return a URL without its user information, and that: all before the last ``@`` of a host."""
+    begin, found, rest = text.partition("://")
     authority, slash, path = rest.partition("/")
     userinfo, at, host = authority.rpartition("@")
-    return userinfo, at, host + slash + path
+    return (f"{begin}://{host}{slash}{path}", userinfo) if found and at else (text, "")
 
 
 def without_credentials(url: str) -> str:
